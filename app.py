@@ -1,0 +1,28 @@
+"""The app's shell: page config, navigation, sidebar. `python -m wenmo serve` or `streamlit run app.py` starts it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from wenmo.ui import components, theme
+from wenmo.ui.text import say
+
+st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL, layout="centered")
+theme.apply()
+st.logo(theme.LOGO, size="large", icon_image=theme.SEAL)
+with st.sidebar:
+    components.language_switch()  # first: everything after speaks the chosen language
+    status = st.container()
+
+# A url_path differs from its file's name: else AppTest.switch_page runs the page without this shell.
+page = st.navigation(
+    [
+        st.Page("pages/home.py", title=say("app.home"), url_path="welcome", default=True),
+        st.Page("pages/similarity.py", title=say("app.similarity"), url_path="compare"),
+        st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
+        st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
+    ]
+)
+page.run()
+with status:
+    components.status()

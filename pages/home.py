@@ -1,0 +1,26 @@
+"""Home: what this is, in one screen, with something to try at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from wenmo.ui import components, theme
+from wenmo.ui.text import say
+
+PAGES = ("similarity", "sentiment", "zero_shot")
+
+st.image(theme.HILLS, width="stretch", alt="")
+st.title(say("app.name"), anchor=False)
+st.markdown(say("home.tagline"))
+
+st.subheader(say("home.try"), anchor=False)
+components.pair_form()
+
+st.space("medium")
+for column, name in zip(st.columns(3, border=True), PAGES, strict=True):
+    with column:
+        st.page_link(f"pages/{name}.py", label=f"**{say(f'app.{name}')}**")
+        st.caption(say(f"home.{name}"))
+
+st.subheader(say("home.notes_title"), anchor=False)
+st.markdown(say("home.notes"))

@@ -1,0 +1,82 @@
+"""Sentiment: one text with a large face, several with a table and a file to take away."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from wenmo.types import SentimentResult
+from wenmo.ui import components, theme
+from wenmo.ui.examples import MOODS
+from wenmo.ui.inputs import MAX_TEXTS, at_most
+from wenmo.ui.text import say
+
+Face = Literal["😄", "😐", "😠"]
+NAMES: dict[Face, str] = {"😄": "glad", "😐": "neutral", "😠": "angry"}
+
+
+def face_of(result: SentimentResult) -> Face:
+    """Near the middle the model does not know, and the face says so."""
+    if 0.4 <= result.positive <= 0.6:
+        return "😐"
+    return "😄" if result.positive > 0.6 else "😠"
+
+
+def one(result: SentimentResult) -> None:
+    """A single text: large."""
+    face = face_of(result)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            theme.face(face)
+            st.subheader(say(f"sentiment.{NAMES[face]}"), anchor=False, width="content")
+            st.text(result.label)
+        left, right = st.columns(2, gap="large")
+        with left:
+            st.metric(say("sentiment.confidence"), f"{result.score:.1%}")
+            st.progress(result.score)
+        with right:
+            st.metric(say("sentiment.positive"), f"{result.positive:.1%}")
+            st.progress(result.positive)
+
+
+def many(texts: list[str], results: list[SentimentResult]) -> None:
+    """Several texts: how many of each mood, and the table."""
+    faces = [face_of(result) for result in results]
+    counts = {name: faces.count(face) for face, name in NAMES.items()}
+    st.subheader(say("sentiment.summary", count=len(texts), **counts), anchor=False)
+    confidence, positive = say("sentiment.confidence"), say("sentiment.positive")
+    columns: dict[str, list[object]] = {
+        say("sentiment.face"): list(faces),
+        say("sentiment.text"): list(texts),
+        say("sentiment.label"): [result.label for result in results],
+        confidence: [result.score for result in results],
+        positive: [result.positive for result in results],
+    }
+    components.table(columns, bars=[confidence, positive])
+    st.caption(say("sentiment.faces_note"))
+    components.download("sentiment", columns)
+
+
+components.heading("sentiment")
+components.examples("sentiment", MOODS)
+with st.form("sentiment", border=False):
+    texts = components.text_lines(
+        say("sentiment.texts"),
+        key="sentiment_texts",
+        limit=MAX_TEXTS,
+        height=140,
+        placeholder=say("sentiment.placeholder"),
+    )
+    st.form_submit_button(say("sentiment.read"), type="primary")
+
+if not texts:
+    st.caption(say("sentiment.empty"))
+else:
+    results = components.ask("sentiment", texts, lambda engine: engine.sentiment(at_most(texts, MAX_TEXTS)))
+    if results is not None:
+        if len(results) == 1:
+            one(results[0])
+        else:
+            many(texts, results)
+        components.truncation_note([result.truncated for result in results])

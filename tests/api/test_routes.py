@@ -1,0 +1,383 @@
+"""The REST routes through a client, on the golden checkpoints: answers equal the engine's, and no body makes a 500."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+import wenmo
+from wenmo.api.problems import MAX_ERRORS_TOLD, PROBLEMS
+from wenmo.api.routes import create_api
+from wenmo.api.schemas import (
+    MAX_ANALYZE_CHARACTERS,
+    MAX_BODY_BYTES,
+    MAX_CHARACTERS,
+    MAX_LABEL_CHARACTERS,
+    MAX_LABELS,
+    MAX_TEXTS,
+)
+from wenmo.errors import WenmoError
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+MODELS = {task: str(GOLDEN / task) for task in ("similarity", "sentiment", "zero_shot")}
+JSON = {"Content-Type": "application/json"}
+ROUTES = ("/v1/similarity", "/v1/sentiment", "/v1/zero-shot", "/v1/embed")
+
+# Texts that are legal, whatever they look like.
+TEXTS = ["雨后的院子很清静", "", "   ", "墨", "😀🖌️", "a\x00b\x07", "<b>粗</b> **体**", "\ud800", "\udfff墨", "长" * 600]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[wenmo.Engine]:
+    with wenmo.Engine(device="cpu", precision="fp32", models=MODELS) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def client(engine: wenmo.Engine) -> Iterator[TestClient]:
+    # A server's failure is to be seen as the client sees it, not as an exception of the test.
+    with TestClient(create_api(lambda: engine), raise_server_exceptions=False) as client:
+        yield client
+
+
+def post(client: TestClient, path: str, body: object, **headers: str) -> Response:
+    # Escaped to ASCII: the only way in which a lone surrogate can travel.
+    return client.post(path, content=json.dumps(body).encode("ascii"), headers={**JSON, **headers})
+
+
+def assert_problem(response: Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status
+    assert body["type"] and body["title"] and body["detail"]
+    return body
+
+
+# --- answers ---
+
+
+def test_similarity_equals_the_engine(client: TestClient, engine: wenmo.Engine) -> None:
+    pairs = [(text, "院子里下过雨") for text in TEXTS]
+    body = post(client, "/v1/similarity", {"pairs": pairs}).json()
+    assert body["results"] == [
+        {
+            "label": result.label,
+            "score": result.score,
+            "scores": dict(result.scores),
+            "truncated": result.truncated,
+            "similarity": result.similarity,
+        }
+        for result in engine.similarity(pairs)
+    ]
+    assert body["model"] == MODELS["similarity"]
+    assert body["precision"] == "fp32"
+    assert [result["truncated"] for result in body["results"]] == [False] * (len(TEXTS) - 1) + [True]
+
+
+def test_sentiment_equals_the_engine(client: TestClient, engine: wenmo.Engine) -> None:
+    body = post(client, "/v1/sentiment", {"texts": TEXTS}).json()
+    expected = engine.sentiment(TEXTS)
+    assert [result["scores"] for result in body["results"]] == [dict(result.scores) for result in expected]
+    assert [result["positive"] for result in body["results"]] == [result.positive for result in expected]
+    assert body["model"] == MODELS["sentiment"]
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize(
+    "labels", [["天气", "器物"], "天气， 器物,,食物", ["天气", " ", "天气"], ["\ud800", "<i>器物</i>"], ["天气"]]
+)
+def test_zero_shot_equals_the_engine(
+    client: TestClient, engine: wenmo.Engine, labels: list[str] | str, multi_label: bool
+) -> None:
+    request = {"texts": TEXTS, "labels": labels, "template": "说的是{}", "multi_label": multi_label}
+    body = post(client, "/v1/zero-shot", request).json()
+    expected = engine.zero_shot(TEXTS, labels=labels, template="说的是{}", multi_label=multi_label)
+    # As lists: the order of the scores, best first, is part of the answer.
+    assert [list(result["scores"].items()) for result in body["results"]] == [
+        list(result.scores.items()) for result in expected
+    ]
+    assert [result["dropped_labels"] for result in body["results"]] == [list(r.dropped_labels) for r in expected]
+    assert [result["multi_label"] for result in body["results"]] == [result.multi_label for result in expected]
+    assert body["model"] == MODELS["zero_shot"]
+
+
+def test_zero_shot_takes_as_many_labels_as_it_says(client: TestClient) -> None:
+    labels = [f"类{index}" for index in range(MAX_LABELS)]
+    body = post(client, "/v1/zero-shot", {"texts": ["墨"], "labels": labels}).json()
+    assert set(body["results"][0]["scores"]) == set(labels)
+
+
+def test_embed_equals_the_engine(client: TestClient, engine: wenmo.Engine) -> None:
+    body = post(client, "/v1/embed", {"texts": TEXTS}).json()
+    assert [result["embedding"] for result in body["results"]] == engine.embed(TEXTS).tolist()
+    assert body["model"] == MODELS["similarity"]
+
+
+def test_analyze_answers_as_the_article_says(client: TestClient, engine: wenmo.Engine) -> None:
+    labels = set()
+    for text in [*TEXTS[:-1], "很好", "字" * MAX_ANALYZE_CHARACTERS]:
+        response = post(client, "/analyze", {"text": text})
+        positive = engine.sentiment([text])[0].positive
+        assert response.status_code == 200
+        assert response.json() == {
+            "label": "Positive" if positive >= 0.5 else "Negative",
+            "confidence": max(positive, 1 - positive),
+            "text": text,
+        }
+        labels.add(response.json()["label"])
+    assert labels == {"Positive", "Negative"}  # both branches were walked
+
+
+def test_a_longest_text_is_answered(client: TestClient) -> None:
+    # Characters of four bytes: the limit counts characters.
+    body = post(client, "/v1/sentiment", {"texts": ["𠮷" * MAX_CHARACTERS]}).json()
+    assert body["results"][0]["truncated"] is True
+
+
+def test_health_builds_no_engine() -> None:
+    def no_engine() -> wenmo.Engine:
+        raise AssertionError("health asked for the engine")
+
+    with TestClient(create_api(no_engine)) as client:
+        assert client.get("/health").json() == {"status": "ok"}
+
+
+def test_examples_of_the_schema_are_answered(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    components = schema["components"]["schemas"]
+    for path in ROUTES:
+        content = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        properties = components[content["schema"]["$ref"].rsplit("/", 1)[1]]["properties"]
+        body = {name: field["examples"][0] for name, field in properties.items()}
+        assert post(client, path, body).status_code == 200, path
+    analyze = schema["paths"]["/analyze"]["post"]["requestBody"]["content"]["application/json"]
+    assert post(client, "/analyze", analyze["schema"]["examples"][0]).status_code == 200
+
+
+# --- bodies that do not fit ---
+
+ONE = {"texts": ["墨"], "labels": ["器物"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/similarity", {}, "#/pairs"),
+        ("/v1/similarity", {"pairs": []}, "#/pairs"),
+        ("/v1/similarity", {"pairs": None}, "#/pairs"),
+        ("/v1/similarity", {"pairs": "墨"}, "#/pairs"),
+        ("/v1/similarity", {"pairs": ["墨纸"]}, "#/pairs/0"),
+        ("/v1/similarity", {"pairs": [["墨"]]}, "#/pairs/0/1"),
+        ("/v1/similarity", {"pairs": [["墨", "纸", "笔"]]}, "#/pairs/0"),
+        ("/v1/similarity", {"pairs": [["墨", "纸"], ["墨", 1]]}, "#/pairs/1/1"),
+        ("/v1/similarity", {"pairs": [["墨", "纸"]] * (MAX_TEXTS + 1)}, "#/pairs"),
+        ("/v1/similarity", {"pairs": [["墨", "墨" * (MAX_CHARACTERS + 1)]]}, "#/pairs/0/1"),
+        ("/v1/sentiment", {}, "#/texts"),
+        ("/v1/sentiment", {"texts": []}, "#/texts"),
+        ("/v1/sentiment", {"texts": "墨"}, "#/texts"),
+        ("/v1/sentiment", {"texts": {"0": "墨"}}, "#/texts"),
+        ("/v1/sentiment", {"texts": ["墨", None]}, "#/texts/1"),
+        ("/v1/sentiment", {"texts": [["墨"]]}, "#/texts/0"),
+        ("/v1/sentiment", {"texts": [float("nan")]}, "#/texts/0"),
+        ("/v1/sentiment", {"texts": [float("inf")]}, "#/texts/0"),
+        ("/v1/sentiment", {"texts": ["墨"] * (MAX_TEXTS + 1)}, "#/texts"),
+        ("/v1/sentiment", {"texts": ["墨" * (MAX_CHARACTERS + 1)]}, "#/texts/0"),
+        ("/v1/sentiment", {"texts": ["\ud800" * (MAX_CHARACTERS + 1)]}, "#/texts/0"),
+        ("/v1/sentiment", {"texts": ["墨"], "text": "墨"}, "#/text"),
+        ("/v1/sentiment", {"texts": ["墨"], "{0.x}": 1}, "#/{0.x}"),
+        ("/v1/sentiment", {"texts": ["墨"], "\ud800": 1}, "#"),
+        ("/v1/sentiment", None, "#"),
+        ("/v1/sentiment", [["墨"]], "#"),
+        ("/v1/sentiment", "墨", "#"),
+        ("/v1/zero-shot", {"texts": ["墨"]}, "#/labels"),
+        ("/v1/zero-shot", {**ONE, "texts": []}, "#/texts"),
+        ("/v1/zero-shot", {**ONE, "labels": 7}, "#/labels"),
+        ("/v1/zero-shot", {**ONE, "labels": ["器物", 7]}, "#/labels/1"),
+        ("/v1/zero-shot", {**ONE, "labels": [f"{n}" for n in range(MAX_LABELS + 1)]}, "#/labels"),
+        ("/v1/zero-shot", {**ONE, "labels": "，".join(f"{n}" for n in range(MAX_LABELS + 1))}, "#/labels"),
+        ("/v1/zero-shot", {**ONE, "labels": ["器" * (MAX_LABEL_CHARACTERS + 1)]}, "#/labels"),
+        ("/v1/zero-shot", {**ONE, "labels": "物," + "器" * (MAX_LABEL_CHARACTERS + 1)}, "#/labels"),
+        ("/v1/zero-shot", {**ONE, "template": None}, "#/template"),
+        ("/v1/zero-shot", {**ONE, "template": "{}" + "是" * MAX_LABEL_CHARACTERS}, "#/template"),
+        ("/v1/zero-shot", {**ONE, "multi_label": "yes"}, "#/multi_label"),
+        ("/v1/zero-shot", {**ONE, "multilabel": True}, "#/multilabel"),
+        ("/v1/embed", {"texts": [1]}, "#/texts/0"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_told_where(client: TestClient, path: str, body: object, pointer: str) -> None:
+    for language in ("en", "zh"):
+        told = assert_problem(post(client, path, body, **{"Accept-Language": language}), 422)
+        assert told["errors"][0]["pointer"] == pointer
+        assert pointer in told["detail"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": []},
+        {"labels": ""},
+        {"labels": ["", " "]},
+        {"labels": "，,  ，"},
+        {"template": ""},
+        {"template": "没有位置"},
+        {"template": "{}和{}"},
+        {"template": "{0.__class__}"},
+        {"template": "{"},
+        {"template": "\ud800"},
+    ],
+)
+def test_what_the_engine_refuses_is_422(client: TestClient, engine: wenmo.Engine, change: dict[str, Any]) -> None:
+    with pytest.raises(wenmo.InputError) as refused:
+        engine.zero_shot(**{**ONE, **change})
+    body = assert_problem(post(client, "/v1/zero-shot", {**ONE, **change}), 422)
+    assert body["type"] == "urn:wenmo:problem:input"
+    assert body["detail"] == refused.value.text("en")
+
+
+@pytest.mark.parametrize("path", [*ROUTES, "/analyze"])
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff\xfe", b'{"texts": ["\xff"]}', b"[" * 100_000, b'{"texts": [' + b"9" * 5000 + b"]}"],
+    ids=["cut", "no text", "not UTF-8", "too deep", "too long a number"],
+)
+def test_what_is_not_json_is_400(client: TestClient, path: str, content: bytes) -> None:
+    assert_problem(client.post(path, content=content, headers=JSON), 400)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_no_body_or_no_json_type_is_422(client: TestClient, path: str) -> None:
+    assert_problem(client.post(path), 422)
+    # A page of another site can send text/plain without asking: so it must not be read as JSON.
+    assert_problem(client.post(path, content=b'{"texts": ["a"]}', headers={"Content-Type": "text/plain"}), 422)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"text": None}, {"text": 1}, {"text": ["墨"]}, {"texts": ["墨"]}, [], None, "墨", 1]
+)
+def test_analyze_without_a_text_is_400(client: TestClient, body: object) -> None:
+    assert_problem(post(client, "/analyze", body), 400)
+
+
+def test_analyze_without_a_body_or_json_type_is_400(client: TestClient) -> None:
+    assert_problem(client.post("/analyze"), 400)
+    assert_problem(client.post("/analyze", content=b'{"text": "a"}', headers={"Content-Type": "text/plain"}), 400)
+
+
+def test_analyze_of_a_long_text_is_413(client: TestClient) -> None:
+    body = assert_problem(post(client, "/analyze", {"text": "字" * (MAX_ANALYZE_CHARACTERS + 1)}), 413)
+    assert str(MAX_ANALYZE_CHARACTERS + 1) in body["detail"]
+    assert str(MAX_ANALYZE_CHARACTERS) in body["detail"]
+
+
+@pytest.mark.parametrize("path", [*ROUTES, "/analyze"])
+def test_a_body_over_the_limit_is_413(client: TestClient, path: str) -> None:
+    half = b" " * (MAX_BODY_BYTES // 2 + 1)
+    assert client.post(path, content=half * 2, headers=JSON).status_code == 413  # told by its Content-Length
+    assert_problem(client.post(path, content=iter([half, half]), headers=JSON), 413)  # found while it is read
+
+
+def test_wrong_address_and_wrong_method(client: TestClient) -> None:
+    assert_problem(client.get("/nowhere"), 404)
+    response = client.get("/v1/sentiment")
+    assert_problem(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+def test_only_the_first_errors_are_told(client: TestClient) -> None:
+    body = assert_problem(post(client, "/v1/sentiment", {"texts": [1] * MAX_TEXTS}), 422)
+    assert len(body["errors"]) == MAX_ERRORS_TOLD
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("zh", "zh"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        (" ZH-Hant", "zh"),
+        ("en", "en"),
+        ("de, zh", "en"),
+        ("*", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_language_of_the_detail(client: TestClient, accepted: str, language: str) -> None:
+    calls = [
+        ("/v1/sentiment", {"texts": []}),
+        ("/v1/zero-shot", {**ONE, "template": "无"}),
+        ("/analyze", {}),
+        ("/analyze", {"text": "字" * (MAX_ANALYZE_CHARACTERS + 1)}),
+        ("/nowhere", {}),
+    ]
+    for path, body in calls:
+        response = post(client, path, body, **{"Accept-Language": accepted})
+        detail = response.json()["detail"]
+        assert response.headers["content-language"] == language
+        assert ("\u4e00" <= detail[0] <= "\u9fff") == (language == "zh"), detail
+
+
+# --- failures of the server ---
+
+
+def error_tree(root: type[WenmoError]) -> set[type[WenmoError]]:
+    return {root}.union(*(error_tree(child) for child in root.__subclasses__()))
+
+
+def test_every_error_has_a_status() -> None:
+    tree = {cls for cls in error_tree(WenmoError) if cls.__module__.startswith("wenmo.")}
+    assert set(PROBLEMS) == tree
+    assert len({kind.name for kind in PROBLEMS.values()}) == len(PROBLEMS)
+
+
+@pytest.mark.parametrize("cls", PROBLEMS)
+def test_an_error_comes_as_its_problem(cls: type[WenmoError]) -> None:
+    def failing() -> wenmo.Engine:
+        raise cls("what, why, how \ud800", "何事、何故、如何 \ud800")
+
+    kind = PROBLEMS[cls]
+    with TestClient(create_api(failing), raise_server_exceptions=False) as client:
+        body = assert_problem(post(client, "/v1/sentiment", {"texts": ["墨"]}), kind.status)
+        assert body == {
+            "type": f"urn:wenmo:problem:{kind.name}",
+            "title": kind.en,
+            "status": kind.status,
+            "detail": "what, why, how \ud800",
+        }
+        body = post(client, "/v1/sentiment", {"texts": ["墨"]}, **{"Accept-Language": "zh-CN"}).json()
+        assert (body["title"], body["detail"]) == (kind.zh, "何事、何故、如何 \ud800")
+
+
+def test_an_error_of_a_later_kind_comes_as_its_parent() -> None:
+    class LaterError(wenmo.DownloadError):
+        pass
+
+    def failing() -> wenmo.Engine:
+        raise LaterError("en", "zh")
+
+    with TestClient(create_api(failing)) as client:
+        assert_problem(post(client, "/v1/sentiment", {"texts": ["墨"]}), 503)
+
+
+def test_a_missing_model_is_the_servers_fault(tmp_path: Path) -> None:
+    with (
+        wenmo.Engine(models={"sentiment": str(tmp_path)}) as engine,
+        TestClient(create_api(lambda: engine), raise_server_exceptions=False) as client,
+    ):
+        body = assert_problem(post(client, "/v1/sentiment", {"texts": ["墨"]}), 500)
+        assert body["type"] == "urn:wenmo:problem:checkpoint"
+
+
+def test_a_bug_is_a_problem_without_its_secrets() -> None:
+    def failing() -> wenmo.Engine:
+        raise RuntimeError("a secret")
+
+    with TestClient(create_api(failing), raise_server_exceptions=False) as client:
+        response = post(client, "/v1/sentiment", {"texts": ["墨"]})
+        assert_problem(response, 500)
+        assert "secret" not in response.text

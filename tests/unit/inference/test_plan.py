@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wenmo.inference.plan import plan_batches
+
+
+@given(st.lists(st.integers(1, 512), max_size=200), st.integers(1, 4096))
+def test_every_input_once_and_within_the_budget(lengths: list[int], max_tokens: int) -> None:
+    batches = plan_batches(lengths, max_tokens=max_tokens)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        padded = len(batch) * max(lengths[index] for index in batch)
+        assert padded <= max_tokens or len(batch) == 1
+
+
+def test_by_hand() -> None:
+    assert plan_batches([5, 1, 4, 1], max_tokens=8) == [[1, 3], [2], [0]]
+    assert plan_batches([], max_tokens=8) == []

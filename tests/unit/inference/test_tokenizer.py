@@ -1,0 +1,77 @@
+"""Joining and cutting, checked against the rule that ModelScope's slow tokenizer follows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import GOLDEN
+from wenmo.inference.tokenizer import Tokenizer
+
+TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
+
+
+def _slowly(first: int, second: int, max_length: int) -> tuple[int, int]:
+    """The rule as the slow tokenizer of transformers 4 spells it: one piece after the other from the longer text, the
+    difference first, then in turn, beginning with the second."""
+    excess = max(0, first + second + 3 - max_length)
+    while excess and first != second:
+        first, second = (first - 1, second) if first > second else (first, second - 1)
+        excess -= 1
+    while excess:
+        second -= 1
+        excess -= 1
+        if excess:
+            first -= 1
+            excess -= 1
+    return first, second
+
+
+@given(first=st.integers(0, 60), second=st.integers(0, 60), max_length=st.integers(5, 64))
+def test_longest_first(first: int, second: int, max_length: int) -> None:
+    encoding = TOKENIZER.encode_pair([7] * first, [8] * second, max_length=max_length)
+    keep_first, keep_second = _slowly(first, second, max_length)
+    assert encoding.input_ids.count(7) == keep_first
+    assert encoding.input_ids.count(8) == keep_second
+    assert encoding.segment_b == keep_second + 1
+    assert encoding.truncated == (first + second + 3 > max_length)
+    assert len(encoding) == min(first + second + 3, max_length)
+
+
+def test_an_empty_second_text_is_still_a_second_text() -> None:
+    encoding = TOKENIZER.encode_pair([7], [], max_length=16)
+    assert encoding.input_ids == (TOKENIZER.cls_id, 7, TOKENIZER.sep_id, TOKENIZER.sep_id)
+    assert encoding.segment_b == 1
+
+
+@given(st.integers(0, 40), st.integers(3, 20))
+def test_single(pieces: int, max_length: int) -> None:
+    encoding = TOKENIZER.encode_single([7] * pieces, max_length=max_length)
+    assert len(encoding) == min(pieces + 2, max_length)
+    assert encoding.truncated == (pieces + 2 > max_length)
+    assert encoding.segment_b == 0
+
+
+def test_lone_surrogates_are_dropped_like_other_control_characters() -> None:
+    assert TOKENIZER.pieces(["天\ud800气\udfff"]) == TOKENIZER.pieces(["天气"])
+
+
+def test_many_threads_share_one_tokenizer() -> None:
+    texts = [f"今天天气真好{number}" for number in range(400)]
+    expected = TOKENIZER.pieces(texts)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda text: TOKENIZER.pieces([text])[0], texts)) == expected
+
+
+@pytest.mark.parametrize(("option", "text", "same_as"), [("true", "ＡBC", "ａbc"), ("false", "好A", "好A")])
+def test_tokenizer_config_is_obeyed(tmp_path, option: str, text: str, same_as: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "vocab.txt").write_bytes((GOLDEN / "similarity" / "vocab.txt").read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(f'{{"do_lower_case": {option}}}', encoding="utf-8")
+    tokenizer = Tokenizer.from_folder(tmp_path)
+    if option == "true":
+        assert tokenizer.pieces([text]) == tokenizer.pieces([same_as])
+    else:
+        assert tokenizer.pieces(["a"]) != tokenizer.pieces(["A"])

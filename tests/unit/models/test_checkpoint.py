@@ -1,0 +1,251 @@
+"""Reading checkpoints: every key layout is accepted, everything that does not fit is refused by name."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.conftest import GOLDEN
+from wenmo import CheckpointError, Engine
+from wenmo.models.checkpoint import expected_shapes, load_checkpoint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the golden similarity checkpoint, free to be spoilt."""
+    return Path(shutil.copytree(GOLDEN / "similarity", tmp_path / "model"))
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "pytorch_model.bin", weights_only=True)
+
+
+def _edit(folder: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads((folder / name).read_text(encoding="utf-8"))
+    change(content)
+    (folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _rename(folder: Path, rename: Callable[[str], str]) -> None:
+    torch.save({rename(name): tensor for name, tensor in _weights(folder).items()}, folder / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda name: name,
+        lambda name: name.replace("bert.", "encoder.", 1),
+        lambda name: name.removeprefix("bert."),
+        lambda name: name.replace("bert.", "encoder.", 1).replace("classifier.", "head.classifier."),
+        lambda name: name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"),
+    ],
+    ids=["bert", "encoder", "bare", "task model", "gamma and beta"],
+)
+def test_key_layouts(folder: Path, rename: Callable[[str], str]) -> None:
+    expected = load_checkpoint(folder).weights
+    _rename(folder, rename)
+    found = load_checkpoint(folder).weights
+    assert set(found) == set(expected)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_names_and_shapes_are_those_of_transformers() -> None:
+    from transformers import BertForSequenceClassification
+
+    checkpoint = load_checkpoint(GOLDEN / "zero_shot")
+    state = BertForSequenceClassification(checkpoint.config).state_dict()
+    assert expected_shapes(checkpoint.config, labels=3) == {name: tuple(t.shape) for name, t in state.items()}
+
+
+def test_safetensors_in_half_precision(folder: Path) -> None:
+    with Engine(device="cpu", models={"similarity": folder}) as engine:
+        before = engine.similarity([("天气好", "天气不错")])[0].similarity
+    weights = {name: tensor.half() for name, tensor in _weights(folder).items() if tensor.is_floating_point()}
+    save_file(weights, folder / "model.safetensors")
+    (folder / "pytorch_model.bin").unlink()
+    with Engine(device="cpu", models={"similarity": folder}) as engine:
+        after = engine.similarity([("天气好", "天气不错")])[0].similarity
+    assert after == pytest.approx(before, abs=0.01)
+
+
+def test_a_missing_key_is_named(folder: Path) -> None:
+    weights = _weights(folder)
+    del weights["bert.encoder.layer.1.output.dense.bias"]
+    torch.save(weights, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"Missing: bert\.encoder\.layer\.1\.output\.dense\.bias"):
+        load_checkpoint(folder)
+
+
+def test_a_missing_classifier_is_named(folder: Path) -> None:
+    weights = {name: tensor for name, tensor in _weights(folder).items() if not name.startswith("classifier")}
+    torch.save(weights, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"Missing: classifier\.weight, classifier\.bias"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["lm_head.weight", "bert.encoder.layer.9.output.dense.weight", "module.bert.x"])
+def test_a_surplus_key_is_named(folder: Path, name: str) -> None:
+    torch.save({**_weights(folder), name: torch.zeros(2)}, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=f"Surplus: (bert.)?{name}"):
+        load_checkpoint(folder)
+
+
+def test_unknown_prefix_is_refused(folder: Path) -> None:
+    """ModelScope leaves the weights random here, with only a warning."""
+    _rename(folder, lambda name: f"module.{name}")
+    with pytest.raises(CheckpointError, match="Missing: bert"):
+        load_checkpoint(folder)
+
+
+def test_shapes_must_fit_config(folder: Path) -> None:
+    _edit(folder, "config.json", lambda config: config.update(intermediate_size=129))
+    with pytest.raises(CheckpointError, match=r"intermediate\.dense\.weight \(128, 64\) instead of \(129, 64\)"):
+        load_checkpoint(folder)
+
+
+def test_vocabulary_must_fit(folder: Path) -> None:
+    with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
+        file.write("多出来的\n")
+    with pytest.raises(CheckpointError, match="1472 pieces"):
+        load_checkpoint(folder)
+
+
+def test_special_pieces_must_be_there(folder: Path) -> None:
+    text = (folder / "vocab.txt").read_text(encoding="utf-8")
+    (folder / "vocab.txt").write_text(text.replace("[SEP]", "[sep]"), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"\[SEP\]"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "configuration.json", "vocab.txt", "pytorch_model.bin"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "configuration.json", "label_mapping.json"])
+@pytest.mark.parametrize("content", ["{", "[]", "\x00"])
+def test_damaged_json_is_named(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=name):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("file_format", ["bin", "safetensors"])
+def test_truncated_weights(folder: Path, share: float, file_format: str) -> None:
+    path = folder / "pytorch_model.bin"
+    if file_format == "safetensors":
+        save_file(_weights(folder), folder / "model.safetensors")
+        path.unlink()
+        path = folder / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(CheckpointError, match=path.name):
+        load_checkpoint(folder)
+
+
+class _Bomb:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._path,)
+
+
+def test_code_in_a_weights_file_is_not_run(folder: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "was-run"
+    torch.save({**_weights(folder), "x": _Bomb(mark)}, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin"):
+        load_checkpoint(folder)
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Bomb(mark)))
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin"):
+        load_checkpoint(folder)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.update(task="image-captioning", pipeline={}), "image-captioning"),
+        (lambda c: c.update(task=None, pipeline=None), "None"),
+        (lambda c: c["preprocessor"].update(label2id={"no": 0}), "label2id"),
+        (lambda c: c["preprocessor"].update(label2id={"no": 0, "yes": 2}), "label2id"),
+        (lambda c: c["preprocessor"].update(label2id={"no": 0, "yes": "x"}), "label2id"),
+        (lambda c: c["preprocessor"].update(label2id=["no", "yes"]), "label2id"),
+    ],
+)
+def test_configuration_that_does_not_fit(folder: Path, change: Callable[[dict[str, Any]], object], says: str) -> None:
+    _edit(folder, "configuration.json", change)
+    with pytest.raises(CheckpointError, match=says):
+        load_checkpoint(folder)
+
+
+def test_wrong_model_type(folder: Path) -> None:
+    _edit(folder, "config.json", lambda config: config.update(model_type="t5"))
+    with pytest.raises(CheckpointError, match="t5"):
+        load_checkpoint(folder)
+
+
+def test_wrong_number_of_labels(folder: Path) -> None:
+    weights = _weights(folder)
+    weights["classifier.weight"], weights["classifier.bias"] = torch.zeros(5, 64), torch.zeros(5)
+    torch.save(weights, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="5 rows"):
+        load_checkpoint(folder)
+
+
+def test_label_sources_in_modelscopes_order(folder: Path) -> None:
+    """In the README of tests/golden: the first of seven places that is there wins."""
+    _edit(
+        folder,
+        "configuration.json",
+        lambda c: (
+            c["model"].update(label2id={"c0": 0, "c1": "1"}, id2label={"0": "d0", "1": "d1"}),
+            c["preprocessor"].update(id2label={"1": "e1", "0": "e0"}),
+        ),
+    )
+    (folder / "label_mapping.json").write_text('{"b1": 1, "b0": 0}', encoding="utf-8")
+    seen = [load_checkpoint(folder).labels]
+    _edit(folder, "configuration.json", lambda c: c["preprocessor"].pop("label2id"))
+    seen.append(load_checkpoint(folder).labels)
+    (folder / "label_mapping.json").unlink()
+    seen.append(load_checkpoint(folder).labels)
+    _edit(folder, "configuration.json", lambda c: c["model"].pop("label2id"))
+    seen.append(load_checkpoint(folder).labels)
+    _edit(folder, "configuration.json", lambda c: c["model"].pop("id2label"))
+    seen.append(load_checkpoint(folder).labels)
+    _edit(folder, "configuration.json", lambda c: c["preprocessor"].pop("id2label"))
+    seen.append(load_checkpoint(folder).labels)
+    _edit(folder, "config.json", lambda c: c.pop("label2id"))
+    seen.append(load_checkpoint(folder).labels)
+    _edit(folder, "config.json", lambda c: c.pop("id2label"))
+    seen.append(load_checkpoint(folder).labels)
+    assert seen == [
+        ("no", "yes"),
+        ("b0", "b1"),
+        ("c0", "c1"),
+        ("d0", "d1"),
+        ("e0", "e1"),
+        ("LABEL_0", "LABEL_1"),
+        ("LABEL_0", "LABEL_1"),
+        ("0", "1"),
+    ]
+
+
+def test_lengths(folder: Path) -> None:
+    assert load_checkpoint(folder).max_length == 512
+    assert load_checkpoint(folder, sequence_length=64).max_length == 64
+    _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(max_length=100))
+    assert load_checkpoint(folder, sequence_length=64).max_length == 100
+    _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(max_length=4096))
+    assert load_checkpoint(folder).max_length == 512  # the model has no more places

@@ -1,0 +1,233 @@
+"""The engine: order, equality of one and many, threads, odd texts, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import LengthRuntime
+from wenmo import CheckpointError, DeviceError, Engine, InputError, ModelNotFoundError
+
+ODD_TEXTS = [
+    "",
+    " \n\t　",
+    "好",
+    "长" * 100_000,
+    "😋👨‍👩‍👧",
+    "\x00\x07\u200b\ufeff",
+    "\ud800孤立代理\udfff",
+    "<script>alert('墨')</script>",
+    "# 标题 **粗** [链](javascript:0)",
+    "[SEP][MASK][CLS]",
+]
+
+
+@pytest.fixture
+def fake_engine(golden_models: dict[str, str]) -> Engine:
+    return Engine(device="cpu", models=golden_models, make_runtime=LengthRuntime)
+
+
+def test_similarity_by_hand(fake_engine: Engine) -> None:
+    """[CLS] 天 气 [SEP] 好 [SEP]: 6 pieces, 2 of them in the second segment."""
+    (result,) = fake_engine.similarity([("天气", "好")])
+    assert result.logits == ((6.0, 2.0),)
+    assert result.label == "no"  # logit 0 of the golden checkpoint
+    assert result.score == pytest.approx(1 / (1 + math.exp(2 - 6)))
+    assert result.similarity == pytest.approx(1 - result.score)
+    assert list(result.scores) == ["no", "yes"]
+
+
+def test_sentiment_by_hand(fake_engine: Engine) -> None:
+    (result,) = fake_engine.sentiment(["天气好"])
+    assert result.logits == ((5.0, 0.0),)
+    assert (result.label, result.truncated) == ("负面", False)
+    assert result.positive == pytest.approx(1 / (1 + math.exp(5)))
+
+
+def test_zero_shot_by_hand(fake_engine: Engine) -> None:
+    """Entailment is logit 0: the longer label wins by e to the difference in pieces."""
+    (result,) = fake_engine.zero_shot(["天气"], labels="体，体育, ,体", template="{}")
+    assert [row[0] for row in result.logits] == [6.0, 7.0]
+    assert result.label == "体育"
+    assert result.scores["体育"] == pytest.approx(math.e / (1 + math.e))
+    assert result.dropped_labels == ("体",)
+    assert not result.multi_label
+
+
+def test_zero_shot_multi_label_by_hand(fake_engine: Engine) -> None:
+    """Softmax of (contradiction, entailment) for each label: contradiction is 0 in the fake."""
+    (result,) = fake_engine.zero_shot(["天"], labels=["体", "体育"], multi_label=True)
+    assert result.scores["体"] == pytest.approx(1 / (1 + math.exp(-5)))
+    assert result.scores["体育"] == pytest.approx(1 / (1 + math.exp(-6)))
+    (alone,) = fake_engine.zero_shot(["天"], labels=["体"])
+    assert alone.multi_label
+    assert alone.score == pytest.approx(1 / (1 + math.exp(-5)))
+
+
+def test_cosine_by_hand(fake_engine: Engine) -> None:
+    (cosine,) = fake_engine.cosine_similarity([("天", "天气好")])  # vectors (3, 1) and (5, 1)
+    assert cosine == pytest.approx(16 / math.sqrt(10 * 26), abs=1e-6)
+
+
+def test_empty_lists(golden_engine: Engine) -> None:
+    assert golden_engine.similarity([]) == []
+    assert golden_engine.sentiment([]) == []
+    assert golden_engine.zero_shot([], labels=["体育"]) == []
+    assert golden_engine.embed([]).shape == (0, 64)
+    assert golden_engine.cosine_similarity([]).shape == (0,)
+
+
+def test_one_and_many_agree_in_order(golden_engine: Engine) -> None:
+    """Batching must neither move nor change an answer; padding changes sums by rounding only."""
+    rng = random.Random(7)
+    alphabet = "天地玄黄宇宙洪荒日月盈昃今天气真好不错abc，。"
+    texts = ["".join(rng.choices(alphabet, k=rng.randint(0, 200))) for _ in range(300)]
+    together = golden_engine.sentiment(texts)
+    assert len(together) == len(texts)
+    for text, result in list(zip(texts, together, strict=True))[::7]:
+        (alone,) = golden_engine.sentiment([text])
+        assert alone.logits[0] == pytest.approx(result.logits[0], abs=1e-5)
+
+
+def test_ten_thousand_texts_come_back_in_order(golden_engine: Engine) -> None:
+    texts = [f"第{number}条：{'好' * (number % 5)}" for number in range(10_000)]
+    results = golden_engine.sentiment(texts)
+    for index in (0, 1, 4_999, 9_998, 9_999):
+        (alone,) = golden_engine.sentiment([texts[index]])
+        assert alone.logits[0] == pytest.approx(results[index].logits[0], abs=1e-5)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(max_size=40), max_size=12))
+def test_any_texts_in_any_order(golden_engine: Engine, texts: list[str]) -> None:
+    forward = golden_engine.sentiment(texts)
+    backward = golden_engine.sentiment(texts[::-1])[::-1]
+    for one, other in zip(forward, backward, strict=True):
+        assert one.logits[0] == pytest.approx(other.logits[0], abs=1e-5)
+        assert sum(one.scores.values()) == pytest.approx(1.0)
+
+
+def test_threads_agree_with_one_thread(golden_engine: Engine) -> None:
+    texts = [f"这是第{number}条评论，{'很好' if number % 2 else '不好'}" * (1 + number % 9) for number in range(64)]
+    expected = [result.positive for result in golden_engine.sentiment(texts)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda text: golden_engine.sentiment([text])[0].positive, texts * 3))
+    assert answers == pytest.approx(expected * 3, abs=1e-6)
+
+
+def test_a_model_is_loaded_once_by_many_threads(golden_models: dict[str, str]) -> None:
+    made: list[LengthRuntime] = []
+
+    def make(checkpoint):  # type: ignore[no-untyped-def]
+        made.append(LengthRuntime(checkpoint))
+        return made[-1]
+
+    engine = Engine(device="cpu", models=golden_models, make_runtime=make)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: engine.sentiment(["好"]), range(32)))
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=range(len(ODD_TEXTS)))
+def test_odd_texts_have_answers(golden_engine: Engine, text: str) -> None:
+    (sentiment,) = golden_engine.sentiment([text])
+    (pair,) = golden_engine.similarity([(text, "天气不错")])
+    (topic,) = golden_engine.zero_shot([text], labels=[text or "空", "体育"], template="关于{}")
+    vector = golden_engine.embed([text])
+    for result in (sentiment, pair, topic):
+        assert all(0.0 <= score <= 1.0 for score in result.scores.values())
+        assert result.truncated == (len(text) > 1000)
+    assert np.isfinite(vector).all()
+    assert vector.shape == (1, 64)
+
+
+def test_two_hundred_labels(golden_engine: Engine) -> None:
+    labels = [f"标签{number}" for number in range(200)]
+    (result,) = golden_engine.zero_shot(["世界那么大"], labels=labels)
+    assert set(result.scores) == set(labels)
+    assert sum(result.scores.values()) == pytest.approx(1.0)
+
+
+def test_embed_is_the_mean_of_the_last_layer(golden_engine: Engine) -> None:
+    """Against transformers' own model on one unpadded input."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    from wenmo.models.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(golden_engine.model_info("similarity").folder)
+    model = BertForSequenceClassification(checkpoint.config).eval()
+    model.load_state_dict(dict(checkpoint.weights))
+    pieces = checkpoint.tokenizer.pieces(["下班以后去哪里吃饭"])[0]
+    ids = torch.tensor([[checkpoint.tokenizer.cls_id, *pieces, checkpoint.tokenizer.sep_id]])
+    with torch.inference_mode():
+        expected = model.bert(input_ids=ids).last_hidden_state.mean(1).numpy()
+    ours = golden_engine.embed(["下班以后去哪里吃饭", "短"])  # beside a shorter one, hence padded
+    assert ours[:1] == pytest.approx(expected, abs=1e-5)
+    assert ours.dtype == np.float32
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision_stays_close(golden_engine: Engine, golden_models: dict[str, str], precision: str) -> None:
+    """Storage or arithmetic in 8 to 11 bits: labels of clear cases stay, probabilities move by less than 5%."""
+    texts = ["照着书里的方法练了两个月", "软件更新以后老是闪退", "好"]
+    with Engine(device="cpu", precision=precision, models=golden_models) as engine:
+        half = [result.positive for result in engine.sentiment(texts)]
+    full = [result.positive for result in golden_engine.sentiment(texts)]
+    assert half == pytest.approx(full, abs=0.05)
+    assert half != full
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine: engine.sentiment("一个字符串"),
+        lambda engine: engine.sentiment(None),
+        lambda engine: engine.sentiment(["好", 5]),
+        lambda engine: engine.similarity(["好"]),
+        lambda engine: engine.similarity([("好",)]),
+        lambda engine: engine.similarity([("好", None)]),
+        lambda engine: engine.similarity("好不"),
+        lambda engine: engine.zero_shot(["好"], labels=[]),
+        lambda engine: engine.zero_shot(["好"], labels=" ，, "),
+        lambda engine: engine.zero_shot(["好"], labels=["好", 5]),
+        lambda engine: engine.zero_shot(["好"], labels=["好"], template="没有位置"),
+        lambda engine: engine.zero_shot(["好"], labels=["好"], template="{}和{}"),
+        lambda engine: engine.zero_shot(["好"], labels=["好"], template="{0.__class__}"),
+        lambda engine: engine.zero_shot(["好"], labels=["好"], template="{"),
+    ],
+)
+def test_refusals_are_input_errors_in_two_languages(golden_engine: Engine, call) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError) as caught:
+        call(golden_engine)
+    assert caught.value.text("en") != caught.value.text("zh")
+
+
+def test_wrong_devices_precisions_models(golden_models: dict[str, str]) -> None:
+    with pytest.raises(InputError):
+        Engine(precision="int3")
+    with pytest.raises(InputError):
+        Engine(device="abacus")
+    with pytest.raises((InputError, DeviceError)):
+        Engine(device="cuda:99")
+    with pytest.raises(InputError):
+        Engine(models={"weather": "x"})
+    with pytest.raises(ModelNotFoundError):
+        Engine(models={"sentiment": "no-such-model"}).sentiment(["好"])
+    with pytest.raises(CheckpointError, match="similarity"):
+        Engine(models={"sentiment": golden_models["similarity"]}).sentiment(["好"])
+
+
+def test_close_lets_go_and_a_later_call_loads_again(golden_models: dict[str, str]) -> None:
+    engine = Engine(device="cpu", models=golden_models)
+    before = engine.sentiment(["好"])[0].positive
+    assert engine.loaded_tasks() == ("sentiment",)
+    engine.close()
+    assert engine.loaded_tasks() == ()
+    assert engine.sentiment(["好"])[0].positive == before

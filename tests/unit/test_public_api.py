@@ -1,0 +1,77 @@
+"""The public API, pinned: a change here is a change for every user, and goes into the changelog."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import wenmo
+
+
+def test_names() -> None:
+    assert set(wenmo.__all__) == {
+        "CheckpointError",
+        "DeviceError",
+        "DownloadError",
+        "Engine",
+        "InputError",
+        "ModelInfo",
+        "ModelNotFoundError",
+        "Resolved",
+        "Result",
+        "SentimentResult",
+        "SimilarityResult",
+        "WenmoError",
+        "ZeroShotResult",
+        "__version__",
+    }
+    assert all(hasattr(wenmo, name) for name in wenmo.__all__)
+
+
+def test_engine_signatures() -> None:
+    def parameters(function: object) -> list[str]:
+        return [name for name in inspect.signature(function).parameters if name != "self"]  # type: ignore[arg-type]
+
+    engine = wenmo.Engine
+    assert parameters(engine) == ["device", "precision", "models", "sequence_length", "make_runtime"]
+    assert parameters(engine.similarity) == ["pairs"]
+    assert parameters(engine.sentiment) == ["texts"]
+    assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label"]
+    assert parameters(engine.embed) == ["texts"]
+    assert parameters(engine.cosine_similarity) == ["pairs"]
+    public = {name for name, _ in inspect.getmembers(engine, inspect.isfunction) if not name.startswith("_")}
+    assert public == {
+        "similarity",
+        "sentiment",
+        "zero_shot",
+        "embed",
+        "cosine_similarity",
+        "nli",
+        "model_info",
+        "loaded_tasks",
+        "close",
+    }
+
+
+def test_results() -> None:
+    common = {"label", "score", "scores", "truncated", "logits"}
+
+    def fields(cls: type) -> set[str]:
+        return {field.name for field in dataclasses.fields(cls)}
+
+    assert fields(wenmo.SimilarityResult) == common | {"similarity"}
+    assert fields(wenmo.SentimentResult) == common | {"positive"}
+    assert fields(wenmo.ZeroShotResult) == common | {"multi_label", "dropped_labels"}
+
+
+def test_error_tree() -> None:
+    for name in ("CheckpointError", "DeviceError", "DownloadError", "InputError", "ModelNotFoundError"):
+        assert issubclass(getattr(wenmo, name), wenmo.WenmoError)
+    assert issubclass(wenmo.InputError, ValueError)
+
+
+def test_errors_cross_process_borders_whole() -> None:
+    import pickle
+
+    error = pickle.loads(pickle.dumps(wenmo.InputError("wrong", "错了")))
+    assert (type(error), error.en, error.zh) == (wenmo.InputError, "wrong", "错了")

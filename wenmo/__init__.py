@@ -1,0 +1,35 @@
+"""文墨共鸣 wenmo: Chinese sentence similarity, sentiment and zero-shot classification over StructBERT.
+
+engine = wenmo.Engine()
+engine.similarity([("今天天气真好", "天气不错")])[0].score
+"""
+
+from wenmo.engine import Engine, ModelInfo
+from wenmo.errors import (
+    CheckpointError,
+    DeviceError,
+    DownloadError,
+    InputError,
+    ModelNotFoundError,
+    WenmoError,
+)
+from wenmo.types import Resolved, Result, SentimentResult, SimilarityResult, ZeroShotResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "DeviceError",
+    "DownloadError",
+    "Engine",
+    "InputError",
+    "ModelInfo",
+    "ModelNotFoundError",
+    "Resolved",
+    "Result",
+    "SentimentResult",
+    "SimilarityResult",
+    "WenmoError",
+    "ZeroShotResult",
+    "__version__",
+]

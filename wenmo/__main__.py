@@ -1,0 +1,207 @@
+"""The command line: serve, run, eval, models, train. Where a command reports figures its last line is JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wenmo.errors import InputError, Language, WenmoError
+
+if TYPE_CHECKING:
+    from wenmo.engine import Engine
+
+RUN_TASKS = {"similarity": "similarity", "sentiment": "sentiment", "zero-shot": "zero_shot"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0, or 2 for an error that the user can mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options) or 0)
+    except WenmoError as error:
+        print(f"wenmo: {error.text(_language())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _language() -> Language:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(name):
+            return "zh" if os.environ[name].startswith("zh") else "en"
+    return "en"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m wenmo", description="Chinese sentence understanding over StructBERT"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="the app and the REST service, in one process")
+    serve.add_argument("--host", help="address to listen on (WENMO_HOST, 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (WENMO_PORT, 8501)")
+    serve.set_defaults(command=_serve)
+
+    run = commands.add_parser("run", help="a file in, a file with results out (CSV, JSONL, Parquet)")
+    run.add_argument("task", choices=tuple(RUN_TASKS))
+    run.add_argument("source", type=Path, metavar="IN")
+    run.add_argument("target", type=Path, metavar="OUT")
+    run.add_argument("--text", default="text", help="column of the text (text)")
+    run.add_argument("--text-a", default="text_a", help="column of the first sentence (text_a)")
+    run.add_argument("--text-b", default="text_b", help="column of the second sentence (text_b)")
+    run.add_argument("--labels", help="labels for zero-shot, separated by commas")
+    run.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
+    run.add_argument("--multi-label", action="store_true", help="several labels may be true")
+    run.add_argument("--logits", action="store_true", help="add the raw outputs")
+    _model_options(run)
+    run.set_defaults(command=_run)
+
+    evaluate = commands.add_parser("eval", help="accuracy, macro F1 and calibration on a labelled Parquet file")
+    evaluate.add_argument("task", choices=("similarity", "sentiment", "nli", "zero-shot"))
+    evaluate.add_argument("file", type=Path)
+    evaluate.add_argument("--limit", type=_positive, help="only the first rows")
+    evaluate.add_argument("--labels", help="labels for zero-shot, separated by commas (default: those of the file)")
+    evaluate.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
+    _model_options(evaluate)
+    evaluate.set_defaults(command=_eval)
+
+    models = commands.add_parser("models", help="what is bundled, cached and known; `models pull ID` downloads")
+    models.set_defaults(command=_models)
+    actions = models.add_subparsers(metavar="ACTION")
+    pull = actions.add_parser("pull", help="download a model from the hub")
+    pull.add_argument("id", help="such as iic/nlp_structbert_sentiment-classification_chinese-base")
+    pull.set_defaults(command=_pull)
+
+    train = commands.add_parser("train", help="make checkpoints by a recipe")
+    train.add_argument("recipe", type=Path, help="such as wenmo/training/bundled.toml")
+    train.add_argument(
+        "--data", type=Path, required=True, help="folder with similarity/, sentiment/, nli/, topics/, text/"
+    )
+    train.add_argument(
+        "--work", type=Path, required=True, help="folder for the vocabulary and the run's own checkpoints"
+    )
+    train.add_argument("--out", type=Path, required=True, help="folder for the finished models")
+    train.add_argument("--stages", help="comma-separated: vocabulary, pretrain, similarity, zero_shot, sentiment (all)")
+    train.add_argument("--max-steps", type=_positive, help="stop each stage early")
+    train.set_defaults(command=_train)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="bundled name, hub id or folder (default: the bundled model of the task)")
+    parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (WENMO_PRECISION, auto)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
+
+
+def _engine(options: argparse.Namespace, task: str) -> Engine:
+    from wenmo.settings import Settings
+
+    given: dict[str, Any] = {"device": options.device, "precision": options.precision, f"{task}_model": options.model}
+    return Settings(**{name: value for name, value in given.items() if value is not None}).build_engine()
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from wenmo.server import serve
+    from wenmo.settings import Settings
+
+    given = {"host": options.host, "port": options.port}
+    serve(Settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+def _run(options: argparse.Namespace) -> None:
+    from wenmo.jobs.run import RunOptions, run_file
+
+    task = RUN_TASKS[options.task]
+    if task == "zero_shot" and options.labels is None:
+        raise InputError(
+            "zero-shot needs --labels, such as --labels 咨询,投诉,建议.",
+            "zero-shot 需要 --labels，例如 --labels 咨询,投诉,建议。",
+        )
+    summary = run_file(
+        _engine(options, task),
+        task,  # type: ignore[arg-type]
+        options.source,
+        options.target,
+        RunOptions(
+            text=options.text,
+            text_a=options.text_a,
+            text_b=options.text_b,
+            labels=options.labels,
+            template=options.template,
+            multi_label=options.multi_label,
+            logits=options.logits,
+        ),
+        progress=lambda rows: print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True),
+    )
+    print(file=sys.stderr)
+    _print_json(asdict(summary))
+
+
+def _eval(options: argparse.Namespace) -> None:
+    from wenmo.training.evaluate import ENGINE_TASK, evaluate
+
+    evaluation = evaluate(
+        _engine(options, ENGINE_TASK[options.task]),
+        options.task,
+        options.file,
+        limit=options.limit,
+        labels=options.labels,
+        template=options.template,
+        progress=lambda done, of: print(f"\r{done:,} of {of:,}", end="", file=sys.stderr, flush=True),
+    )
+    print(file=sys.stderr)
+    _print_json(asdict(evaluation))
+
+
+def _models(options: argparse.Namespace) -> None:
+    from wenmo.models.registry import listing
+
+    entries = listing()
+    for entry in entries:
+        size = "" if entry.size_mib is None else f"{entry.size_mib:.1f} MiB"
+        print(f"{entry.kind:8} {entry.task or '':11} {entry.name:60} {size}".rstrip())
+    _print_json([{**asdict(entry), "folder": None if entry.folder is None else str(entry.folder)} for entry in entries])
+
+
+def _pull(options: argparse.Namespace) -> None:
+    from wenmo.models.hub import download
+
+    folder = download(options.id)
+    _print_json({"id": options.id, "folder": str(folder)})
+
+
+def _train(options: argparse.Namespace) -> None:
+    from wenmo.training.recipe import STAGES, Recipe, Run
+
+    run = Run(
+        Recipe.read(options.recipe),
+        data_folder=options.data,
+        work=options.work,
+        out=options.out,
+        log=lambda line: print(line, flush=True),
+        max_steps=options.max_steps,
+    )
+    for stage in options.stages.split(",") if options.stages else STAGES:
+        run.stage(stage.strip())
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

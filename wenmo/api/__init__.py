@@ -1,0 +1,1 @@
+"""REST schemas and routes."""

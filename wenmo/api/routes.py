@@ -1,0 +1,144 @@
+"""The REST routes: JSON in, one engine call, JSON out.
+
+`wenmo.server` puts the same FastAPI app at two places: under /api with all its routes, and at /analyze with that one
+alone. Routes that compute are plain functions: FastAPI runs them in threads, so that a forward pass never holds up the
+event loop, which also carries the app's pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Body, FastAPI, Request
+from fastapi.responses import Response
+
+from wenmo.api import problems
+from wenmo.api.problems import SafeJSONResponse
+from wenmo.api.schemas import (
+    MAX_ANALYZE_CHARACTERS,
+    MAX_BODY_BYTES,
+    AnalyzeResponse,
+    EmbedResponse,
+    Problem,
+    SentimentResponse,
+    SimilarityRequest,
+    SimilarityResponse,
+    TextsRequest,
+    ZeroShotRequest,
+    ZeroShotResponse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wenmo import Engine
+    from wenmo.types import Result, TaskName
+
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status, description in (
+        (413, "Too much text in one call"),
+        (422, "The body or the input does not fit"),
+        (500, "The model or the device of the server cannot be used"),
+        (503, "The model could not be fetched"),
+    )
+}
+
+
+def create_api(get_engine: Callable[[], Engine]) -> FastAPI:
+    """The REST service on the engine that `get_engine` returns; it is asked at each call, so it must be cheap.
+
+    Every failure is answered with problem details, see `wenmo.api.problems`.
+    """
+    app = FastAPI(
+        title="wenmo 文墨共鸣",
+        summary="Similarity, sentiment and zero-shot classification of Chinese text with StructBERT.",
+        version="1",
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    problems.install(app)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the service answers; loads no model."""
+        return {"status": "ok"}
+
+    @app.post("/v1/similarity", response_model=SimilarityResponse, responses=_FAILURES)
+    def similarity(body: SimilarityRequest) -> Response:
+        """Whether the two sentences of each pair say the same (cross-encoder)."""
+        engine = get_engine()
+        return _answer(engine, "similarity", _items(engine.similarity(body.pairs)))
+
+    @app.post("/v1/sentiment", response_model=SentimentResponse, responses=_FAILURES)
+    def sentiment(body: TextsRequest) -> Response:
+        """Whether each text is positive or negative."""
+        engine = get_engine()
+        return _answer(engine, "sentiment", _items(engine.sentiment(body.texts)))
+
+    @app.post("/v1/zero-shot", response_model=ZeroShotResponse, responses=_FAILURES)
+    def zero_shot(body: ZeroShotRequest) -> Response:
+        """Which of the given labels fits each text, without training."""
+        engine = get_engine()
+        results = engine.zero_shot(body.texts, labels=body.labels, template=body.template, multi_label=body.multi_label)
+        return _answer(engine, "zero_shot", _items(results))
+
+    @app.post("/v1/embed", response_model=EmbedResponse, responses=_FAILURES)
+    def embed(body: TextsRequest) -> Response:
+        """The mean-pooled vector of each text, for search; weaker and cheaper than /v1/similarity."""
+        engine = get_engine()
+        vectors = engine.embed(body.texts)  # (N, H)
+        return _answer(engine, "similarity", [{"embedding": vector} for vector in vectors.tolist()])
+
+    # The one route whose contract is older than this service: 400 without a text, 413 for a long one. Its body is
+    # therefore not a schema, whose failures are 422.
+    @app.post(
+        "/analyze",
+        response_model=AnalyzeResponse,
+        responses={400: {**_FAILURES[422], "description": "There is no text"}, **_FAILURES},
+    )
+    def analyze(
+        request: Request, body: Annotated[Any, Body(examples=[{"text": "墨色温润，包装也用心"}])] = None
+    ) -> Response:
+        """Sentiment of one text of at most 512 characters."""
+        text = body.get("text") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            return problems.problem(
+                request,
+                400,
+                en='The body has no text. Send {"text": "..."} with Content-Type: application/json.',
+                zh='请求体缺少 text 字段。请以 Content-Type: application/json 发送 {"text": "……"}。',
+            )
+        if len(text) > MAX_ANALYZE_CHARACTERS:
+            return problems.problem(
+                request,
+                413,
+                en=f"The text has {len(text)} characters; /analyze takes {MAX_ANALYZE_CHARACTERS}. "
+                "Shorten it, or use /api/v1/sentiment, which cuts long texts and says so.",
+                zh=f"文本有 {len(text)} 个字符，/analyze 至多 {MAX_ANALYZE_CHARACTERS} 个。"
+                "请缩短，或使用会截断长文并注明的 /api/v1/sentiment。",
+            )
+        positive = get_engine().sentiment([text])[0].positive
+        label, confidence = ("Positive", positive) if positive >= 0.5 else ("Negative", 1 - positive)
+        return SafeJSONResponse({"label": label, "confidence": confidence, "text": text})
+
+    return app
+
+
+def _items(results: Sequence[Result]) -> list[dict[str, Any]]:
+    items = [asdict(result) for result in results]
+    for item in items:
+        del item["logits"]  # for parity checks on files, see `python -m wenmo run --logits`
+    return items
+
+
+def _answer(engine: Engine, task: TaskName, items: list[dict[str, Any]]) -> SafeJSONResponse:
+    # A response and not a model: FastAPI would check each float again, and cannot encode a lone surrogate.
+    return SafeJSONResponse(
+        {"results": items, "model": engine.model_info(task).name, "precision": engine.precision.value}
+    )

@@ -1,0 +1,167 @@
+"""What the REST routes take and give: the shape of each body, its limits, and an example for the OpenAPI page.
+
+Only shapes and sizes are checked here; what a text or a label may hold is the engine's business. Unknown fields are
+refused, so that a misspelt option is an error and not a default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic_core import PydanticCustomError
+
+# Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
+# `python -m wenmo run`.
+MAX_BODY_BYTES = 8 * 1024 * 1024  # the whole request, before it is parsed
+MAX_TEXTS = 256  # texts, or pairs, in one call
+MAX_CHARACTERS = 100_000  # in one text; the model reads 512 pieces of it, and the result says that it was cut
+MAX_LABELS = 200
+MAX_LABEL_CHARACTERS = 512  # in one label, and in the template: more does not fit into the model
+MAX_ANALYZE_CHARACTERS = 512  # in the text of /analyze, whose readers expect it to be refused and not cut
+
+
+def _too_long(limit: int, actual: int) -> PydanticCustomError:
+    return PydanticCustomError(
+        "string_too_long",
+        "Should have at most {max_length} characters, not {actual_length}",
+        {"max_length": limit, "actual_length": actual},
+    )
+
+
+def _length_up_to(limit: int) -> AfterValidator:
+    # Not Field(max_length=...): pydantic measures a str as UTF-8, and so refuses a lone surrogate, which JSON can carry
+    # and the engine reads.
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise _too_long(limit, len(value))
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_labels(value: list[str] | str) -> list[str] | str:
+    # Only measured here: which labels a text holds, and which are dropped, the engine says.
+    labels = value.replace("，", ",").split(",") if isinstance(value, str) else value
+    if len(labels) > MAX_LABELS:
+        raise PydanticCustomError(
+            "too_long",
+            "Should have at most {max_length} items, not {actual_length}",
+            {"max_length": MAX_LABELS, "actual_length": len(labels)},
+        )
+    longest = max(map(len, labels), default=0)
+    if longest > MAX_LABEL_CHARACTERS:
+        raise _too_long(MAX_LABEL_CHARACTERS, longest)
+    return value
+
+
+Text = Annotated[str, _length_up_to(MAX_CHARACTERS), Field(json_schema_extra={"maxLength": MAX_CHARACTERS})]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SimilarityRequest(_Request):
+    """Pairs of sentences; the model reads both of a pair together."""
+
+    pairs: Annotated[
+        list[tuple[Text, Text]],
+        Field(
+            min_length=1,
+            max_length=MAX_TEXTS,
+            examples=[[["桥头的茶馆几点开门", "那家茶馆早上什么时候营业"], ["今晚有雨", "这支毛笔很好写"]]],
+        ),
+    ]
+
+
+class TextsRequest(_Request):
+    """Texts, each of them read alone."""
+
+    texts: Annotated[
+        list[Text],
+        Field(min_length=1, max_length=MAX_TEXTS, examples=[["墨色温润，包装也用心", "纸太薄了，一写就透"]]),
+    ]
+
+
+class ZeroShotRequest(TextsRequest):
+    """Texts, and the labels to sort them into."""
+
+    labels: Annotated[
+        list[str] | str,
+        AfterValidator(_check_labels),
+        Field(
+            description=f"At most {MAX_LABELS}: a list, or one string with , or ， between the labels.",
+            examples=[["物流", "质量", "价格"]],
+        ),
+    ]
+    template: Annotated[
+        str,
+        _length_up_to(MAX_LABEL_CHARACTERS),
+        Field(description="The sentence that a label is put into, at {}.", examples=["这句话说的是{}"]),
+    ] = "{}"
+    multi_label: Annotated[
+        StrictBool,
+        Field(description="Score each label alone (true), or all against each other (false).", examples=[False]),
+    ] = False
+
+
+class _Result(BaseModel):
+    label: str
+    score: float
+    scores: Annotated[dict[str, float], Field(description="Probability of each label, best first.")]
+    truncated: Annotated[bool, Field(description="Whether the model did not see all of the text.")]
+
+
+class SimilarityItem(_Result):
+    similarity: Annotated[float, Field(description="Probability that both sentences say the same.")]
+
+
+class SentimentItem(_Result):
+    positive: Annotated[float, Field(description="Probability of the positive label.")]
+
+
+class ZeroShotItem(_Result):
+    multi_label: bool
+    dropped_labels: Annotated[list[str], Field(description="Labels that were blank or given twice, as typed.")]
+
+
+class EmbedItem(BaseModel):
+    embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's pieces.")]
+
+
+class _Response(BaseModel):
+    model: Annotated[str, Field(examples=["wenmo-similarity"])]
+    precision: Annotated[str, Field(examples=["fp32"])]
+
+
+class SimilarityResponse(_Response):
+    results: list[SimilarityItem]
+
+
+class SentimentResponse(_Response):
+    results: list[SentimentItem]
+
+
+class ZeroShotResponse(_Response):
+    results: list[ZeroShotItem]
+
+
+class EmbedResponse(_Response):
+    results: list[EmbedItem]
+
+
+class AnalyzeResponse(BaseModel):
+    label: Annotated[str, Field(examples=["Positive"])]
+    confidence: Annotated[float, Field(examples=[0.97])]
+    text: Annotated[str, Field(examples=["墨色温润，包装也用心"])]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `errors` names the fields of the body that do not fit."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None

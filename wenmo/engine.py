@@ -1,0 +1,255 @@
+"""The facade: `texts -> task.encode -> runtime (plans batches, forwards) -> task.decode -> results`.
+
+One engine serves a whole process. Models are loaded when a task is first used, each once; after that nothing in an
+engine changes, so any number of threads may call it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wenmo.errors import InputError
+from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.tasks import sentiment as sentiment_task
+from wenmo.tasks import similarity as similarity_task
+from wenmo.tasks import zero_shot as zero_shot_task
+from wenmo.types import TASKS, Precision, Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
+
+if TYPE_CHECKING:
+    from wenmo.inference.runtime import Runtime
+    from wenmo.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What is loaded for a task. `name` is what was asked for, `max_length` counts pieces."""
+
+    name: str
+    folder: Path
+    task: TaskName
+    labels: tuple[str, ...]
+    layers: int
+    hidden_size: int
+    parameters: int
+    max_length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    checkpoint: Checkpoint
+    runtime: Runtime
+
+
+class Engine:
+    """Sentence similarity, sentiment and zero-shot classification over StructBERT.
+
+    `device`: auto, cpu, cuda, cuda:N. `precision`: auto, fp32, fp16, bf16. `models`: for each task a bundled name, a
+    hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the pieces of an
+    input for checkpoints that do not say themselves (512). `make_runtime` replaces what computes the forward.
+
+    Raises InputError or DeviceError at once for a device or precision that cannot be; the errors of loading a model
+    (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
+    InputError for what it cannot work on, and answers an empty list with an empty list.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        models: Mapping[str, str | Path] | None = None,
+        sequence_length: int | None = None,
+        make_runtime: Callable[[Checkpoint], Runtime] | None = None,
+    ) -> None:
+        from wenmo.inference.precision import resolve_device, resolve_precision
+
+        unknown = [name for name in models or {} if name not in TASKS]
+        if unknown:
+            raise InputError(
+                f"No such task: {', '.join(unknown)}. `models` takes {', '.join(TASKS)}.",
+                f"没有这样的任务：{'、'.join(unknown)}。`models` 的键为 {'、'.join(TASKS)}。",
+            )
+        self.device: Resolved[str] = resolve_device(device)
+        self.precision: Resolved[Precision] = resolve_precision(precision, self.device.value)
+        self.model_names: Mapping[TaskName, str] = {
+            task: str((models or {}).get(task) or DEFAULT_MODELS[task]) for task in TASKS
+        }
+        self._sequence_length = sequence_length
+        self._make_runtime = make_runtime or self._torch_runtime
+        self._loaded: dict[TaskName, _Loaded] = {}
+        self._locks = {task: threading.Lock() for task in TASKS}
+
+    def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[SimilarityResult]:
+        """Whether the two sentences of each pair mean the same, read together by a cross-encoder."""
+        checked = _pairs(pairs)
+        if not checked:
+            return []
+        model = self._model("similarity")
+        encodings = similarity_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
+        logits = model.runtime.logits(encodings)
+        return similarity_task.decode(logits, encodings, labels=model.checkpoint.labels)
+
+    def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
+        """The mood of each text."""
+        checked = _texts(texts)
+        if not checked:
+            return []
+        model = self._model("sentiment")
+        encodings = sentiment_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
+        logits = model.runtime.logits(encodings)
+        return sentiment_task.decode(logits, encodings, labels=model.checkpoint.labels)
+
+    def zero_shot(
+        self,
+        texts: Sequence[str],
+        *,
+        labels: Sequence[str] | str,
+        template: str = zero_shot_task.DEFAULT_TEMPLATE,
+        multi_label: bool = False,
+    ) -> list[ZeroShotResult]:
+        """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`."""
+        checked = _texts(texts)
+        parsed = zero_shot_task.parse_labels(labels)
+        zero_shot_task.check_template(template)
+        if not checked:
+            return []
+        model = self._model("zero_shot")
+        encodings = zero_shot_task.encode(
+            model.checkpoint.tokenizer,
+            checked,
+            parsed.names,
+            template=template,
+            max_length=model.checkpoint.max_length,
+        )
+        logits = model.runtime.logits(encodings)
+        return zero_shot_task.decode(logits, encodings, labels=parsed, multi_label=multi_label)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, H) float32: the mean of the last layer of the similarity model over a text's pieces.
+
+        Made for no such use, the vectors are a cheap and weaker stand-in for `similarity`: one forward a text instead
+        of one a pair.
+        """
+        checked = _texts(texts)
+        model = self._model("similarity")
+        encodings = sentiment_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
+        return model.runtime.vectors(encodings)
+
+    def cosine_similarity(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """(N,) float32 in [-1, 1]: cosine of the `embed` vectors of each pair. Not the cross-encoder's probability."""
+        checked = _pairs(pairs)
+        if not checked:
+            return np.empty(0, dtype=np.float32)
+        vectors = self.embed([text for pair in checked for text in pair])
+        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return np.clip(np.sum(unit[0::2] * unit[1::2], axis=1), -1.0, 1.0)
+
+    def nli(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
+
+        In the order entailment, neutral, contradiction.
+        """
+        checked = _pairs(pairs)
+        model = self._model("zero_shot")
+        encodings = similarity_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
+        return model.runtime.logits(encodings)
+
+    def model_info(self, task: TaskName) -> ModelInfo:
+        """What is loaded for `task`; loads it first where it is not."""
+        checkpoint = self._model(task).checkpoint
+        return ModelInfo(
+            name=self.model_names[task],
+            folder=checkpoint.folder,
+            task=task,
+            labels=checkpoint.labels,
+            layers=checkpoint.config.num_hidden_layers,
+            hidden_size=checkpoint.config.hidden_size,
+            parameters=checkpoint.parameters,
+            max_length=checkpoint.max_length,
+        )
+
+    def loaded_tasks(self) -> tuple[TaskName, ...]:
+        """The tasks whose models are in memory."""
+        return tuple(task for task in TASKS if task in self._loaded)
+
+    def close(self) -> None:
+        """Let go of the models. A later call loads them again."""
+        for task in TASKS:
+            with self._locks[task]:
+                self._loaded.pop(task, None)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _model(self, task: TaskName) -> _Loaded:
+        loaded = self._loaded.get(task)
+        if loaded is None:
+            with self._locks[task]:
+                loaded = self._loaded.get(task)
+                if loaded is None:
+                    loaded = self._loaded[task] = self._load(task)
+        return loaded
+
+    def _load(self, task: TaskName) -> _Loaded:
+        # Imported here: an engine that only checks its arguments, or has not been used yet, costs no memory.
+        from wenmo.models.checkpoint import load_checkpoint
+
+        folder = locate(self.model_names[task])
+        checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
+        return _Loaded(checkpoint=checkpoint, runtime=self._make_runtime(checkpoint))
+
+    def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
+        import torch
+
+        from wenmo.inference.precision import computes_natively
+        from wenmo.inference.runtime import TorchRuntime
+
+        return TorchRuntime(
+            checkpoint,
+            device=torch.device(self.device.value),
+            precision=self.precision.value,
+            native=computes_natively(self.precision.value, self.device.value),
+        )
+
+
+def _texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+        raise InputError(
+            f"Pass a list of texts, not {type(texts).__name__}: [text].",
+            f"请传入文本列表，而不是 {type(texts).__name__}：[文本]。",
+        )
+    checked = list(texts)
+    for index, text in enumerate(checked):
+        if not isinstance(text, str):
+            raise InputError(
+                f"Text {index + 1} is {type(text).__name__}, not a string.",
+                f"第 {index + 1} 条不是文本，而是 {type(text).__name__}。",
+            )
+    return checked
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    if isinstance(pairs, (str, bytes)) or not hasattr(pairs, "__iter__"):
+        raise InputError(
+            f"Pass a list of pairs, not {type(pairs).__name__}: [(first, second)].",
+            f"请传入句对列表，而不是 {type(pairs).__name__}：[(句子一, 句子二)]。",
+        )
+    checked: list[tuple[str, str]] = []
+    for index, pair in enumerate(pairs):
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        if not is_pair:
+            raise InputError(
+                f"Item {index + 1} is not a pair of two strings. Pass [(first, second), ...].",
+                f"第 {index + 1} 项不是两个文本组成的句对。请传入 [(句子一, 句子二), …]。",
+            )
+        checked.append((pair[0], pair[1]))
+    return checked

@@ -1,0 +1,1 @@
+"""The core: tokenise, plan batches, forward, precision."""

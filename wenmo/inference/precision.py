@@ -1,0 +1,128 @@
+"""Which device and arithmetic to use: asked of the machine, not assumed, and explained.
+
+A CPU without half-precision units runs fp16 and bf16 matrix products a hundred times slower than fp32 (0.75 against
+100-170 GF/s on a 2-core AMD without AVX-512); one with AMX runs them ten times faster. A product of some milliseconds
+tells which this is. Where half precision is slow it serves as a storage format: weights take half the memory, each
+layer's are widened when it is computed, and the arithmetic is fp32.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+import torch
+
+from wenmo.errors import DeviceError, InputError
+from wenmo.types import PRECISIONS, Precision, Resolved
+
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class HalfStorageLinear(torch.nn.Linear):
+    """A linear layer whose weights are kept in half precision and widened for each product."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        bias = None if self.bias is None else self.bias.float()
+        return torch.nn.functional.linear(input, self.weight.float(), bias)
+
+
+class HalfStorageEmbedding(torch.nn.Embedding):
+    """A table kept in half precision; the rows that are read are widened."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input).float()
+
+
+def resolve_device(wanted: str) -> Resolved[str]:
+    """`auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises DeviceError when the device is not there, InputError when it is none of these.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            name = torch.cuda.get_device_name(0)
+            return Resolved(value="cuda", reason=f"GPU found: {name}", reason_zh=f"检测到 GPU：{name}")
+        return Resolved(value="cpu", reason="no CUDA GPU found", reason_zh="未检测到 CUDA GPU")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(
+            f"Unknown device {wanted!r}. Use auto, cpu, cuda or cuda:N.",
+            f"未知设备 {wanted!r}。可用：auto、cpu、cuda 或 cuda:N。",
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"{wanted} is not there: {torch.cuda.device_count()} CUDA GPUs found. Use device='auto' or 'cpu'.",
+            f"没有 {wanted}：检测到 {torch.cuda.device_count()} 块 CUDA GPU。请用 device='auto' 或 'cpu'。",
+        )
+    return Resolved(value=wanted, reason="as asked", reason_zh="按设置")
+
+
+def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
+    """`auto`, or one of PRECISIONS. Raises InputError for anything else."""
+    on_gpu = device.startswith("cuda")
+    if wanted == "auto":
+        if on_gpu:
+            return Resolved(
+                value="fp16", reason="half the memory of fp32, on tensor cores", reason_zh="显存减半，使用张量核心"
+            )
+        return Resolved(value="fp32", reason="exact, and the CPU's safe choice", reason_zh="精确，CPU 上的稳妥选择")
+    if wanted not in PRECISIONS:
+        names = ", ".join(("auto", *PRECISIONS))
+        raise InputError(f"Unknown precision {wanted!r}. Use one of {names}.", f"未知精度 {wanted!r}。可用：{names}。")
+    precision: Precision = wanted
+    if precision == "fp32" or on_gpu:
+        return Resolved(value=precision, reason="as asked", reason_zh="按设置")
+    fast = has_fast_half(DTYPES[precision])
+    if fast.value:
+        return Resolved(value=precision, reason=f"as asked; {fast.reason}", reason_zh=f"按设置；{fast.reason_zh}")
+    return Resolved(
+        value=precision,
+        reason=f"weights stored in {precision}, arithmetic in fp32: {fast.reason}",
+        reason_zh=f"权重以 {precision} 存放，运算为 fp32：{fast.reason_zh}",
+    )
+
+
+def computes_natively(precision: Precision, device: str) -> bool:
+    """Whether arithmetic itself runs in `precision` on `device`."""
+    return precision == "fp32" or device.startswith("cuda") or has_fast_half(DTYPES[precision]).value
+
+
+def _gigaflops(dtype: torch.dtype, *, size: int, seconds: float) -> float:
+    """Speed of a square matrix product in 1e9 operations a second, best of the runs that fit into `seconds`."""
+    a = torch.ones(size, size, dtype=dtype)
+    b = torch.ones(size, size, dtype=dtype)
+    with torch.inference_mode():
+        torch.nn.functional.linear(a, b)
+        best = float("inf")
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            torch.nn.functional.linear(a, b)
+            best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best / 1e9
+
+
+@cache
+def has_fast_half(dtype: torch.dtype) -> Resolved[bool]:
+    """Whether products in `dtype` on this CPU are at least 1.5 times as fast as in float32. Takes some 50 ms."""
+    name = str(dtype).removeprefix("torch.")
+    # First a small product: a CPU without such units takes milliseconds for it, and seconds for a large one.
+    half, single = _gigaflops(dtype, size=128, seconds=0.005), _gigaflops(torch.float32, size=128, seconds=0.005)
+    if half > 0.2 * single:  # not hopeless: judge on a size at which the units, not the call, decide
+        half, single = _gigaflops(dtype, size=512, seconds=0.02), _gigaflops(torch.float32, size=512, seconds=0.02)
+    figures = f"{name} {half:.0f} GF/s, float32 {single:.0f}"
+    if half >= 1.5 * single:
+        return Resolved(
+            value=True,
+            reason=f"this CPU has half-precision units ({figures})",
+            reason_zh=f"本机有半精度单元（{figures}）",
+        )
+    return Resolved(
+        value=False,
+        reason=f"this CPU has no fast half-precision units ({figures})",
+        reason_zh=f"本机没有快速的半精度单元（{figures}）",
+    )

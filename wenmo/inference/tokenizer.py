@@ -1,0 +1,157 @@
+"""Text to BERT pieces, exactly as ModelScope's tokenizer does it, and safe to call from any thread.
+
+Each text is tokenised once, alone, without special pieces. Truncation and the joining of pairs happen afterwards,
+on plain lists of ids (`encode_single`, `encode_pair`), because
+
+- the fast tokenizers differ from ModelScope's slow one in exactly two places, both in joining: which side keeps the odd
+  piece when both are cut, and an empty second text, which is still a second text;
+- a tokenizer whose truncation or padding is changed by one thread while another uses it raises "Already borrowed";
+- the pieces of a text or of a label are then reusable across pairs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import AddedToken, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as _WordPieceTokenizer
+
+from wenmo.errors import CheckpointError
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_PIECES = (PAD, UNK, CLS, SEP, MASK)
+
+# Half of a UTF-16 pair on its own: not encodable as UTF-8, so the Rust tokenizer would refuse it. BERT's cleaning drops
+# every character of Unicode category C*, to which surrogates belong; dropping them here gives the same pieces.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """One model input, without padding.
+
+    `input_ids` are the pieces with [CLS] and [SEP]; the last `segment_b` of them have token type 1; `truncated` tells
+    whether pieces of the text were left out to fit the model's length.
+    """
+
+    input_ids: tuple[int, ...]
+    segment_b: int
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+class Tokenizer:
+    """WordPiece over a `vocab.txt`, with BERT's cleaning, lower-casing and splitting of Chinese characters."""
+
+    def __init__(
+        self,
+        vocabulary: Mapping[str, int],
+        *,
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        split_chinese: bool = True,
+    ) -> None:
+        missing = [piece for piece in SPECIAL_PIECES if piece not in vocabulary]
+        if missing:
+            names = ", ".join(missing)
+            raise CheckpointError(
+                f"The vocabulary lacks the special pieces {names}. Use the vocab.txt that belongs to the checkpoint.",
+                f"词表缺少特殊词元 {names}。请使用训练该模型时的 vocab.txt。",
+            )
+        tokenizer = _WordPieceTokenizer(models.WordPiece(dict(vocabulary), unk_token=UNK, max_input_chars_per_word=100))
+        tokenizer.normalizer = normalizers.BertNormalizer(
+            clean_text=True,
+            handle_chinese_chars=split_chinese,
+            strip_accents=strip_accents,
+            lowercase=lowercase,
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        # ModelScope's tokenizer turns a special piece typed in a text, in capitals, into that piece.
+        tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in SPECIAL_PIECES])
+        self._tokenizer = tokenizer
+        self.vocabulary = dict(vocabulary)
+        self.pad_id = vocabulary[PAD]
+        self.cls_id = vocabulary[CLS]
+        self.sep_id = vocabulary[SEP]
+        self.mask_id = vocabulary[MASK]
+        self.unk_id = vocabulary[UNK]
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Tokenizer:
+        """Read `vocab.txt`, and `tokenizer_config.json` where there is one.
+
+        Raises CheckpointError when the vocabulary is missing, not UTF-8, or lacks a special piece.
+        """
+        path = folder / "vocab.txt"
+        try:
+            # Not splitlines(): a vocabulary may hold pieces such as U+2028, at which splitlines() would cut.
+            lines = path.read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{folder} has no vocab.txt. Copy the file that belongs to the checkpoint there, or download it again.",
+                f"{folder} 里没有 vocab.txt。请放入该模型自带的词表，或重新下载模型。",
+            ) from None
+        except UnicodeDecodeError as error:
+            raise CheckpointError(
+                f"{path} is not UTF-8 text ({error}). Download the checkpoint again.",
+                f"{path} 不是 UTF-8 文本（{error}）。请重新下载模型。",
+            ) from None
+        if lines and not lines[-1]:
+            lines.pop()
+        vocabulary = {line.rstrip("\r"): index for index, line in enumerate(lines)}
+        options: dict[str, object] = {}
+        config = folder / "tokenizer_config.json"
+        if config.is_file():
+            try:
+                options = json.loads(config.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise CheckpointError(
+                    f"{config} is not valid JSON ({error}). Download the checkpoint again.",
+                    f"{config} 不是有效的 JSON（{error}）。请重新下载模型。",
+                ) from None
+        strip_accents = options.get("strip_accents")
+        return cls(
+            vocabulary,
+            lowercase=bool(options.get("do_lower_case", True)),
+            strip_accents=None if strip_accents is None else bool(strip_accents),
+            split_chinese=bool(options.get("tokenize_chinese_chars", True)),
+        )
+
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text's pieces, without special pieces and without truncation."""
+        clean = [_LONE_SURROGATE.sub("", text) for text in texts]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+
+    def encode_single(self, pieces: Sequence[int], *, max_length: int) -> Encoding:
+        """`[CLS] text [SEP]`, cut on the right to `max_length` pieces."""
+        room = max_length - 2
+        return Encoding(
+            input_ids=(self.cls_id, *pieces[:room], self.sep_id),
+            segment_b=0,
+            truncated=len(pieces) > room,
+        )
+
+    def encode_pair(self, first: Sequence[int], second: Sequence[int], *, max_length: int) -> Encoding:
+        """`[CLS] first [SEP] second [SEP]`, cut "longest first" as ModelScope's slow tokenizer cuts."""
+        excess = max(0, len(first) + len(second) + 3 - max_length)
+        keep_first, keep_second = len(first), len(second)
+        if excess:
+            from_longer = min(abs(keep_first - keep_second), excess)
+            if keep_first > keep_second:
+                keep_first -= from_longer
+            else:
+                keep_second -= from_longer
+            rest = excess - from_longer
+            keep_first -= rest // 2
+            keep_second -= rest - rest // 2
+        return Encoding(
+            input_ids=(self.cls_id, *first[:keep_first], self.sep_id, *second[:keep_second], self.sep_id),
+            segment_b=keep_second + 1,
+            truncated=excess > 0,
+        )

@@ -1,0 +1,1 @@
+"""Which model, from where, as what."""

@@ -1,0 +1,319 @@
+"""A StructBERT checkpoint in ModelScope's folder layout, read without running any code of its own.
+
+    config.json          sizes (model_type structbert); StructBERT is BERT's architecture
+    configuration.json   ModelScope's: task, preprocessor, where the labels are
+    vocab.txt            WordPiece vocabulary
+    model.safetensors or pytorch_model.bin
+    label_mapping.json   sometimes
+
+Real checkpoints use several layouts of keys. All are brought to transformers' (`bert.*`, `classifier.*`); a key too few
+or too many is an error that names it, because a model with a random layer answers confidently and wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from wenmo.errors import CheckpointError
+from wenmo.inference.tokenizer import Tokenizer
+from wenmo.models.labels import label_names
+from wenmo.types import TaskName
+
+if TYPE_CHECKING:
+    from transformers import BertConfig
+
+_TASK_OF_HUB_NAME: Mapping[str, TaskName] = {
+    "sentence-similarity": "similarity",
+    "sentiment-classification": "sentiment",
+    "text-classification": "sentiment",  # ModelScope's general name; its pipeline type says more, where it does
+    "zero-shot-classification": "zero_shot",
+    "nli": "zero_shot",
+}
+NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say
+_LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3}
+_MODEL_TYPES = ("structbert", "sbert", "bert")
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
+DEFAULT_MAX_LENGTH = 512  # pieces; ModelScope's default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model as read: nothing is on a device yet. `weights` have the names of BertForSequenceClassification."""
+
+    folder: Path
+    task: TaskName
+    config: BertConfig
+    labels: tuple[str, ...]
+    max_length: int
+    tokenizer: Tokenizer
+    weights: Mapping[str, torch.Tensor]
+
+    @property
+    def parameters(self) -> int:
+        return sum(tensor.numel() for tensor in self.weights.values())
+
+
+def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_length: int | None = None) -> Checkpoint:
+    """Read a model folder.
+
+    `task` is what the model is wanted for; a checkpoint of another task is refused. `sequence_length` bounds the pieces
+    of an input where configuration.json does not (`preprocessor.max_length` wins, as in ModelScope; zero-shot ignores
+    both). Raises CheckpointError.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{folder} is not a folder. Give a model folder, a bundled name or a hub id (iic/...).",
+            f"{folder} 不是文件夹。请给出模型文件夹、内置模型名或模型库 ID（iic/…）。",
+        )
+    configuration = _read_json(folder, "configuration.json")
+    config = _read_json(folder, "config.json")
+    backbone = (configuration.get("model") or {}).get("backbone")
+    if isinstance(backbone, Mapping):
+        config = {**backbone, **config}
+    own_task = _task_of(folder, configuration)
+    if task is not None and own_task != task:
+        raise CheckpointError(
+            f"{folder} is a model for {own_task}, not for {task}. Choose a {task} model.",
+            f"{folder} 是 {own_task} 模型，而不是 {task} 模型。请选择 {task} 模型。",
+        )
+    bert_config = _bert_config(folder, config)
+    tokenizer = Tokenizer.from_folder(folder)
+    highest = max(tokenizer.vocabulary.values())
+    if highest >= bert_config.vocab_size:
+        raise CheckpointError(
+            f"{folder}: vocab.txt has {highest + 1} pieces, config.json says {bert_config.vocab_size}. "
+            "Use the vocab.txt that belongs to the model.",
+            f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {bert_config.vocab_size}。"
+            "请使用该模型自带的 vocab.txt。",
+        )
+    weights = _canonical(folder, _read_weights(folder), bert_config)
+    count = weights["classifier.weight"].shape[0]
+    if count != _LABEL_COUNT[own_task]:
+        raise CheckpointError(
+            f"{folder}: a {own_task} model has {_LABEL_COUNT[own_task]} labels, this classifier has {count} rows. "
+            "Choose another checkpoint.",
+            f"{folder}：{own_task} 模型应有 {_LABEL_COUNT[own_task]} 个标签，而此分类器有 {count} 行。请换一个模型。",
+        )
+    bert_config.num_labels = count
+    if own_task == "zero_shot":
+        labels: tuple[str, ...] = NLI_LABELS
+        max_length = DEFAULT_MAX_LENGTH
+    else:
+        has_mapping = (folder / "label_mapping.json").is_file()
+        labels = label_names(
+            folder,
+            config=config,
+            configuration=configuration,
+            label_mapping=_read_json(folder, "label_mapping.json") if has_mapping else None,
+            count=count,
+        )
+        own_length = (configuration.get("preprocessor") or {}).get("max_length")
+        max_length = int(own_length or sequence_length or DEFAULT_MAX_LENGTH)
+    return Checkpoint(
+        folder=folder,
+        task=own_task,
+        config=bert_config,
+        labels=labels,
+        max_length=min(max_length, bert_config.max_position_embeddings),
+        tokenizer=tokenizer,
+        weights=weights,
+    )
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{folder} has no {name}. Download the whole model again, or copy the file there.",
+            f"{folder} 里没有 {name}。请重新下载完整的模型，或把该文件放进去。",
+        ) from None
+    except (ValueError, OSError) as error:
+        raise CheckpointError(
+            f"Cannot read {path}: {error}. Download the model again.",
+            f"无法读取 {path}：{error}。请重新下载模型。",
+        ) from None
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"{path} must hold a JSON object. Download the model again.",
+            f"{path} 应当是一个 JSON 对象。请重新下载模型。",
+        )
+    return content
+
+
+def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskName:
+    # The pipeline's type is the more precise of the two: real sentiment models say task "text-classification".
+    pipeline = (configuration.get("pipeline") or {}).get("type")
+    for name in (pipeline, configuration.get("task")):
+        if isinstance(name, str) and name in _TASK_OF_HUB_NAME:
+            return _TASK_OF_HUB_NAME[name]
+    known = ", ".join(sorted(_TASK_OF_HUB_NAME))
+    raise CheckpointError(
+        f"{folder}: configuration.json names the task {configuration.get('task')!r}, which is none of {known}. "
+        "Choose a model for one of these tasks.",
+        f"{folder}：configuration.json 中的任务 {configuration.get('task')!r} 不属于 {known}。请选择这些任务的模型。",
+    )
+
+
+def _bert_config(folder: Path, config: Mapping[str, Any]) -> BertConfig:
+    from transformers import BertConfig
+
+    model_type = config.get("model_type")
+    if model_type not in _MODEL_TYPES:
+        raise CheckpointError(
+            f"{folder}: config.json has model_type {model_type!r}; only StructBERT (BERT's architecture) can be read.",
+            f"{folder}：config.json 的 model_type 是 {model_type!r}；这里只能读取 StructBERT（即 BERT 结构）。",
+        )
+    missing = [name for name in _SIZES if not isinstance(config.get(name), int)]
+    if missing:
+        names = ", ".join(missing)
+        raise CheckpointError(
+            f"{folder}: config.json lacks {names}. Download the model again.",
+            f"{folder}：config.json 缺少 {names}。请重新下载模型。",
+        )
+    return BertConfig(
+        **{name: config[name] for name in _SIZES},
+        hidden_act=config.get("hidden_act", "gelu"),
+        layer_norm_eps=config.get("layer_norm_eps", 1e-12),
+        pad_token_id=config.get("pad_token_id", 0),
+    )
+
+
+def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    safe, torch_file = folder / "model.safetensors", folder / "pytorch_model.bin"
+    try:
+        if safe.is_file():
+            return load_file(safe)
+        if torch_file.is_file():
+            # weights_only: tensors and plain containers; anything else in the file is refused, not executed.
+            content = torch.load(torch_file, map_location="cpu", weights_only=True)
+            if isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values()):
+                return content
+            raise CheckpointError(
+                f"{torch_file} is no plain dictionary of tensors. Save the state_dict, or use model.safetensors.",
+                f"{torch_file} 不是单纯的张量字典。请保存模型的 state_dict，或使用 model.safetensors。",
+            )
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{torch_file} is damaged, or holds code besides tensors, which is not run: {str(error).splitlines()[0]} "
+            "Download it again, or convert it to model.safetensors where you trust it.",
+            f"{torch_file} 已损坏，或含有张量以外的代码（不会执行）。"
+            "请重新下载，或在可信环境中转换为 model.safetensors。",
+        ) from None
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        path = safe if safe.is_file() else torch_file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read: {reason}. The file is incomplete or damaged; download it again.",
+            f"无法读取 {path}：{reason}。文件不完整或已损坏，请重新下载。",
+        ) from None
+    raise CheckpointError(
+        f"{folder} has neither model.safetensors nor pytorch_model.bin. Download the whole model again.",
+        f"{folder} 里既没有 model.safetensors，也没有 pytorch_model.bin。请重新下载完整的模型。",
+    )
+
+
+def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], config: BertConfig) -> dict[str, torch.Tensor]:
+    """Names as transformers' BertForSequenceClassification has them; missing, surplus or misshapen ones are refused."""
+    marker = "embeddings.word_embeddings.weight"
+    prefix = next(
+        (name[: -len(marker)] for name in ("bert." + marker, "encoder." + marker, marker) if name in weights), ""
+    )
+    found: dict[str, torch.Tensor] = {}
+    surplus = []
+    for name, tensor in weights.items():
+        if name.endswith("embeddings.position_ids"):
+            continue  # a buffer of older transformers: 0, 1, 2, ...
+        if name.startswith("head.classifier."):
+            target = name.removeprefix("head.")
+        elif name.startswith("classifier."):
+            target = name
+        elif name.startswith(prefix):
+            target = "bert." + name.removeprefix(prefix)
+        else:
+            surplus.append(name)
+            continue
+        target = target.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        found[target] = tensor
+    wanted = expected_shapes(config, labels=found["classifier.weight"].shape[0] if "classifier.weight" in found else 0)
+    surplus += [name for name in found if name not in wanted]
+    missing = [name for name in wanted if name not in found]
+    if missing or surplus:
+        raise CheckpointError(
+            f"{folder}: the weights are no BERT classifier. Missing: {_names(missing)}. Surplus: {_names(surplus)}."
+            " The file belongs to another model or was cut; download the model again.",
+            f"{folder}：权重与 BERT 分类器不符。缺少：{_names(missing)}。多余：{_names(surplus)}。"
+            "文件属于别的模型或已被截断，请重新下载模型。",
+        )
+    misshapen = [
+        f"{name} {tuple(found[name].shape)} instead of {shape}"
+        for name, shape in wanted.items()
+        if tuple(found[name].shape) != shape
+    ]
+    if misshapen:
+        raise CheckpointError(
+            f"{folder}: config.json and the weights disagree: {_names(misshapen)}. Download the model again.",
+            f"{folder}：config.json 与权重不一致：{_names(misshapen)}。请重新下载模型。",
+        )
+    not_numbers = [name for name, tensor in found.items() if not tensor.is_floating_point()]
+    if not_numbers:
+        raise CheckpointError(
+            f"{folder}: no floats: {_names(not_numbers)}. A quantised checkpoint cannot be read; use the original.",
+            f"{folder}：不是浮点数：{_names(not_numbers)}。无法读取量化模型，请用原模型。",
+        )
+    return found
+
+
+def expected_shapes(config: BertConfig, *, labels: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter of a BERT classifier: known from the sizes, without building it."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "bert.embeddings.word_embeddings.weight": (config.vocab_size, hidden),
+        "bert.embeddings.position_embeddings.weight": (config.max_position_embeddings, hidden),
+        "bert.embeddings.token_type_embeddings.weight": (config.type_vocab_size, hidden),
+    }
+
+    def norm(name: str) -> None:
+        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (hidden,)
+
+    def linear(name: str, rows: int, columns: int) -> None:
+        shapes[f"{name}.weight"] = (rows, columns)
+        shapes[f"{name}.bias"] = (rows,)
+
+    norm("bert.embeddings.LayerNorm")
+    for index in range(config.num_hidden_layers):
+        layer = f"bert.encoder.layer.{index}"
+        for part in ("self.query", "self.key", "self.value", "output.dense"):
+            linear(f"{layer}.attention.{part}", hidden, hidden)
+        norm(f"{layer}.attention.output.LayerNorm")
+        linear(f"{layer}.intermediate.dense", inner, hidden)
+        linear(f"{layer}.output.dense", hidden, inner)
+        norm(f"{layer}.output.LayerNorm")
+    linear("bert.pooler.dense", hidden, hidden)
+    linear("classifier", labels, hidden)
+    return shapes
+
+
+def _names(names: list[str], *, most: int = 6) -> str:
+    if not names:
+        return "-"
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} (+{len(names) - most})"

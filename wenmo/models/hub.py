@@ -1,0 +1,254 @@
+"""Models from ModelScope's hub, fetched by ModelScope's own client into its own cache.
+
+The client resumes a cut file, checks sizes and SHA-256, and gives a file its name only when it is whole. What it does
+not keep is whether a *model* is whole: after a cut, the folder may hold the weights and lack the label mapping, and
+would be read with wrong labels. So a mark lies in the cache from the start of a download until its end, and a model
+with a mark is not taken as cached: it is downloaded again, which fetches only what is missing.
+
+A whole copy is used as it is, without asking the hub. Only the files that a StructBERT checkpoint is read from are
+fetched, and no code is run from them. The client is imported when it is first needed (it brings torch along).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from wenmo.errors import DownloadError, ModelNotFoundError
+
+_NEEDED = ("config.json", "vocab.txt")
+_WANTED = (*_NEEDED, "configuration.json", "tokenizer_config.json", "label_mapping.json", "README.md")
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the better first; the other only where it is missing
+_MODEL_TYPES = ("structbert", "sbert")
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+_MODEL_ID = re.compile(f"{_PART}/{_PART}")
+
+_OTHER_WAYS_EN = (
+    "download the model on another machine and give its folder, or use a bundled model "
+    "(`python -m wenmo models` lists them)"
+)
+_OTHER_WAYS_ZH = "或在别的机器上下载后给出其文件夹，或使用自带模型（用 `python -m wenmo models` 查看）"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadProgress:
+    """How far one file is. `total_bytes` is None where the hub did not tell."""
+
+    file: str
+    done_bytes: int
+    total_bytes: int | None
+
+
+ProgressListener = Callable[[DownloadProgress], None]
+
+
+def is_model_id(text: str) -> bool:
+    """Whether `text` has the form of a hub id, `owner/name`; says nothing about the model's existence."""
+    return _MODEL_ID.fullmatch(text) is not None and ".." not in text
+
+
+def cached(model_id: str) -> Path | None:
+    """The folder of a whole copy in ModelScope's cache, or None. Never touches the network."""
+    if not is_model_id(model_id):
+        return None
+    try:
+        from modelscope.hub.snapshot_download import snapshot_download
+        from modelscope_hub.errors import CacheNotFound
+    except ImportError:
+        return None
+    try:
+        folder = Path(snapshot_download(model_id, local_files_only=True))
+        return None if _marker(model_id).exists() or _missing(folder) else folder
+    except (CacheNotFound, OSError):
+        return None
+
+
+def list_cached() -> list[str]:
+    """Ids of all whole StructBERT copies in the layout that today's client writes, sorted. No network."""
+    try:
+        models = _cache_root() / "models"
+    except ImportError:
+        return []
+    ids = {config.parents[2].name.replace("--", "/", 1) for config in models.glob("*--*/snapshots/*/config.json")}
+    return sorted(model_id for model_id in ids if (folder := cached(model_id)) and _is_structbert(folder))
+
+
+def download(model_id: str, *, progress: ProgressListener | None = None) -> Path:
+    """The folder of a whole copy of `owner/name`, downloaded if there is none yet.
+
+    `progress` is called from the client's threads, one call at a time; the first exception it raises is raised again
+    here once the download has ended. Raises ModelNotFoundError when `model_id` is not of the form owner/name, and
+    DownloadError when the model could not be fetched whole.
+    """
+    if not is_model_id(model_id):
+        raise ModelNotFoundError(
+            f"{model_id!r} is not a model id of the hub. Write it as owner/name, as on the model's page.",
+            f"{model_id!r} 不是有效的模型 ID。请按模型主页上的写法填写：所有者/名称。",
+        )
+    folder = cached(model_id)
+    if folder is not None:
+        return folder
+    try:
+        from modelscope.hub.snapshot_download import snapshot_download
+    except ImportError:
+        raise DownloadError(
+            f"{model_id} cannot be downloaded because the package modelscope is not installed. Run "
+            f"`pip install -r requirements.txt`, or {_OTHER_WAYS_EN}.",
+            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install -r requirements.txt`，{_OTHER_WAYS_ZH}。",
+        ) from None
+
+    raised: list[Exception] = []
+    callbacks = None if progress is None else [_relay(progress, raised)]
+    try:
+        marker = _marker(model_id)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        best, second = _WEIGHTS
+        folder = Path(snapshot_download(model_id, allow_patterns=[*_WANTED, best], progress_callbacks=callbacks))
+        if not (folder / best).is_file():
+            snapshot_download(model_id, allow_patterns=[second], progress_callbacks=callbacks)
+    except Exception as error:  # another's code over a network: what it may raise is not written down anywhere
+        raise _explain(model_id, error) from error
+    if missing := _missing(folder):
+        raise DownloadError(
+            f"{model_id} on the hub is not a StructBERT checkpoint: it has no {missing}. Choose another model, or "
+            f"{_OTHER_WAYS_EN}.",
+            f"模型 {model_id} 不是 StructBERT 模型：缺少 {missing}。请换一个模型，{_OTHER_WAYS_ZH}。",
+        )
+    marker.unlink(missing_ok=True)
+    if raised:
+        raise raised[0]
+    return folder
+
+
+def _cache_root() -> Path:
+    from modelscope_hub import get_default_config
+
+    return Path(get_default_config().cache_dir)
+
+
+def _marker(model_id: str) -> Path:
+    """Exists while a download of the model has not come to its end."""
+    return _cache_root() / ".wenmo-unfinished" / model_id.replace("/", "--")
+
+
+def _missing(folder: Path) -> str:
+    """Names of the files without which the folder is no checkpoint; empty when all are there."""
+    missing = [name for name in _NEEDED if not (folder / name).is_file()]
+    if not any((folder / name).is_file() for name in _WEIGHTS):
+        missing.append(" / ".join(_WEIGHTS))
+    # The client's own command line leaves no mark of ours, but the name of the file that it had not finished.
+    missing += [name for name in _WANTED if (folder / f"{name}.incomplete").exists()]
+    return ", ".join(missing)
+
+
+def _is_structbert(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("model_type") in _MODEL_TYPES
+
+
+def _relay(progress: ProgressListener, raised: list[Exception]) -> type[Any]:
+    """A callback class as the client wants it: one object a file, told how many bytes came."""
+    from modelscope_hub import ProgressCallback
+
+    lock = threading.Lock()
+
+    class Relay(ProgressCallback):
+        done_bytes = 0
+
+        def update(self, size: int) -> None:
+            with lock:
+                self.done_bytes += size  # negative when a file is begun anew
+                if raised:
+                    return
+                try:
+                    progress(
+                        DownloadProgress(
+                            file=self.filename, done_bytes=self.done_bytes, total_bytes=self.file_size or None
+                        )
+                    )
+                except Exception as error:  # the client would take it for a broken connection and try again
+                    raised.append(error)
+
+    return Relay
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, those of single files, and what caused them."""
+    yield error
+    for inner in (*getattr(error, "failed_files", {}).values(), error.__cause__):
+        if inner is not None:
+            yield from _causes(inner)
+
+
+def _reason(error: BaseException) -> str:
+    """The client's reason in a few words, without the query of an address, which may hold a signature."""
+    text = next(iter(str(getattr(error, "message", error)).splitlines()), "")
+    if found := re.search(r"\[Errno -?\d+\] ([\w ]+)", text):
+        return found[1]
+    if not text.isascii():  # some of the client's messages are Chinese: the kind of error reads well in both texts
+        text = ""
+    return re.sub(r"\?\S+", "", text)[:200] or type(error).__name__
+
+
+def _explain(model_id: str, error: Exception) -> DownloadError:
+    """What the client's error means, and what to do about it."""
+    from modelscope_hub import get_default_config
+    from modelscope_hub.errors import AuthenticationError, FileIntegrityError, NotExistError, PermissionDeniedError
+
+    causes = list(_causes(error))
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    failed: dict[str, BaseException] = getattr(error, "failed_files", {})
+    files = ", ".join(failed)
+    reason = _reason(next(iter(failed.values()), error))
+    cache = _cache_root()
+
+    def has(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    if numbers & _DISK_FULL:
+        en = f"the disk of ModelScope's cache at {cache} is full. Free some space or set MODELSCOPE_CACHE to another"
+        zh = f"ModelScope 缓存目录 {cache} 所在磁盘已满。请清理磁盘，或将 MODELSCOPE_CACHE 设为其他磁盘上的目录"
+    elif numbers & _NOT_WRITABLE:
+        en = f"ModelScope's cache at {cache} cannot be written ({reason}). Set MODELSCOPE_CACHE to a folder that can"
+        zh = f"ModelScope 缓存目录 {cache} 无法写入（{reason}）。请将 MODELSCOPE_CACHE 设为可写的目录"
+    elif has(FileIntegrityError):
+        en = f"what arrived for {files} is not what the hub lists ({reason}), and was thrown away. Try again later"
+        zh = f"收到的 {files} 与模型库登记的不符（{reason}），已丢弃。请稍后重试"
+    elif files:
+        en = f"the transfer of {files} broke off ({reason}). Check the network and try again to fetch the rest"
+        zh = f"{files} 传输中断（{reason}）。请检查网络后重试以续传"
+    elif has(NotExistError):
+        en = "the hub has no public model of this id. Check the spelling; for a private one set MODELSCOPE_API_TOKEN"
+        zh = "模型库中没有这个公开模型。请检查拼写；私有模型请设置 MODELSCOPE_API_TOKEN"
+    elif has(AuthenticationError, PermissionDeniedError):
+        en = f"the hub refused access ({reason}). Set MODELSCOPE_API_TOKEN to a token that may read it"
+        zh = f"模型库拒绝访问（{reason}）。请将 MODELSCOPE_API_TOKEN 设为有权限的令牌"
+    else:
+        address = urlsplit(str(get_default_config().endpoint)).netloc.rpartition("@")[2]
+        en = (
+            f"it is not in the cache, and the hub at {address} could not be used ({reason}). Check the network, or set "
+            "MODELSCOPE_ENDPOINT to an address of the hub that can be reached, and try again"
+        )
+        zh = (
+            f"缓存中没有它，且无法使用模型库 {address}（{reason}）。请检查网络，"
+            "或将 MODELSCOPE_ENDPOINT 设为可访问的地址后重试"
+        )
+    return DownloadError(
+        f"{model_id} could not be downloaded: {en}; or {_OTHER_WAYS_EN}.",
+        f"无法下载 {model_id}：{zh}；{_OTHER_WAYS_ZH}。",
+    )

@@ -1,0 +1,126 @@
+"""Which models there are, by what name, and where they lie.
+
+A name is that of a bundled model, a folder, or an id of ModelScope's hub, tried in this order. The bundled models come
+with the repository, so that all three tasks work from a fresh clone without a hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from wenmo.errors import ModelNotFoundError
+from wenmo.models import hub
+from wenmo.types import TaskName
+
+_ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
+_BUNDLED_TASKS: Mapping[str, TaskName] = MappingProxyType(
+    {"wenmo-similarity": "similarity", "wenmo-sentiment": "sentiment", "wenmo-zero-shot": "zero_shot"}
+)
+
+BUNDLED: Mapping[str, Path] = MappingProxyType({name: _ASSETS / task for name, task in _BUNDLED_TASKS.items()})
+DEFAULT_MODELS: Mapping[TaskName, str] = MappingProxyType({task: name for name, task in _BUNDLED_TASKS.items()})
+
+KNOWN_HUB_IDS: tuple[tuple[str, TaskName], ...] = (
+    ("iic/nlp_structbert_sentence-similarity_chinese-tiny", "similarity"),
+    ("iic/nlp_structbert_sentence-similarity_chinese-base", "similarity"),
+    ("iic/nlp_structbert_sentence-similarity_chinese-large", "similarity"),
+    ("iic/nlp_structbert_sentence-similarity_chinese-retail-base", "similarity"),
+    ("iic/nlp_structbert_sentiment-classification_chinese-tiny", "sentiment"),
+    ("iic/nlp_structbert_sentiment-classification_chinese-base", "sentiment"),
+    ("iic/nlp_structbert_sentiment-classification_chinese-large", "sentiment"),
+    ("iic/nlp_structbert_zero-shot-classification_chinese-tiny", "zero_shot"),
+    ("iic/nlp_structbert_zero-shot-classification_chinese-base", "zero_shot"),
+    ("iic/nlp_structbert_zero-shot-classification_chinese-large", "zero_shot"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """One line of the list of models. `task`, `folder` and `size_mib` are None where they are not known (yet)."""
+
+    name: str
+    kind: Literal["bundled", "cached", "known"]
+    task: TaskName | None
+    folder: Path | None
+    size_mib: float | None
+
+
+def locate(name: str, *, progress: hub.ProgressListener | None = None) -> Path:
+    """The folder of the model called `name`, downloaded from the hub if need be.
+
+    `name` is a bundled name, an existing folder (absolute, relative or with `~`; it wins over a hub id of the same
+    text), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of them, DownloadError when the hub's
+    model can neither be found in the cache nor fetched. What the folder holds is not looked at.
+    """
+    name = name.strip()
+    if name in BUNDLED:
+        folder = BUNDLED[name]
+        if not folder.is_dir():
+            raise ModelNotFoundError(
+                f"The bundled model {name} should be in {folder}, but that folder is missing. Restore it from the "
+                f"repository, or name another model: a folder, or a hub id such as {KNOWN_HUB_IDS[1][0]}.",
+                f"自带模型 {name} 应位于 {folder}，但该文件夹不存在。请从仓库恢复，"
+                f"或改用其他模型：本地文件夹，或模型 ID（如 {KNOWN_HUB_IDS[1][0]}）。",
+            )
+        return folder
+    if local := _existing_folder(name):
+        return local
+    if not hub.is_model_id(name):
+        shown = repr(name if len(name) <= 100 else f"{name[:100]}…")
+        raise ModelNotFoundError(
+            f"There is no model {shown}: it is not a bundled name ({', '.join(BUNDLED)}), not an existing folder, and "
+            f"not a hub id of the form owner/name, such as {KNOWN_HUB_IDS[1][0]}. Check the spelling.",
+            f"找不到模型 {shown}：它既不是自带模型（{'、'.join(BUNDLED)}），也不是已有的文件夹，"
+            f"也不是“所有者/名称”形式的模型 ID（如 {KNOWN_HUB_IDS[1][0]}）。请检查拼写。",
+        )
+    return _cached_under_any_name(name) or hub.download(name, progress=progress)
+
+
+def listing() -> list[ModelEntry]:
+    """The bundled models, the hub's known ones, and any other StructBERT in ModelScope's cache. No network."""
+    entries = [
+        _entry(name, task, BUNDLED[name] if BUNDLED[name].is_dir() else None, kind="bundled")
+        for name, task in _BUNDLED_TASKS.items()
+    ]
+    for name, task in KNOWN_HUB_IDS:
+        folder = _cached_under_any_name(name)
+        entries.append(_entry(name, task, folder, kind="cached" if folder else "known"))
+    listed = {entry.folder for entry in entries}
+    entries += [
+        _entry(name, None, folder, kind="cached")
+        for name in hub.list_cached()
+        if (folder := hub.cached(name)) is not None and folder not in listed
+    ]
+    return entries
+
+
+def _existing_folder(name: str) -> Path | None:
+    if not name.strip("./~"):  # blank, `.`, `..`, `/`: a slip, and never meant as a model
+        return None
+    try:
+        folder = Path(name).expanduser()
+        return folder.resolve() if folder.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, not allowed, a zero byte, `~nobody`
+        return None
+
+
+def _cached_under_any_name(model_id: str) -> Path | None:
+    """The hub's known models moved from damo/ to iic/; a copy under either name is the same model."""
+    owner, _, short = model_id.partition("/")
+    names = [model_id]
+    if owner in ("iic", "damo") and any(known == f"iic/{short}" for known, _ in KNOWN_HUB_IDS):
+        names.append(f"{'damo' if owner == 'iic' else 'iic'}/{short}")
+    return next((folder for folder in map(hub.cached, names) if folder is not None), None)
+
+
+def _entry(
+    name: str, task: TaskName | None, folder: Path | None, *, kind: Literal["bundled", "cached", "known"]
+) -> ModelEntry:
+    size_mib = None
+    if folder is not None:
+        size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+    return ModelEntry(name=name, kind=kind, task=task, folder=folder, size_mib=size_mib)

@@ -1,0 +1,40 @@
+"""Settings of the app, the service and the command line, read once, at the entry, from the environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wenmo.models.registry import DEFAULT_MODELS
+
+if TYPE_CHECKING:
+    from wenmo.engine import Engine
+
+
+class Settings(BaseSettings):
+    """Each field is an environment variable with the prefix WENMO_, such as WENMO_DEVICE=cpu."""
+
+    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=())
+
+    device: str = "auto"
+    precision: str = "auto"
+    similarity_model: str = DEFAULT_MODELS["similarity"]
+    sentiment_model: str = DEFAULT_MODELS["sentiment"]
+    zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
+    host: str = "127.0.0.1"
+    port: int = 8501
+
+    def build_engine(self) -> Engine:
+        """The engine that these settings describe."""
+        from wenmo.engine import Engine
+
+        return Engine(
+            device=self.device,
+            precision=self.precision,
+            models={
+                "similarity": self.similarity_model,
+                "sentiment": self.sentiment_model,
+                "zero_shot": self.zero_shot_model,
+            },
+        )

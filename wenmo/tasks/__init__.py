@@ -1,0 +1,1 @@
+"""Text to encodings, logits to results. Pure."""

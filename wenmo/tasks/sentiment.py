@@ -1,0 +1,37 @@
+"""Sentiment of single texts: `[CLS] text [SEP]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wenmo.inference.tokenizer import Encoding, Tokenizer
+from wenmo.tasks.scores import best_first, softmax
+from wenmo.types import SentimentResult
+
+POSITIVE = 1  # the logit of the positive label in ModelScope's checkpoints
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int) -> list[Encoding]:
+    """One encoding a text."""
+    return [tokenizer.encode_single(pieces, max_length=max_length) for pieces in tokenizer.pieces(texts)]
+
+
+def decode(logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Sequence[str]) -> list[SentimentResult]:
+    """Results of `logits` (N, 2), in order."""
+    results = []
+    for row, probabilities, encoding in zip(logits, softmax(logits), encodings, strict=True):
+        scores = best_first(labels, probabilities)
+        label, score = next(iter(scores.items()))
+        results.append(
+            SentimentResult(
+                label=label,
+                score=score,
+                scores=scores,
+                truncated=encoding.truncated,
+                logits=(tuple(row.tolist()),),
+                positive=float(probabilities[POSITIVE]),
+            )
+        )
+    return results

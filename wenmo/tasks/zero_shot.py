@@ -1,0 +1,131 @@
+"""Zero-shot classification as entailment: does the text entail "这篇文章的标题是科技"?
+
+Each (text, hypothesis) pair has logits of its own; only the softmax at the end joins the labels of a text.
+
+- one label may be true (the default): softmax of the entailment logits over the labels;
+- several may be (`multi_label`), or there is one label only: for each label alone, softmax over contradiction and
+  entailment. These scores do not add up to 1.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wenmo.errors import InputError
+from wenmo.inference.tokenizer import Encoding, Tokenizer
+from wenmo.tasks.scores import best_first, softmax
+from wenmo.types import ZeroShotResult
+
+ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline
+DEFAULT_TEMPLATE = "{}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The labels to choose from, and those that were dropped because they were blank or given before."""
+
+    names: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def parse_labels(labels: Sequence[str] | str) -> Labels:
+    """Labels as a list, or as one text split at `,` and `，`.
+
+    As in ModelScope the parts of a text are stripped and the labels of a list are taken as they are. Blank labels and
+    repeated ones (but for spaces around) are dropped. Raises InputError when none is left.
+    """
+    # In a text a blank part is nothing but a comma too many; in a list somebody passed a blank label.
+    given = (
+        [part for part in labels.replace("，", ",").split(",") if part.strip()]
+        if isinstance(labels, str)
+        else list(labels)
+    )
+    names: list[str] = []
+    dropped: list[str] = []
+    seen: set[str] = set()
+    for label in given:
+        if not isinstance(label, str):
+            raise InputError(
+                f"A label must be text, not {type(label).__name__}: {label!r}.",
+                f"标签必须是文本，而不是 {type(label).__name__}：{label!r}。",
+            )
+        bare = label.strip()
+        if not bare or bare in seen:
+            dropped.append(label)
+            continue
+        seen.add(bare)
+        names.append(bare if isinstance(labels, str) else label)
+    if not names:
+        raise InputError(
+            "There is no label to choose from. Give at least one, such as 咨询, 投诉, 建议.",
+            "没有可选的标签。请至少给出一个，例如：咨询，投诉，建议。",
+        )
+    return Labels(names=tuple(names), dropped=tuple(dropped))
+
+
+def check_template(template: str) -> str:
+    """Returns `template` when it has exactly one kind of place for the label, `{}` once or `{0}`.
+
+    Raises InputError otherwise. Attribute access and format codes (`{0.x}`, `{:>9}`) are refused.
+    """
+    try:
+        fields = [
+            (name, code, conversion)
+            for _, name, code, conversion in string.Formatter().parse(template)
+            if name is not None
+        ]
+    except (TypeError, ValueError):
+        fields = []
+    automatic = [field for field in fields if field[0] == ""]
+    plain = all(name in ("", "0") and not code and not conversion for name, code, conversion in fields)
+    if not fields or not plain or len(automatic) > 1 or (automatic and len(fields) > 1):
+        raise InputError(
+            f"The template needs one place {{}} for the label, as in 关于{{}}的文章; this has not: {template!r}.",
+            f"模板里要有且只有一处 {{}} 放标签，例如“关于{{}}的文章”；现在是 {template!r}。",
+        )
+    return template
+
+
+def encode(
+    tokenizer: Tokenizer, texts: Sequence[str], labels: Sequence[str], *, template: str, max_length: int
+) -> list[Encoding]:
+    """len(texts) * len(labels) encodings, all labels of the first text first."""
+    hypotheses = tokenizer.pieces([template.format(label) for label in labels])
+    return [
+        tokenizer.encode_pair(text, hypothesis, max_length=max_length)
+        for text in tokenizer.pieces(texts)
+        for hypothesis in hypotheses
+    ]
+
+
+def decode(
+    logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Labels, multi_label: bool
+) -> list[ZeroShotResult]:
+    """Results of `logits` (texts * labels, 3), in the order of the texts."""
+    count = len(labels.names)
+    each_alone = multi_label or count == 1
+    per_text = logits.reshape(-1, count, 3)
+    if each_alone:
+        probabilities = softmax(per_text[:, :, [CONTRADICTION, ENTAILMENT]])[:, :, 1]  # (texts, labels)
+    else:
+        probabilities = softmax(per_text[:, :, ENTAILMENT])
+    results = []
+    for index, row in enumerate(probabilities):
+        scores = best_first(labels.names, row)
+        label, score = next(iter(scores.items()))
+        results.append(
+            ZeroShotResult(
+                label=label,
+                score=score,
+                scores=scores,
+                truncated=any(encoding.truncated for encoding in encodings[index * count : (index + 1) * count]),
+                logits=tuple(tuple(values) for values in per_text[index].tolist()),
+                multi_label=each_alone,
+                dropped_labels=labels.dropped,
+            )
+        )
+    return results

@@ -1,0 +1,161 @@
+"""The one training loop: schedule, precision, progress, checkpoints. Pretraining and fine-tuning both run in it.
+
+Deterministic and resumable without saving random states: what a step draws depends on (seed, step) alone, and the plan
+of an epoch on (seed, epoch). A run that was killed and resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wenmo.inference.precision import has_fast_half
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """`tokens` pieces in all; the rate rises over the first `warmup` of them and falls to 0 along a cosine."""
+
+    tokens: int
+    batch_tokens: int
+    learning_rate: float
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    seed: int = 1
+
+    def rate(self, seen: int) -> float:
+        progress = min(1.0, seen / self.tokens)
+        if progress < self.warmup:
+            return self.learning_rate * (progress / self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one step learns from: `loss` computes it, `tokens` is its number of real pieces."""
+
+    loss: Callable[[], torch.Tensor]
+    tokens: int
+
+
+def train(
+    module: nn.Module,
+    schedule: Schedule,
+    epoch_steps: Callable[[int], Iterator[Callable[[int], Step]]],
+    *,
+    state_path: Path,
+    report: Callable[[], dict[str, float]],
+    save_every_s: float = 300.0,
+    report_every: int = 200,
+    log: Callable[[str], None] = print,
+    max_steps: int | None = None,
+) -> None:
+    """Train `module` in place until `schedule.tokens` were seen.
+
+    `epoch_steps(epoch)` yields, for each batch of the epoch, a function from the step number to its Step. `state_path`
+    holds the run's own checkpoint and is removed by nobody; a run that finds it goes on from there. `report` returns
+    held-out figures for the progress line. `max_steps` stops early, for tests.
+    """
+    optimizer = _optimizer(module, schedule)
+    state = {"step": 0, "seen": 0, "epoch": 0, "batch": 0}
+    if state_path.is_file():
+        saved = torch.load(state_path, weights_only=True)
+        module.load_state_dict(saved["module"])
+        optimizer.load_state_dict(saved["optimizer"])
+        state = saved["state"]
+        log(f"resumed {state_path.stem} at step {state['step']}, {state['seen']:,} tokens")
+    device = next(module.parameters()).device
+    log(
+        f"{state_path.stem}: {has_fast_half(torch.bfloat16).reason}"
+        if device.type == "cpu"
+        else f"{state_path.stem}: bf16"
+    )
+    bf16 = device.type == "cuda" or has_fast_half(torch.bfloat16).value
+    last_save = last_report = time.monotonic()
+    seen_at_report = state["seen"]
+    running = 0.0
+    while state["seen"] < schedule.tokens:
+        for index, make_step in enumerate(epoch_steps(state["epoch"])):
+            if index < state["batch"]:
+                continue
+            step = make_step(state["step"])
+            torch.default_generator.manual_seed((schedule.seed << 32) + state["step"])  # dropout
+            module.train()
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.rate(state["seen"])
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                loss = step.loss()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimizer.step()
+            running = 0.98 * running + 0.02 * float(loss.detach()) if state["step"] else float(loss.detach())
+            state = {
+                "step": state["step"] + 1,
+                "seen": state["seen"] + step.tokens,
+                "epoch": state["epoch"],
+                "batch": index + 1,
+            }
+            finished = state["seen"] >= schedule.tokens or (max_steps is not None and state["step"] >= max_steps)
+            if state["step"] % report_every == 0 or finished:
+                module.eval()
+                with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    figures = report()
+                now = time.monotonic()
+                line = {
+                    "stage": state_path.stem,
+                    "step": state["step"],
+                    "tokens": state["seen"],
+                    "of": schedule.tokens,
+                    "tokens_per_s": round((state["seen"] - seen_at_report) / (now - last_report)),
+                    "loss": round(running, 4),
+                    **{name: round(value, 4) for name, value in figures.items()},
+                }
+                log(json.dumps(line))
+                last_report, seen_at_report = now, state["seen"]
+            if finished or time.monotonic() - last_save > save_every_s:
+                save_atomically(
+                    {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, state_path
+                )
+                last_save = time.monotonic()
+            if finished:
+                return
+        state = {**state, "epoch": state["epoch"] + 1, "batch": 0}
+
+
+def save_atomically(content: dict[str, Any], path: Path) -> None:
+    """torch.save beside the target, then rename: a death in between leaves the old file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def step_rng(schedule: Schedule, step: int) -> np.random.Generator:
+    """The random numbers of one step."""
+    return np.random.default_rng((schedule.seed, 1, step))
+
+
+def epoch_rng(schedule: Schedule, epoch: int) -> np.random.Generator:
+    """The random numbers of one epoch's plan."""
+    return np.random.default_rng((schedule.seed, 0, epoch))
+
+
+def _optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    decayed = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
+    plain = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=schedule.learning_rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )

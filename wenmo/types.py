@@ -1,0 +1,65 @@
+"""What passes between the stages and comes out at the end: frozen, keyword-only, explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+TaskName = Literal["similarity", "sentiment", "zero_shot"]
+TASKS: tuple[TaskName, ...] = ("similarity", "sentiment", "zero_shot")
+
+Precision = Literal["fp32", "fp16", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved(Generic[T]):
+    """A decision and why it was taken, in both languages: the screen shows it."""
+
+    value: T
+    reason: str
+    reason_zh: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What every task answers for one input.
+
+    `scores` maps each label, in the checkpoint's own names, to its probability, best first; `label` and `score` are the
+    best of them. `truncated` tells that the model did not see all of the text. `logits` are the raw outputs in the
+    order of the checkpoint's ids (zero-shot: three a label, in the order of the labels), for parity checks.
+    """
+
+    label: str
+    score: float
+    scores: Mapping[str, float]
+    truncated: bool
+    logits: tuple[tuple[float, ...], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityResult(Result):
+    """Cross-encoder: both sentences were read together. `similarity` is the probability of the "same meaning" label."""
+
+    similarity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentimentResult(Result):
+    """`positive` is the probability of the positive label."""
+
+    positive: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotResult(Result):
+    """`multi_label` tells how the scores were normalised: over the labels (False) or for each label alone (True).
+
+    `dropped_labels` are the labels that were blank or given twice, as they were typed.
+    """
+
+    multi_label: bool
+    dropped_labels: tuple[str, ...]

@@ -1,0 +1,119 @@
+"""Charts: one Plotly template for all, where the density of the ink is the weight of the thing.
+
+Colours are left to Streamlit's theme (chartCategoricalColors, chartSequentialColors in config.toml), which the browser
+puts in: a chart then follows the switch between light and dark without a rerun. Only the opacity of a bar is set here.
+
+Plotly reads a little HTML (<b>, <br>, <a href>) in every text that it draws; `escape` makes what users typed literal.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+BARS_SHOWN = 30  # labels drawn; the rest stand in the table
+VALUES_SHOWN = 10  # a side of a heat map up to which each cell has room for its number
+
+CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
+
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" stands for a theme colour
+
+
+def escape(text: str, *, width: int = 24) -> str:
+    """`text` for a Plotly label: literal, on one line, without control characters, cut to `width` columns.
+
+    A Chinese character is two columns wide.
+    """
+    kept, columns = [], 0
+    for character in " ".join(text[: 4 * width].split()):
+        if unicodedata.category(character)[0] == "C":
+            continue
+        columns += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if columns > width:
+            kept.append("…")
+            break
+        kept.append(character)
+    return "".join(kept).translate(_ENTITIES) or "␣"
+
+
+def _figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
+    axis = {"fixedrange": True, "showgrid": False, "zeroline": False, "ticks": "", "automargin": True}
+    figure = go.Figure(trace)
+    figure.update_layout(
+        height=height,
+        margin={"l": 0, "r": 8, "t": 8, "b": 8},
+        showlegend=False,
+        dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        xaxis=axis,
+        yaxis=axis,
+        bargap=0.42,
+    )
+    return figure
+
+
+def bars(scores: Mapping[str, float]) -> go.Figure:
+    """Horizontal bars of the best BARS_SHOWN of `scores` (label -> probability, best first), best on top."""
+    names, values = list(scores)[:BARS_SHOWN], list(scores.values())[:BARS_SHOWN]
+    trace = go.Bar(
+        x=values,
+        y=list(range(len(values))),  # places, not names: two long labels may look alike once cut
+        orientation="h",
+        marker={"opacity": [0.35 + 0.65 * value for value in values], "cornerradius": 3},
+        text=[f"{value:.1%}" for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[escape(name, width=80) for name in names],
+        hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
+    )
+    figure = _figure(trace, height=32 + 38 * max(2, len(values)))
+    figure.update_xaxes(range=[0, 1.12], showticklabels=False)
+    figure.update_yaxes(
+        autorange="reversed",
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[escape(name) for name in names],
+        tickfont={"size": 14},
+    )
+    return figure
+
+
+def ink_map(values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], names: Sequence[str]) -> go.Figure:
+    """Heat map of probabilities (R, C) in [0, 1], the more the denser.
+
+    `rows` (R) stand at the left, `names` (C) above, short; `columns` (C) are their whole texts, for the hover.
+    """
+    hover = [[f"{escape(row, width=60)}<br>{escape(column, width=60)}" for column in columns] for row in rows]
+    small = max(len(rows), len(columns)) <= VALUES_SHOWN
+    trace = go.Heatmap(
+        z=values,
+        x=list(range(len(columns))),
+        y=list(range(len(rows))),
+        zmin=0.0,
+        zmax=1.0,
+        xgap=2,
+        ygap=2,
+        customdata=hover,
+        hovertemplate="%{customdata}<br>%{z:.4f}<extra></extra>",
+        texttemplate="%{z:.2f}" if small else None,
+        showscale=not small,
+        colorbar={"orientation": "h", "thickness": 8, "len": 0.5, "y": -0.02, "yanchor": "top", "tickformat": ".0%"},
+    )
+    figure = _figure(trace, height=(40 if small else 90) + len(rows) * (44 if small else 24))
+    figure.update_xaxes(
+        side="top",
+        tickmode="array",
+        tickvals=list(range(len(columns))),
+        ticktext=[escape(name, width=10) for name in names],
+    )
+    figure.update_yaxes(
+        autorange="reversed",
+        tickmode="array",
+        tickvals=list(range(len(rows))),
+        ticktext=[escape(row, width=22) for row in rows],
+    )
+    return figure

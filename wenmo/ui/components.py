@@ -1,0 +1,233 @@
+"""What pages have in common: asking the engine, showing an error, examples, measures, tables, the sidebar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import streamlit as st
+
+from wenmo.errors import WenmoError
+from wenmo.types import TASKS, SimilarityResult
+from wenmo.ui import theme
+from wenmo.ui.examples import PAIRS, Example
+from wenmo.ui.inputs import MAX_CHARACTERS, csv_file, lines
+from wenmo.ui.runtime import get_engine
+from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
+
+if TYPE_CHECKING:
+    from wenmo import Engine
+
+T = TypeVar("T")
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
+_MEMORY_POINTS = 60  # of the line in the sidebar: three minutes
+
+
+def show_error(error: WenmoError) -> None:
+    """The message in the reader's language. It may quote what was typed, so that it is shown literally."""
+    st.error(_MARKDOWN.sub(r"\\\1", error.text(language())))
+
+
+def ask(key: str, inputs: object, work: Callable[[Engine], T]) -> T | None:
+    """The engine's answer to `inputs`, or None after showing why there is none.
+
+    The last answer of each `key` is remembered in the session: switching the language or coming back to a page asks
+    nothing again.
+    """
+    place = f"answer.{key}"
+    kept = st.session_state.get(place)
+    if kept is not None and kept[0] == inputs:
+        return cast(T, kept[1])
+    try:
+        with st.spinner(say("app.working")):
+            answer = work(get_engine())
+    except WenmoError as error:
+        show_error(error)
+        return None
+    st.session_state[place] = (inputs, answer)
+    return answer
+
+
+def heading(page: str) -> None:
+    """Title and one line of introduction."""
+    st.title(say(f"app.{page}"), anchor=False)
+    st.caption(say(f"{page}.intro"))
+
+
+def examples(key: str, choices: Sequence[Example]) -> None:
+    """A row of buttons, each of which fills the fields of its example."""
+
+    def fill(example: Example) -> None:
+        st.session_state.update(example.fields)
+
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(say("app.examples"), width="content")
+        for index, example in enumerate(choices):
+            name = getattr(example.name, language())
+            st.button(name, key=f"{key}_example_{index}", on_click=fill, args=(example,), type="tertiary")
+
+
+def text_lines(label: str, *, key: str, limit: int, height: int, placeholder: str | None = None) -> list[str]:
+    """A field of several texts, one a line: its lines that are not blank."""
+    return lines(
+        st.text_area(
+            label,
+            key=key,
+            height=height,
+            max_chars=MAX_CHARACTERS,
+            placeholder=placeholder,
+            help=say("app.lines_help", limit=limit),
+            persist_state="session",
+        )
+    )
+
+
+def measure(label: str, value: float, *, text: str, explanation: str) -> None:
+    """A number and its bar. `value` in [0, 1] is the length, `text` what is read."""
+    st.metric(label, text, help=explanation)
+    st.progress(min(1.0, max(0.0, value)))
+
+
+def pair_form() -> None:
+    """Two sentences and what they have in common: on the home page and on the page of its own."""
+    examples("pair", PAIRS)
+    with st.form("pair", border=False):
+        first = st.text_input(
+            say("similarity.first"),
+            key="pair_first",
+            max_chars=MAX_CHARACTERS,
+            placeholder=say("similarity.first_placeholder"),
+            persist_state="session",
+        )
+        second = st.text_input(
+            say("similarity.second"),
+            key="pair_second",
+            max_chars=MAX_CHARACTERS,
+            placeholder=say("similarity.second_placeholder"),
+            persist_state="session",
+        )
+        st.form_submit_button(say("similarity.compare"), type="primary")
+    pair = ((first or "").strip(), (second or "").strip())
+    if not all(pair):
+        st.caption(say("similarity.pair_empty"))
+        return
+    answer = ask(
+        "pair", pair, lambda engine: (engine.similarity([pair])[0], float(engine.cosine_similarity([pair])[0]))
+    )
+    if answer is not None:
+        _pair_result(*answer)
+
+
+def _pair_result(result: SimilarityResult, cosine: float) -> None:
+    score = result.similarity
+    verdicts: tuple[tuple[float, str, theme.Stamp], ...] = (
+        (0.85, "same", "同"),
+        (0.6, "likely_same", "似"),
+        (0.4, "unsure", "疑"),
+        (0.15, "likely_different", "别"),
+        (0.0, "different", "异"),
+    )
+    name, character = next((name, stamp) for floor, name, stamp in verdicts if score >= floor)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            theme.stamp(character, filled=score >= 0.6)
+            st.subheader(say(f"similarity.verdict.{name}"), anchor=False, width="content")
+        left, right = st.columns(2, gap="large")
+        with left:
+            measure(
+                say("similarity.probability"),
+                score,
+                text=f"{score:.1%}",
+                explanation=say("similarity.probability_help"),
+            )
+        with right:
+            measure(say("similarity.cosine"), cosine, text=f"{cosine:.3f}", explanation=say("similarity.cosine_help"))
+        if result.truncated:
+            st.caption(say("app.truncated"))
+
+
+def table(columns: dict[str, Sequence[object]], *, bars: Sequence[str] = (), numbers: Sequence[str] = ()) -> None:
+    """A table that shows text literally; `bars` name the columns of probabilities, `numbers` those of plain figures."""
+    config: dict[str, object] = {
+        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="percent") for name in bars
+    }
+    config |= {name: st.column_config.NumberColumn(name, format="%.3f") for name in numbers}
+    st.dataframe(columns, hide_index=True, column_config=config)
+
+
+def download(key: str, columns: dict[str, Sequence[object]]) -> None:
+    """The same columns as a file for a spreadsheet."""
+    data = csv_file(list(columns), zip(*columns.values(), strict=True))
+    st.download_button(
+        say("app.download"),
+        data,
+        file_name=f"wenmo-{key}.csv",
+        mime="text/csv",
+        key=f"{key}_download",
+        on_click="ignore",
+    )
+
+
+def truncation_note(flags: Sequence[bool]) -> None:
+    """Tell that the model did not see all of some texts."""
+    count = sum(flags)
+    if count:
+        st.caption(say("app.truncated") if len(flags) == 1 else say("app.truncated_some", count=count))
+
+
+def language_switch() -> None:
+    """中文 or English; kept in the address."""
+    st.segmented_control(
+        "语言 Language",
+        list(LANGUAGES),
+        format_func=lambda code: LANGUAGES[code],
+        default="zh",
+        required=True,
+        key=LANGUAGE_KEY,
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+
+
+def status() -> None:
+    """Model, device and precision in use and why. After the page: building the engine must not hold up its paint."""
+    try:
+        with st.spinner(say("app.starting")):
+            engine = get_engine()
+    except WenmoError as error:
+        show_error(error)
+        return
+    st.subheader(say("status.title"), anchor=False)
+    loaded = engine.loaded_tasks()
+    st.caption(say("status.models"))
+    for task in TASKS:
+        st.text(engine.model_names[task], help=say("status.loaded" if task in loaded else "status.waiting"))
+    for key, resolved in (("device", engine.device), ("precision", engine.precision)):
+        st.caption(say(f"status.{key}"))
+        st.text(resolved.value)
+        st.text(resolved.reason_zh if language() == "zh" else resolved.reason)
+    memory_line()
+
+
+@st.fragment(run_every=3)
+def memory_line() -> None:
+    """Memory of the process over the last minutes, and of the GPU where there is one."""
+    from wenmo.memory.tracker import gpu_memory, process_memory_mib
+
+    used_mib = process_memory_mib()
+    history = [*st.session_state.get("memory_mib", []), used_mib][-_MEMORY_POINTS:]
+    st.session_state["memory_mib"] = history
+    st.metric(
+        say("status.memory"),
+        say("status.mib", value=f"{used_mib:,.0f}"),
+        chart_data=history if len(history) > 1 else None,
+    )
+    gpu = gpu_memory()
+    if gpu is not None:
+        st.metric(
+            say("status.gpu_memory"),
+            say("status.of_mib", value=f"{gpu.used_mib:,.0f}", total=f"{gpu.total_mib:,.0f}"),
+            help=gpu.name,
+        )

@@ -1,0 +1,174 @@
+"""What can be tried with one click on each page. Each example fills the fields named and is worked on at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wenmo.ui.text import Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """`name` stands on the button; `fields` maps the keys of widgets to what they shall hold."""
+
+    name: Text
+    fields: Mapping[str, object]
+
+
+def _pair(zh: str, en: str, first: str, second: str) -> Example:
+    return Example(name=Text(zh, en), fields={"pair_first": first, "pair_second": second})
+
+
+def _ranking(zh: str, en: str, query: str, *candidates: str) -> Example:
+    return Example(name=Text(zh, en), fields={"ranking_query": query, "ranking_candidates": "\n".join(candidates)})
+
+
+def _matrix(zh: str, en: str, *sentences: str) -> Example:
+    return Example(name=Text(zh, en), fields={"matrix_sentences": "\n".join(sentences)})
+
+
+def _mood(zh: str, en: str, *texts: str) -> Example:
+    return Example(name=Text(zh, en), fields={"sentiment_texts": "\n".join(texts)})
+
+
+def _labels(
+    zh: str, en: str, texts: Sequence[str], labels: str, template: str, *, multi_label: bool = False
+) -> Example:
+    return Example(
+        name=Text(zh, en),
+        fields={
+            "zero_shot_texts": "\n".join(texts),
+            "zero_shot_labels": labels,
+            "zero_shot_template": template,
+            "zero_shot_multi_label": multi_label,
+        },
+    )
+
+
+PAIRS = (
+    _pair("换个说法", "Other words", "周末去哪儿爬山比较好", "周末爬山有什么好去处"),
+    _pair("同题异问", "Same topic", "这款手机的电池能用多久", "这款手机的屏幕有多大"),
+    _pair("语序相反", "Turned around", "从北京飞到广州要多久", "从广州飞到北京要多久"),
+    _pair("毫不相干", "Unrelated", "红烧肉怎么做才不腻", "明天下午三点要开会吗"),
+)
+
+RANKINGS = (
+    _ranking(
+        "找回密码",
+        "Lost password",
+        "密码忘了怎么办",
+        "怎样找回登录密码",
+        "在哪里可以修改密码",
+        "如何注销我的账号",
+        "换了手机号怎么绑定",
+        "忘记密码了如何重置",
+        "发票可以补开吗",
+    ),
+    _ranking(
+        "晚饭吃什么",
+        "Supper",
+        "晚上想吃点清淡的",
+        "有什么清淡的晚餐推荐",
+        "晚饭不想吃太油腻",
+        "附近哪家火锅最辣",
+        "早餐店几点开门",
+        "今晚喝粥好不好",
+    ),
+    _ranking(
+        "阴晴",
+        "Weather",
+        "明天会下雨吗",
+        "明天要不要带伞",
+        "明天的天气怎么样",
+        "昨天的雨下得真大",
+        "周末适合晒被子吗",
+        "明天会不会有雨",
+    ),
+    _ranking(
+        "学琴",
+        "Piano",
+        "成年人零基础能学钢琴吗",
+        "没有基础的大人学钢琴来得及吗",
+        "小孩几岁开始学琴好",
+        "三十岁开始学钢琴晚不晚",
+        "钢琴多久调一次音",
+        "二手钢琴值得买吗",
+    ),
+)
+
+MATRICES = (
+    _matrix(
+        "客服三问",
+        "Help desk",
+        "快递什么时候能到",
+        "我的包裹几天可以送达",
+        "怎么申请退货",
+        "想把东西退掉要走什么流程",
+        "发票在哪里下载",
+        "电子发票怎么获取",
+    ),
+    _matrix(
+        "旅途",
+        "Travel",
+        "去敦煌几月份最合适",
+        "什么季节去敦煌好",
+        "敦煌有哪些好吃的",
+        "坐火车去拉萨要多久",
+        "到拉萨的火车开几个小时",
+    ),
+    _matrix(
+        "近义与反义",
+        "Near and opposite",
+        "我很喜欢这本书",
+        "这本书我非常喜爱",
+        "我不喜欢这本书",
+        "这本书我一点也看不下去",
+    ),
+    _matrix(
+        "四季",
+        "Seasons",
+        "春天的花都开了",
+        "花儿在春天开放",
+        "秋天的叶子落了一地",
+        "满地都是秋天的落叶",
+        "冬天的早晨很冷",
+        "夏夜适合乘凉",
+    ),
+)
+
+MOODS = (
+    _mood("欣喜", "Glad", "汤头很鲜，牛肉给得足，老板还送了一碟泡菜，下次带家人来"),
+    _mood("不满", "Angry", "等了两个小时才送到，饭都凉透了，再也不会点这家"),
+    _mood("褒贬参半", "Mixed", "屏幕确实漂亮，可惜电池撑不过一个下午"),
+    _mood(
+        "一组评论",
+        "Several reviews",
+        "房间干净，窗外能看到江，早餐也丰富",
+        "隔音太差，半夜一直能听到走廊里说话",
+        "位置不错，价格也还行",
+        "前台态度冷淡，押金拖了三天才退",
+        "床很舒服，一觉睡到天亮",
+        "照片和实物差得太远，很失望",
+    ),
+)
+
+LABELS = (
+    _labels("工单分流", "Help desk", ["上个月的账单里多扣了我二十块钱"], "账单查询，投诉，业务办理，建议", "{}"),
+    _labels("新闻归类", "News", ["国产大飞机完成首次跨洋试飞"], "科技，体育，财经，娱乐，旅游", "这篇文章的标题是{}"),
+    _labels(
+        "可多选",
+        "Several true",
+        ["想找一个周末能带孩子和小狗一起去露营的地方"],
+        "亲子，宠物，旅游，美食，财经",
+        "这段话与{}有关",
+        multi_label=True,
+    ),
+    _labels(
+        "多条意图",
+        "Many intents",
+        ["帮我定一个明早七点的闹钟", "放一首舒缓的钢琴曲", "从家到机场要多久", "今晚要不要带伞"],
+        "闹钟，音乐，导航，天气",
+        "这句话的意图是{}",
+    ),
+)

@@ -1,0 +1,69 @@
+"""What pages take from their fields: limits, lines, and files to give back. No Streamlit, so tested by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from wenmo.errors import InputError
+
+MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
+MAX_TEXTS = 200  # of one click; files are for more
+MAX_CANDIDATES = 200
+MAX_MATRIX = 30  # sentences: 465 pairs, seconds on a laptop with a bundled model
+MAX_LABELS = 200
+MAX_HYPOTHESES = 4_000  # texts * labels of one click
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def lines(text: str | None) -> list[str]:
+    """The lines of a field that are not blank, without the spaces around them.
+
+    Cut at line feeds alone: `str.splitlines` would also cut at control characters, which are part of a text.
+    """
+    return [line.strip() for line in (text or "").split("\n") if line.strip()]
+
+
+def at_most(items: Sequence[str], limit: int) -> list[str]:
+    """`items` as they are. Raises InputError, with both numbers, when there are more than `limit`."""
+    if len(items) > limit:
+        raise InputError(
+            f"{len(items)} lines are too many at once: this page takes {limit}. Delete some, or use "
+            "`python -m wenmo run` for a file.",
+            f"一次最多 {limit} 条，现在有 {len(items)} 条。请删去一些；成批的文件请用 `python -m wenmo run`。",
+        )
+    return list(items)
+
+
+def check_labels(labels: str, *, texts: int) -> str:
+    """`labels` as typed. Raises InputError when they are more than one click can sort `texts` texts into."""
+    count = sum(bool(label.strip()) for label in labels.replace("，", ",").split(","))
+    if count > MAX_LABELS:
+        raise InputError(
+            f"{count} labels are too many: this page takes {MAX_LABELS}. Delete some.",
+            f"最多 {MAX_LABELS} 个标签，现在有 {count} 个。请删去一些。",
+        )
+    if count * texts > MAX_HYPOTHESES:
+        raise InputError(
+            f"{texts} texts with {count} labels make {count * texts} questions to the model; this page takes "
+            f"{MAX_HYPOTHESES} at once. Use fewer texts or fewer labels.",
+            f"{texts} 条文本配 {count} 个标签，共 {count * texts} 次判断；此页一次最多 {MAX_HYPOTHESES} 次。"
+            "请减少文本或标签。",
+        )
+    return labels
+
+
+def csv_file(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV that spreadsheets open as it is: UTF-8 with a mark; an apostrophe leads what looks like a formula."""
+
+    def safe(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS) else value
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([safe(name) for name in header])
+    writer.writerows([safe(value) for value in row] for row in rows)
+    # A lone surrogate has no UTF-8; it becomes a question mark rather than a traceback.
+    return buffer.getvalue().encode("utf-8-sig", errors="replace")

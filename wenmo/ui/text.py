@@ -1,0 +1,215 @@
+"""Every word that the app says, in Chinese and in English: one mapping, so that neither language can lack a line.
+
+`say("similarity.verdict.same")` answers in the reader's language. Values put into a text (`say(key, count=3)`) are
+numbers and names of the app's own: these texts are Markdown, and what a user typed never goes through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import streamlit as st
+
+from wenmo.errors import Language
+
+LANGUAGE_KEY = "lang"  # of the widget, and so of the address: ?lang=en
+LANGUAGES: Mapping[Language, str] = {"zh": "中文", "en": "English"}
+
+
+class Text(NamedTuple):
+    """One line of the app."""
+
+    zh: str
+    en: str
+
+
+TEXTS: Mapping[str, Text] = {
+    # The shell
+    "app.name": Text("文墨共鸣", "Wenmo"),
+    "app.home": Text("首页", "Home"),
+    "app.similarity": Text("句子相似度", "Similarity"),
+    "app.sentiment": Text("情感倾向", "Sentiment"),
+    "app.zero_shot": Text("零样本分类", "Zero-shot"),
+    "app.working": Text("正在研墨……", "Grinding ink …"),
+    "app.starting": Text("正在准备引擎……", "Preparing the engine …"),
+    "app.examples": Text("试一试", "Try one"),
+    "app.download": Text("下载 CSV", "Download CSV"),
+    "app.truncated": Text(
+        "文本超过模型的长度上限，只读取了前面的部分。",
+        "The text is longer than the model reads; only its first part was read.",
+    ),
+    "app.truncated_some": Text(
+        "有 {count} 条超过模型的长度上限，只读取了前面的部分。",
+        "{count} texts are longer than the model reads; only their first parts were read.",
+    ),
+    "app.lines_help": Text(
+        "每行一条，空行不计，最多 {limit} 条。Ctrl+Enter 提交。",
+        "One a line; blank lines do not count; at most {limit}. Ctrl+Enter submits.",
+    ),
+    # The sidebar
+    "status.title": Text("运行状态", "In use"),
+    "status.models": Text("模型", "Model"),
+    "status.device": Text("设备", "Device"),
+    "status.precision": Text("精度", "Precision"),
+    "status.memory": Text("进程内存", "Process memory"),
+    "status.gpu_memory": Text("显存", "GPU memory"),
+    "status.mib": Text("{value} MiB", "{value} MiB"),
+    "status.of_mib": Text("{value} / {total} MiB", "{value} / {total} MiB"),
+    "status.loaded": Text("已载入", "loaded"),
+    "status.waiting": Text("首次使用时载入", "loads at first use"),
+    # Home
+    "home.tagline": Text(
+        "读懂中文句子：是否同义，是喜是怒，属于哪一类。",
+        "Reads Chinese sentences: do they mean the same, are they glad or angry, where do they belong.",
+    ),
+    "home.try": Text("写两句话，看它们是否共鸣", "Write two sentences and see whether they resonate"),
+    "home.similarity": Text(
+        "两句对比，一对多排序，整组句子的相似度矩阵。",
+        "Two sentences, one against many, or a whole matrix.",
+    ),
+    "home.sentiment": Text(
+        "一条或多条评论的情绪，附把握程度，可下载。",
+        "The mood of one review or many, how sure it is, and a file to keep.",
+    ),
+    "home.zero_shot": Text(
+        "标签随手输入，不必训练，文本自动归类。",
+        "Type the labels you want; texts are sorted into them, no training.",
+    ),
+    "home.notes_title": Text("说在前面", "To be plain"),
+    "home.notes": Text(
+        "- 随附的是小模型：几层、每层 256 维，单个不到 12 MB，在普通电脑的 CPU 上即可运行。\n"
+        "- 它们会犯错，尤其是否定、数字、语序这类细微差别；概率是模型的把握，不是事实。\n"
+        "- 需要更准时，可换用 ModelScope 上更大的 StructBERT 模型，设置见 README。\n"
+        "- 文本只在运行本程序的机器上处理，不会发往别处。",
+        "- The bundled models are small: a few layers of 256, under 12 MB each, made to run on an ordinary CPU.\n"
+        "- They err, above all on negation, numbers and word order. A probability is how sure a model is, no fact.\n"
+        "- For better answers set a larger StructBERT model from ModelScope; the README says how.\n"
+        "- Texts are worked on by the machine that runs this program and are sent nowhere else.",
+    ),
+    # Similarity
+    "similarity.intro": Text("两句话说的是不是同一件事？", "Do sentences say the same thing?"),
+    "similarity.mode": Text("方式", "Mode"),
+    "similarity.mode.pair": Text("两句", "Pair"),
+    "similarity.mode.ranking": Text("一对多", "One to many"),
+    "similarity.mode.matrix": Text("矩阵", "Matrix"),
+    "similarity.first": Text("第一句", "First sentence"),
+    "similarity.second": Text("第二句", "Second sentence"),
+    "similarity.first_placeholder": Text("例如：周末去哪儿爬山比较好", "For example: 周末去哪儿爬山比较好"),
+    "similarity.second_placeholder": Text("例如：周末爬山有什么好去处", "For example: 周末爬山有什么好去处"),
+    "similarity.compare": Text("比较", "Compare"),
+    "similarity.probability": Text("同义概率", "Probability of same meaning"),
+    "similarity.probability_help": Text(
+        "交叉编码器：两句一起读，逐字对照，给出“意思相同”的概率。较准，但每一对都要算一次。",
+        "Cross-encoder: both sentences are read together, and it answers the probability that they mean the same. "
+        "The better measure; each pair costs one pass.",
+    ),
+    "similarity.cosine": Text("向量余弦", "Cosine of vectors"),
+    "similarity.cosine_help": Text(
+        "两句各自平均池化成向量，再求夹角余弦，范围 −1 到 1。便宜，但较粗；它不是概率，两者不可互相换算。",
+        "Each sentence is mean-pooled into a vector of its own; the cosine of their angle, from −1 to 1. Cheap and "
+        "coarser; not a probability, and not to be compared with one.",
+    ),
+    "similarity.verdict.same": Text("意思相同", "Same meaning"),
+    "similarity.verdict.likely_same": Text("多半同义", "Probably the same"),
+    "similarity.verdict.unsure": Text("难以断定", "Hard to say"),
+    "similarity.verdict.likely_different": Text("多半不同", "Probably different"),
+    "similarity.verdict.different": Text("意思不同", "Different meaning"),
+    "similarity.pair_empty": Text("写下两句话，按 Enter 比较。", "Write two sentences and press Enter."),
+    "similarity.query": Text("要比的句子", "Sentence"),
+    "similarity.candidates": Text("候选句子", "Candidates"),
+    "similarity.rank": Text("排序", "Rank"),
+    "similarity.ranking_empty": Text(
+        "写一句话和若干候选，按同义概率从高到低排列。",
+        "Write a sentence and some candidates; they are ranked by the probability of meaning the same.",
+    ),
+    "similarity.sentences": Text("句子", "Sentences"),
+    "similarity.draw": Text("绘制矩阵", "Draw the matrix"),
+    "similarity.matrix_empty": Text(
+        "写下至少两句话，墨色越浓，意思越近。",
+        "Write two sentences or more: the denser the ink, the closer the meaning.",
+    ),
+    "similarity.matrix_note": Text(
+        "交叉编码器的同义概率：墨越浓越相近。每一对按书写的先后读一次，上下对称。",
+        "The cross-encoder's probability: denser ink, closer meaning. Each pair is read once, in the order written, "
+        "and mirrored.",
+    ),
+    "similarity.matrix_alt": Text(
+        "{count} 句话两两之间的同义概率", "Probabilities of same meaning among {count} sentences"
+    ),
+    # Sentiment
+    "sentiment.intro": Text("一句话里是喜是怒？", "Glad or angry?"),
+    "sentiment.texts": Text("文本", "Texts"),
+    "sentiment.placeholder": Text("例如：汤头很鲜，老板还送了一碟泡菜", "For example: 汤头很鲜，老板还送了一碟泡菜"),
+    "sentiment.read": Text("读情绪", "Read the mood"),
+    "sentiment.empty": Text("写下一条或多条评论，每行一条。", "Write one review or several, one a line."),
+    "sentiment.positive": Text("正面概率", "Probability of positive"),
+    "sentiment.confidence": Text("把握", "Confidence"),
+    "sentiment.face": Text("情绪", "Mood"),
+    "sentiment.text": Text("文本", "Text"),
+    "sentiment.label": Text("标签", "Label"),
+    "sentiment.glad": Text("欣喜", "Glad"),
+    "sentiment.neutral": Text("平淡", "In between"),
+    "sentiment.angry": Text("不满", "Angry"),
+    "sentiment.summary": Text(
+        "共 {count} 条：😄 {glad} 条，😐 {neutral} 条，😠 {angry} 条",
+        "{count} texts: 😄 {glad}, 😐 {neutral}, 😠 {angry}",
+    ),
+    "sentiment.faces_note": Text(
+        "😐 表示正面概率在 40% 到 60% 之间，模型拿不准。",
+        "😐 stands for a probability of positive between 40% and 60%: the model is not sure.",
+    ),
+    # Zero-shot
+    "zero_shot.intro": Text("标签由你来定，不必训练。", "You name the labels; nothing is trained."),
+    "zero_shot.texts": Text("文本", "Texts"),
+    "zero_shot.placeholder": Text(
+        "例如：上个月的账单里多扣了我二十块钱", "For example: 上个月的账单里多扣了我二十块钱"
+    ),
+    "zero_shot.labels": Text("标签", "Labels"),
+    "zero_shot.labels_placeholder": Text("例如：账单，投诉，建议", "For example: 账单，投诉，建议"),
+    "zero_shot.labels_help": Text(
+        "用逗号（，或 ,）分开，最多 {limit} 个。", "Separated by commas (, or ，), at most {limit}."
+    ),
+    "zero_shot.template": Text("模板", "Template"),
+    "zero_shot.template_help": Text(
+        "标签放进 {{}} 处，成为模型判断的那句话。必须有且只有一处 {{}}，例如：这段话说的是{{}}",
+        "The label goes to {{}} and makes the sentence that the model judges. Exactly one {{}}, for example: "
+        "这段话说的是{{}}",
+    ),
+    "zero_shot.multi_label": Text("可多选", "Several may be true"),
+    "zero_shot.multi_label_help": Text(
+        "打开后每个标签单独判断，概率之和不必为 1。",
+        "Each label is judged alone; the probabilities need not add up to 1.",
+    ),
+    "zero_shot.classify": Text("分类", "Classify"),
+    "zero_shot.empty": Text("写下文本和标签，按 Enter 分类。", "Write a text and some labels, and press Enter."),
+    "zero_shot.best": Text("最可能的标签", "Best label"),
+    "zero_shot.confidence": Text("概率", "Probability"),
+    "zero_shot.text": Text("文本", "Text"),
+    "zero_shot.label": Text("标签", "Label"),
+    "zero_shot.chart_alt": Text("{count} 个标签的概率，从高到低", "Probabilities of {count} labels, best first"),
+    "zero_shot.matrix_alt": Text(
+        "{texts} 条文本在 {labels} 个标签上的概率", "Probabilities of {labels} labels for {texts} texts"
+    ),
+    "zero_shot.top_only": Text(
+        "图中是前 {shown} 个标签，全部 {count} 个在下表。",
+        "The chart shows the first {shown} labels; all {count} are in the table.",
+    ),
+    "zero_shot.dropped": Text(
+        "有 {count} 个标签空白或重复，没有计入。", "{count} labels were blank or given twice and were left out."
+    ),
+    "zero_shot.one_label": Text(
+        "只有一个标签：概率表示这个标签成立与否。若要分成几个，请用逗号隔开。",
+        "One label only: the probability tells whether it holds. To give several, separate them by commas.",
+    ),
+}
+
+
+def language() -> Language:
+    """The reader's language: Chinese until the switch says otherwise."""
+    return "en" if st.session_state.get(LANGUAGE_KEY) == "en" else "zh"
+
+
+def say(key: str, **values: object) -> str:
+    """The text of `key` in the reader's language, Markdown, with `values` put in."""
+    return getattr(TEXTS[key], language()).format(**values)
