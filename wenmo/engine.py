@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -205,7 +205,8 @@ class Engine:
 
         folder = locate(self.model_names[task])
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
-        return _Loaded(checkpoint=checkpoint, runtime=self._make_runtime(checkpoint))
+        runtime = self._make_runtime(checkpoint)
+        return _Loaded(checkpoint=replace(checkpoint, weights={}), runtime=runtime)  # the runtime has them now
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch

@@ -63,11 +63,8 @@ class Checkpoint:
     labels: tuple[str, ...]
     max_length: int
     tokenizer: Tokenizer
+    parameters: int
     weights: Mapping[str, torch.Tensor]
-
-    @property
-    def parameters(self) -> int:
-        return sum(tensor.numel() for tensor in self.weights.values())
 
 
 def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_length: int | None = None) -> Checkpoint:
@@ -133,6 +130,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
         labels=labels,
         max_length=min(max_length, bert_config.max_position_embeddings),
         tokenizer=tokenizer,
+        parameters=sum(tensor.numel() for tensor in weights.values()),
         weights=weights,
     )
 

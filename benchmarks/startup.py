@@ -1,0 +1,111 @@
+"""How long until the app answers, and how much memory it then holds.
+
+    python -m benchmarks.startup [--runs 3]
+
+Starts `python -m wenmo serve` on the bundled models and takes, for each run: seconds until a browser shows the first
+page, seconds until that page's first answer, and the resident memory of the server before and after all three models
+were used over REST. Needs Chromium. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        response.read()
+
+
+def _resident_mib(process: psutil.Process) -> float:
+    return sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 2**20
+
+
+def measure() -> dict[str, float]:
+    """One start; the browser is opened before the clock starts."""
+    port = _free_port()
+    base = f"http://127.0.0.1:{port}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        start = time.perf_counter()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "wenmo", "serve", "--port", str(port)],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            while True:
+                try:
+                    urllib.request.urlopen(f"{base}/_stcore/health", timeout=1).close()
+                    break
+                except OSError:
+                    if server.poll() is not None:
+                        raise SystemExit("the server did not start") from None
+                    time.sleep(0.05)
+            page.goto(base)
+            page.get_by_role("heading").first.wait_for(timeout=60_000)
+            shown_s = time.perf_counter() - start
+            page.locator("button[kind=primaryFormSubmit]").first.click()
+            page.get_by_text("%").first.wait_for(timeout=60_000)
+            answered_s = time.perf_counter() - start
+            process = psutil.Process(server.pid)
+            one_model_mib = _resident_mib(process)
+            _post(f"{base}/api/v1/similarity", {"pairs": [["今天天气真好", "天气不错"]]})
+            _post(f"{base}/api/v1/sentiment", {"texts": ["今天天气真好"]})
+            _post(f"{base}/api/v1/zero-shot", {"texts": ["今天天气真好"], "labels": ["天气", "体育"]})
+            return {
+                "first_page_s": shown_s,
+                "first_answer_s": answered_s,
+                "resident_one_model_mib": one_model_mib,
+                "resident_three_models_mib": _resident_mib(process),
+            }
+        finally:
+            server.terminate()
+            server.wait(30)
+            browser.close()
+
+
+def _machine() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
+    return f"{platform.processor()}, {os.cpu_count()} cores"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    runs = [measure() for _ in range(parser.parse_args().runs)]
+    medians = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
+    print(json.dumps({"benchmark": "startup", "machine": _machine(), "runs": len(runs), **medians}, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

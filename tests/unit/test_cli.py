@@ -1,0 +1,164 @@
+"""Each command of `python -m wenmo`, called as a user calls it. (`serve` is in tests/api/test_server.py.)"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import GOLDEN, GOLDEN_MODELS
+from tests.fakehub import FakeHub
+from wenmo import Engine
+from wenmo.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def _wenmo(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wenmo", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _last_json(output: str) -> Any:
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def _cases(folder: str, kind: str) -> list[dict[str, Any]]:
+    cases = json.loads((GOLDEN / folder / "golden.json").read_text(encoding="utf-8"))["cases"]
+    return [case for case in cases if case["input_type"] == kind and not case["pipeline_kwargs"]]
+
+
+def test_run_gives_modelscopes_logits(tmp_path: Path) -> None:
+    """All golden texts through a file and back, as a process of its own."""
+    cases = _cases("sentiment", "text")
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text"])
+        writer.writerows([case["id"], case["input"]] for case in cases)
+    done = _wenmo(
+        *("run", "sentiment", str(tmp_path / "in.csv"), str(tmp_path / "out.jsonl"), "--device", "cpu"),
+        *("--model", GOLDEN_MODELS["sentiment"], "--precision", "fp32", "--logits"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert _last_json(done.stdout)["rows"] == len(cases)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows] == [str(case["id"]) for case in cases]
+    for row, case in zip(rows, cases, strict=True):
+        assert row["logits"] == pytest.approx(case["logits"][0], abs=1e-4)
+        assert row["label"] == case["output"]["labels"][0]
+        for label, score in zip(case["output"]["labels"], case["output"]["scores"], strict=True):
+            assert row["scores"][label] == pytest.approx(score, abs=1e-5)
+
+
+def test_run_similarity_gives_modelscopes_logits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cases = _cases("similarity", "pair")
+    first, second = zip(*(case["input"] for case in cases), strict=True)
+    pq.write_table(pa.table({"text_a": first, "text_b": second}), tmp_path / "in.parquet")
+    arguments = ["run", "similarity", str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"), "--logits"]
+    assert main([*arguments, "--model", GOLDEN_MODELS["similarity"], "--precision", "fp32"]) == 0
+    assert _last_json(capsys.readouterr().out)["failed_rows"] == 0
+    out = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    for row, case in zip(out, cases, strict=True):
+        assert json.loads(row["logits"]) == pytest.approx(case["logits"][0], abs=1e-4)
+
+
+def test_run_zero_shot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.jsonl").write_text('{"t": "世界那么大"}\n{"t": "球赛"}\n', encoding="utf-8")
+    arguments = ["run", "zero-shot", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--text", "t"]
+    options = ["--labels", "旅游，体育", "--template", "关于{}", "--multi-label"]
+    assert main([*arguments, *options, "--model", GOLDEN_MODELS["zero_shot"]]) == 0
+    assert _last_json(capsys.readouterr().out)["rows"] == 2
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    with Engine(device="cpu", models=GOLDEN_MODELS) as engine:
+        expected = engine.zero_shot(["世界那么大", "球赛"], labels="旅游,体育", template="关于{}", multi_label=True)
+    for row, result in zip(rows, expected, strict=True):
+        assert row["scores"] == pytest.approx(dict(result.scores), abs=1e-6)
+
+
+def test_errors_are_one_line_in_the_users_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "in.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    arguments = ["run", "sentiment", str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
+    assert main(arguments) == 2
+    english = capsys.readouterr().err
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(arguments) == 2
+    chinese = capsys.readouterr().err
+    assert english.startswith("wenmo: ")
+    assert "text" in english
+    assert "列" in chinese
+    assert not (tmp_path / "out.csv").exists()
+    assert main(["run", "zero-shot", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), "--text", "a"]) == 2
+    assert "--labels" in capsys.readouterr().err
+
+
+def test_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pa.table({"text": ["好", "坏", "一般"], "label": [1, 0, 1]}), tmp_path / "file.parquet")
+    arguments = ["eval", "sentiment", str(tmp_path / "file.parquet"), "--model", GOLDEN_MODELS["sentiment"]]
+    assert main([*arguments, "--precision", "fp32", "--limit", "2"]) == 0
+    report = _last_json(capsys.readouterr().out)
+    assert set(report) == {"task", "model", "precision", "n", "accuracy", "macro_f1", "ece", "seconds"}
+    assert (report["task"], report["precision"], report["n"]) == ("sentiment", "fp32", 2)
+
+
+def test_models_lists_what_is_bundled_and_known(tmp_path: Path) -> None:
+    done = _wenmo("models", environment={"MODELSCOPE_CACHE": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    kinds = {entry["name"]: entry["kind"] for entry in _last_json(done.stdout)}
+    assert kinds["wenmo-sentiment"] == "bundled"
+    assert kinds["iic/nlp_structbert_zero-shot-classification_chinese-base"] == "known"
+
+
+def test_models_pull_then_run(tmp_path: Path) -> None:
+    model = "iic/nlp_structbert_sentiment-classification_chinese-base"
+    with FakeHub(models={model: GOLDEN / "sentiment"}) as hub:
+        environment = {
+            "MODELSCOPE_CACHE": str(tmp_path / "cache"),
+            "MODELSCOPE_HOME": str(tmp_path / "home"),
+            "MODELSCOPE_ENDPOINT": hub.endpoint,
+            "NO_PROXY": "127.0.0.1",
+        }
+        pulled = _wenmo("models", "pull", model, environment=environment)
+        assert pulled.returncode == 0, pulled.stderr
+        assert (Path(_last_json(pulled.stdout)["folder"]) / "vocab.txt").is_file()
+        missing = _wenmo("models", "pull", "iic/no-such-model", environment=environment)
+        assert (missing.returncode, "iic/no-such-model" in missing.stderr) == (2, True)
+    # The hub is gone; what was pulled works.
+    (tmp_path / "in.jsonl").write_text('{"text": "很好"}\n', encoding="utf-8")
+    done = _wenmo(
+        *("run", "sentiment", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--model", model),
+        environment=environment,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_train_reads_its_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The stages themselves are in tests/unit/training."""
+    arguments = ["train", str(tmp_path / "none.toml"), "--data", str(tmp_path), "--work", str(tmp_path), "--out"]
+    assert main([*arguments, str(tmp_path)]) == 2
+    assert "none.toml" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_told_by_argparse(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "poetry", "a", "b"])
+    assert caught.value.code == 2
+    assert "poetry" in capsys.readouterr().err
