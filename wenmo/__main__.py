@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wenmo.errors import InputError, Language, WenmoError
+from wenmo.errors import Language, WenmoError
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -126,11 +126,6 @@ def _run(options: argparse.Namespace) -> None:
     from wenmo.jobs.run import RunOptions, run_file
 
     task = RUN_TASKS[options.task]
-    if task == "zero_shot" and options.labels is None:
-        raise InputError(
-            "zero-shot needs --labels, such as --labels 咨询,投诉,建议.",
-            "zero-shot 需要 --labels，例如 --labels 咨询,投诉,建议。",
-        )
     summary = run_file(
         _engine(options, task),
         task,  # type: ignore[arg-type]
@@ -144,6 +139,7 @@ def _run(options: argparse.Namespace) -> None:
             template=options.template,
             multi_label=options.multi_label,
             logits=options.logits,
+            language=_language(),
         ),
         progress=lambda rows: print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True),
     )

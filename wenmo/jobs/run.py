@@ -103,11 +103,13 @@ def run_file(
             f"{target} is the input itself. Give another name for the output.",
             f"{target} 就是输入文件。请为输出另取一个文件名。",
         )
-    if task == "zero_shot" and options.labels is None:
-        raise InputError(
-            'Zero-shot needs labels: give them with --labels "sport,finance,weather".',
-            "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
-        )
+    if task == "zero_shot":
+        if options.labels is None:
+            raise InputError(
+                'Zero-shot needs labels: give them with --labels "sport,finance,weather".',
+                "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
+            )
+        _ask(engine, task, [], options)  # checks labels and template, loads no model
     reader = open_reader(source)
     inputs = _input_columns(task, reader, options)
     names = [name for name in _KINDS if name != "logits" or options.logits]

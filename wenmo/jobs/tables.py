@@ -25,7 +25,6 @@ import base64
 import csv
 import json
 import math
-import os
 import re
 import secrets
 from abc import ABC, abstractmethod
@@ -52,6 +51,7 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}  # some readers of lines end a line there
 
 
 class Chunk:
@@ -177,7 +177,7 @@ def open_writer(path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> I
             with _writing(path):
                 writer.close()
         with _writing(path):
-            os.replace(temporary, target)
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -413,10 +413,19 @@ class _ArrowChunk(Chunk):
         try:
             return list(array.to_pylist())
         except UnicodeDecodeError:  # Arrow does not check that its text is UTF-8
-            raw = array.cast(pa.large_binary()).to_pylist()
-            return [None if value is None else value.decode("utf-8", "replace") for value in raw]
-        except (ValueError, OverflowError):  # a time that Python has no value for: before year 1, or in nanoseconds
-            return list(array.cast(pa.string()).to_pylist())
+            if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+                raw = array.cast(pa.large_binary()).to_pylist()
+                return [None if value is None else value.decode("utf-8", "replace") for value in raw]
+        except (ValueError, OverflowError, LookupError):
+            pass  # a time that Python has no value for: before year 1, in nanoseconds, in a zone that is not known
+        return [_scalar(array, index) for index in range(len(array))]
+
+
+def _scalar(array: Any, index: int) -> Any:
+    try:
+        return array[index].as_py()
+    except (ValueError, OverflowError, LookupError):
+        return str(array.slice(index, 1).to_string(skip_new_lines=True))[1:-1]  # as Arrow shows it, without the [ ]
 
 
 def _parts(items: Iterable[Any], *, size: Callable[[Any], int]) -> Iterator[list[Any]]:
@@ -464,7 +473,7 @@ class _JsonlWriter(TableWriter):
         for row, result in zip(chunk.rows(), results, strict=True):
             line = row | {name: result.get(name) for name in self._extra}
             try:
-                encoded = _json(line).encode("utf-8")
+                encoded = _json(line).translate(_LINE_ENDS).encode("utf-8")
             except UnicodeEncodeError:  # a lone surrogate: its escape is plain ASCII
                 encoded = _json(line, ensure_ascii=True).encode("ascii")
             self._file.write(encoded + b"\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,12 +22,16 @@ from wenmo.jobs import tables
 from wenmo.jobs.tables import Row, open_reader, open_writer
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-any_text = st.text(st.characters(exclude_categories=()))  # with lone surrogates
-valid_text = st.text(st.characters(exclude_categories=("Cs",)))
+any_text = st.text(st.characters(exclude_categories=[]))  # with lone surrogates
+valid_text = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def read(path: Path) -> list[Row]:
     return [row for chunk in open_reader(path) for row in chunk.rows()]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def copy(source: Path, target: Path) -> None:
@@ -134,7 +137,7 @@ def test_gb18030_four_byte_characters(tmp_path: Path) -> None:
     assert read(path) == [{"text": "很好😀𠮷"}]
 
 
-@pytest.mark.parametrize("word", [b"\xc4\xa3\xca\xbd", b"\xd2\xbb\xd6\xb1", b"\xc8\xb7\xca\xb5", b"\xe4\xb8\xb8\xe4\xb8\xb8"])
+@pytest.mark.parametrize("word", [b"\xc4\xa3\xca\xbd", b"\xd2\xbb\xd6\xb1", b"\xc8\xb7\xca\xb5", b"\xe4\xb8\xb8" * 2])
 def test_gbk_that_is_valid_utf8_by_accident_is_no_mixture(tmp_path: Path, word: bytes) -> None:
     """Each of these GBK words decodes as UTF-8 too; the other lines prove GBK."""
     assert word.decode("utf-8") != word.decode("gb18030")
@@ -173,7 +176,7 @@ def test_bom_of_utf8_before_gbk_is_refused(tmp_path: Path) -> None:
 
 
 def test_bytes_in_no_encoding_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Line 3 of a.csv is neither"):
+    with pytest.raises(InputError, match=r"Line 3 of .* is neither"):
         open_reader(write_csv(tmp_path / "a.csv", b"text\nabc\n\xff\xff\n"))
 
 
@@ -189,7 +192,7 @@ def test_cell_longer_than_the_csv_module_allows(tmp_path: Path) -> None:
 
 def test_quote_left_open_is_refused_and_swallows_nothing(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", 'text,n\n好,1\n"坏,2\n中,3\n')
-    with pytest.raises(InputError, match="begins in line 3 .* never closed"):
+    with pytest.raises(InputError, match=r"begins in line 3 .* never closed"):
         open_reader(path)
 
 
@@ -282,6 +285,15 @@ def test_jsonl_written_is_strict_json(tmp_path: Path) -> None:
     assert target.read_text(encoding="utf-8") == '{"a": null, "b": [null, 2.5], "c": "中", "number": 0}\n'
 
 
+def test_no_text_breaks_a_line_of_jsonl(tmp_path: Path) -> None:
+    text = "一\u2028二\u2029三\x85四\x1e五\n六"
+    target = tmp_path / "out.jsonl"
+    copy(write_jsonl(tmp_path / "in.jsonl", [{"text": text}]), target)
+    (line,) = target.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["text"] == text
+    assert "一" in line
+
+
 def test_jsonl_to_parquet_has_the_types_of_its_values(tmp_path: Path) -> None:
     rows: list[Row] = [
         {"i": 1, "wide": 2**60, "huge": 2**70, "f": 1, "b": True, "mixed": 1, "list": [1, "中"], "none": None},
@@ -305,9 +317,8 @@ def test_jsonl_to_parquet_has_the_types_of_its_values(tmp_path: Path) -> None:
 def test_jsonl_key_with_a_lone_surrogate_loses_no_value(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"k\\ud800": "v"}\n', encoding="ascii")
-    for suffix in SUFFIXES:
+    for suffix, key in ((".csv", "k\ufffd"), (".tsv", "k\ufffd"), (".jsonl", "k\ud800"), (".parquet", "k\ufffd")):
         copy(source, tmp_path / f"out{suffix}")
-        key = "k\ud800" if suffix == ".jsonl" else "k\ufffd"
         assert read(tmp_path / f"out{suffix}")[0][key] == "v"
 
 
@@ -324,7 +335,7 @@ def parquet_table() -> pa.Table:
             "kind": pa.array(["a", "b", "a"]).dictionary_encode(),
             "raw": pa.array([b"\x00\xff", None, b""]),
             "tags": pa.array([["x"], [], None], pa.list_(pa.string())),
-            "early": pa.array([-(10**14), 0, None], pa.timestamp("s")),  # before year 1: Python has no value for it
+            "early": pa.array([-(10**17), 0, None], pa.timestamp("ms")),  # before year 1: Python has no value for it
         }
     )
 
@@ -343,13 +354,11 @@ def test_parquet_to_jsonl_and_csv(tmp_path: Path) -> None:
     pq.write_table(parquet_table(), tmp_path / "in.parquet")
     copy(tmp_path / "in.parquet", tmp_path / "out.jsonl")
     first, second, _ = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
-    early = first.pop("early")
-    assert early.startswith("-3166808")
     assert first == {
         "text": "好", "small": 1, "price": "1.50", "when": "2024-05-01T08:00:00+00:00", "kind": "a", "raw": "AP8=",
-        "tags": ["x"], "number": 0,
+        "tags": ["x"], "early": "<value out of range: -100000000000000000>", "number": 0,
     }  # fmt: skip
-    assert second["text"] is None
+    assert (second["text"], second["early"]) == (None, "1970-01-01T00:00:00")
     copy(tmp_path / "in.parquet", tmp_path / "out.csv")
     row = read(tmp_path / "out.csv")[2]
     assert (row["text"], row["price"], row["tags"]) == ("", "-2.25", "")
@@ -458,7 +467,7 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix: st
             writer.write(chunk, [{}])
         raise KeyboardInterrupt
     assert target.read_text() == "old"
-    assert sorted(os.listdir(tmp_path)) == ["in.csv", target.name]
+    assert names(tmp_path) == ["in.csv", target.name]
 
 
 def test_target_appears_only_when_complete(tmp_path: Path) -> None:
@@ -468,7 +477,7 @@ def test_target_appears_only_when_complete(tmp_path: Path) -> None:
         writer.write(next(iter(reader)), [{}])
         assert not target.exists()
     assert target.read_bytes() == b"\xef\xbb\xbftext\r\n\xe5\xa5\xbd\r\n"
-    assert sorted(os.listdir(tmp_path)) == ["in.csv", "out.csv"]
+    assert names(tmp_path) == ["in.csv", "out.csv"]
 
 
 def test_symbolic_link_stays_a_link(tmp_path: Path) -> None:
@@ -492,7 +501,7 @@ def test_targets_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     for target, reason in cases:
         with pytest.raises(InputError, match=reason), open_writer(target, reader, {}):
             pass
-    assert sorted(os.listdir(tmp_path)) == ["folder.csv", "in.csv"]
+    assert names(tmp_path) == ["folder.csv", "in.csv"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -502,10 +511,10 @@ def test_full_disk_is_an_input_error(tmp_path: Path, suffix: str, monkeypatch: p
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables.os, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with (
         pytest.raises(InputError, match="No space left"),
         open_writer(tmp_path / f"out{suffix}", reader, {}) as writer,
     ):
         writer.write(next(iter(reader)), [{}])
-    assert os.listdir(tmp_path) == ["in.csv"]
+    assert names(tmp_path) == ["in.csv"]
