@@ -88,14 +88,5 @@ def matrix() -> None:
 MODES = {"pair": components.pair_form, "ranking": ranking, "matrix": matrix}
 
 components.heading("similarity")
-mode = st.segmented_control(
-    say("similarity.mode"),
-    list(MODES),
-    format_func=lambda name: say(f"similarity.mode.{name}"),
-    default="pair",
-    required=True,
-    key="mode",
-    label_visibility="collapsed",
-    bind="query-params",
-)
-MODES[mode or "pair"]()
+mode = components.choice(say("similarity.mode"), {name: say(f"similarity.mode.{name}") for name in MODES}, key="mode")
+MODES[mode]()

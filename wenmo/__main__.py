@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -22,8 +23,14 @@ RUN_TASKS = {"similarity": "similarity", "sentiment": "sentiment", "zero-shot": 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, or 2 for an error that the user can mend."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character shows its escape, not a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(options.command(options) or 0)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except WenmoError as error:
         print(f"wenmo: {error.text(_language())}", file=sys.stderr)
         return 2
@@ -111,15 +118,14 @@ def _engine(options: argparse.Namespace, task: str) -> Engine:
     from wenmo.settings import Settings
 
     given: dict[str, Any] = {"device": options.device, "precision": options.precision, f"{task}_model": options.model}
-    return Settings(**{name: value for name, value in given.items() if value is not None}).build_engine()
+    return Settings.read(**given).build_engine()
 
 
 def _serve(options: argparse.Namespace) -> None:
     from wenmo.server import serve
     from wenmo.settings import Settings
 
-    given = {"host": options.host, "port": options.port}
-    serve(Settings(**{name: value for name, value in given.items() if value is not None}))
+    serve(Settings.read(host=options.host, port=options.port))
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -7,10 +7,10 @@ engine changes, so any number of threads may call it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,11 +19,15 @@ from wenmo.models.registry import DEFAULT_MODELS, locate
 from wenmo.tasks import sentiment as sentiment_task
 from wenmo.tasks import similarity as similarity_task
 from wenmo.tasks import zero_shot as zero_shot_task
+from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.types import TASKS, Precision, Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import Runtime
+    from wenmo.inference.tokenizer import Tokenizer
     from wenmo.models.checkpoint import Checkpoint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +46,19 @@ class ModelInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class _Loaded:
-    checkpoint: Checkpoint
+    """What the engine keeps of a checkpoint: the weights are the runtime's."""
+
+    info: ModelInfo
+    tokenizer: Tokenizer
     runtime: Runtime
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.info.labels
+
+    @property
+    def max_length(self) -> int:
+        return self.info.max_length
 
 
 class Engine:
@@ -53,7 +68,7 @@ class Engine:
     hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the pieces of an
     input for checkpoints that do not say themselves (512). `make_runtime` replaces what computes the forward.
 
-    Raises InputError or DeviceError at once for a device or precision that cannot be; the errors of loading a model
+    Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
     InputError for what it cannot work on, and answers an empty list with an empty list.
     """
@@ -87,23 +102,21 @@ class Engine:
 
     def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[SimilarityResult]:
         """Whether the two sentences of each pair mean the same, read together by a cross-encoder."""
-        checked = _pairs(pairs)
-        if not checked:
-            return []
-        model = self._model("similarity")
-        encodings = similarity_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
-        logits = model.runtime.logits(encodings)
-        return similarity_task.decode(logits, encodings, labels=model.checkpoint.labels)
+        results: list[SimilarityResult] = []
+        for window in _windows(_pairs(pairs)):
+            model = self._model("similarity")
+            encodings = encode_pairs(model.tokenizer, window, max_length=model.max_length)
+            results += similarity_task.decode(model.runtime.logits(encodings), encodings, labels=model.labels)
+        return results
 
     def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
         """The mood of each text."""
-        checked = _texts(texts)
-        if not checked:
-            return []
-        model = self._model("sentiment")
-        encodings = sentiment_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
-        logits = model.runtime.logits(encodings)
-        return sentiment_task.decode(logits, encodings, labels=model.checkpoint.labels)
+        results: list[SentimentResult] = []
+        for window in _windows(_texts(texts)):
+            model = self._model("sentiment")
+            encodings = encode_texts(model.tokenizer, window, max_length=model.max_length)
+            results += sentiment_task.decode(model.runtime.logits(encodings), encodings, labels=model.labels)
+        return results
 
     def zero_shot(
         self,
@@ -114,21 +127,17 @@ class Engine:
         multi_label: bool = False,
     ) -> list[ZeroShotResult]:
         """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`."""
-        checked = _texts(texts)
         parsed = zero_shot_task.parse_labels(labels)
         zero_shot_task.check_template(template)
-        if not checked:
-            return []
-        model = self._model("zero_shot")
-        encodings = zero_shot_task.encode(
-            model.checkpoint.tokenizer,
-            checked,
-            parsed.names,
-            template=template,
-            max_length=model.checkpoint.max_length,
-        )
-        logits = model.runtime.logits(encodings)
-        return zero_shot_task.decode(logits, encodings, labels=parsed, multi_label=multi_label)
+        results: list[ZeroShotResult] = []
+        for window in _windows(_texts(texts), encodings_each=len(parsed.names)):
+            model = self._model("zero_shot")
+            encodings = zero_shot_task.encode(
+                model.tokenizer, window, parsed.names, template=template, max_length=model.max_length
+            )
+            logits = model.runtime.logits(encodings)
+            results += zero_shot_task.decode(logits, encodings, labels=parsed, multi_label=multi_label)
+        return results
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(N, H) float32: the mean of the last layer of the similarity model over a text's pieces.
@@ -138,8 +147,11 @@ class Engine:
         """
         checked = _texts(texts)
         model = self._model("similarity")
-        encodings = sentiment_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
-        return model.runtime.vectors(encodings)
+        vectors = [
+            model.runtime.vectors(encode_texts(model.tokenizer, window, max_length=model.max_length))
+            for window in _windows(checked)
+        ]
+        return np.concatenate(vectors) if vectors else np.empty((0, model.info.hidden_size), dtype=np.float32)
 
     def cosine_similarity(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """(N,) float32 in [-1, 1]: cosine of the `embed` vectors of each pair. Not the cross-encoder's probability."""
@@ -155,24 +167,20 @@ class Engine:
 
         In the order entailment, neutral, contradiction.
         """
-        checked = _pairs(pairs)
-        model = self._model("zero_shot")
-        encodings = similarity_task.encode(model.checkpoint.tokenizer, checked, max_length=model.checkpoint.max_length)
-        return model.runtime.logits(encodings)
+        logits = [np.empty((0, 3), dtype=np.float32)]
+        for window in _windows(_pairs(pairs)):
+            model = self._model("zero_shot")
+            logits.append(model.runtime.logits(encode_pairs(model.tokenizer, window, max_length=model.max_length)))
+        return np.concatenate(logits)
 
     def model_info(self, task: TaskName) -> ModelInfo:
         """What is loaded for `task`; loads it first where it is not."""
-        checkpoint = self._model(task).checkpoint
-        return ModelInfo(
-            name=self.model_names[task],
-            folder=checkpoint.folder,
-            task=task,
-            labels=checkpoint.labels,
-            layers=checkpoint.config.num_hidden_layers,
-            hidden_size=checkpoint.config.hidden_size,
-            parameters=checkpoint.parameters,
-            max_length=checkpoint.max_length,
-        )
+        if task not in TASKS:
+            raise InputError(
+                f"No such task: {task!r}. Choose from {', '.join(TASKS)}.",
+                f"没有这样的任务：{task!r}。可选：{'、'.join(TASKS)}。",
+            )
+        return self._model(task).info
 
     def loaded_tasks(self) -> tuple[TaskName, ...]:
         """The tasks whose models are in memory."""
@@ -200,13 +208,21 @@ class Engine:
         return loaded
 
     def _load(self, task: TaskName) -> _Loaded:
-        # Imported here: an engine that only checks its arguments, or has not been used yet, costs no memory.
-        from wenmo.models.checkpoint import load_checkpoint
+        from wenmo.models.checkpoint import load_checkpoint  # brings transformers: not before it is needed
 
         folder = locate(self.model_names[task])
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
-        runtime = self._make_runtime(checkpoint)
-        return _Loaded(checkpoint=replace(checkpoint, weights={}), runtime=runtime)  # the runtime has them now
+        info = ModelInfo(
+            name=self.model_names[task],
+            folder=checkpoint.folder,
+            task=task,
+            labels=checkpoint.labels,
+            layers=checkpoint.config.num_hidden_layers,
+            hidden_size=checkpoint.config.hidden_size,
+            parameters=checkpoint.parameters,
+            max_length=checkpoint.max_length,
+        )
+        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=self._make_runtime(checkpoint))
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch
@@ -220,6 +236,17 @@ class Engine:
             precision=self.precision.value,
             native=computes_natively(self.precision.value, self.device.value),
         )
+
+
+# Encodings held at once: enough to sort by length, few enough that a million texts take no more memory than these.
+_WINDOW_ENCODINGS = 4096
+
+
+def _windows(items: list[T], *, encodings_each: int = 1) -> Iterator[list[T]]:
+    """Slices of `items` that make at most _WINDOW_ENCODINGS encodings (or one item's)."""
+    size = max(1, _WINDOW_ENCODINGS // encodings_each)
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _texts(texts: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.routing import Mount, Route
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from wenmo.api.routes import create_api
@@ -36,6 +37,9 @@ def create_app() -> App:
             f"{MAIN_SCRIPT} is missing, so there are no pages to serve. Run this from a clone of the repository.",
             f"缺少 {MAIN_SCRIPT}，没有可提供的页面。请在克隆的仓库中运行。",
         )
+    # A folder named pages/ makes Streamlit start in its older mode, in which it is itself the navigation, until the
+    # shell has run once: the first visitor after a start would be told that the address /compare does not exist.
+    PagesManager.uses_pages_directory = False
     api = create_api(get_engine)
     return App(MAIN_SCRIPT, routes=[Mount("/api", api), Route("/analyze", api)], lifespan=_release_engine)
 

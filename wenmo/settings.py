@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from wenmo.errors import InputError
 from wenmo.models.registry import DEFAULT_MODELS
 
 if TYPE_CHECKING:
@@ -23,7 +25,21 @@ class Settings(BaseSettings):
     sentiment_model: str = DEFAULT_MODELS["sentiment"]
     zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
     host: str = "127.0.0.1"
-    port: int = 8501
+    port: int = Field(default=8501, ge=0, le=65535)
+
+    @classmethod
+    def read(cls, **given: Any) -> Settings:
+        """The environment, and over it what is `given` and not None. Raises InputError for what cannot be read."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            problems = "; ".join(
+                f"WENMO_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+            )
+            raise InputError(
+                f"A setting cannot be read. {problems}. Correct the environment variable or the option.",
+                f"设置无法读取。{problems}。请更正环境变量或选项。",
+            ) from None
 
     def build_engine(self) -> Engine:
         """The engine that these settings describe."""

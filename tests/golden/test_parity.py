@@ -13,7 +13,8 @@ import pytest
 
 from wenmo import Engine
 from wenmo.models.checkpoint import load_checkpoint
-from wenmo.tasks import similarity, zero_shot
+from wenmo.tasks import zero_shot
+from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.types import Result, TaskName
 
 HERE = Path(__file__).parent
@@ -135,11 +136,9 @@ def test_ids_and_segments_are_modelscopes(folder: str, case: dict[str, Any]) -> 
             max_length=checkpoint.max_length,
         )
     elif isinstance(inputs[0], tuple):
-        encodings = similarity.encode(tokenizer, inputs, max_length=checkpoint.max_length)
+        encodings = encode_pairs(tokenizer, inputs, max_length=checkpoint.max_length)
     else:
-        encodings = [
-            tokenizer.encode_single(pieces, max_length=checkpoint.max_length) for pieces in tokenizer.pieces(inputs)
-        ]
+        encodings = encode_texts(tokenizer, inputs, max_length=checkpoint.max_length)
     assert [list(encoding.input_ids) for encoding in encodings] == case["input_ids"]
     assert [encoding.segment_b for encoding in encodings] == case["segment_b"]
 

@@ -20,6 +20,7 @@ from wenmo import Engine
 from wenmo.__main__ import main
 
 ROOT = Path(__file__).parents[2]
+EXACT = ("--device", "cpu", "--precision", "fp32")
 
 
 def _wenmo(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -70,7 +71,7 @@ def test_run_similarity_gives_modelscopes_logits(tmp_path: Path, capsys: pytest.
     first, second = zip(*(case["input"] for case in cases), strict=True)
     pq.write_table(pa.table({"text_a": first, "text_b": second}), tmp_path / "in.parquet")
     arguments = ["run", "similarity", str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"), "--logits"]
-    assert main([*arguments, "--model", GOLDEN_MODELS["similarity"], "--precision", "fp32"]) == 0
+    assert main([*arguments, "--model", GOLDEN_MODELS["similarity"], *EXACT]) == 0
     assert _last_json(capsys.readouterr().out)["failed_rows"] == 0
     out = pq.read_table(tmp_path / "out.parquet").to_pylist()
     for row, case in zip(out, cases, strict=True):
@@ -81,7 +82,7 @@ def test_run_zero_shot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     (tmp_path / "in.jsonl").write_text('{"t": "世界那么大"}\n{"t": "球赛"}\n', encoding="utf-8")
     arguments = ["run", "zero-shot", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--text", "t"]
     options = ["--labels", "旅游，体育", "--template", "关于{}", "--multi-label"]
-    assert main([*arguments, *options, "--model", GOLDEN_MODELS["zero_shot"]]) == 0
+    assert main([*arguments, *options, "--model", GOLDEN_MODELS["zero_shot"], *EXACT]) == 0
     assert _last_json(capsys.readouterr().out)["rows"] == 2
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     with Engine(device="cpu", models=GOLDEN_MODELS) as engine:
@@ -113,7 +114,7 @@ def test_errors_are_one_line_in_the_users_language(
 def test_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pq.write_table(pa.table({"text": ["好", "坏", "一般"], "label": [1, 0, 1]}), tmp_path / "file.parquet")
     arguments = ["eval", "sentiment", str(tmp_path / "file.parquet"), "--model", GOLDEN_MODELS["sentiment"]]
-    assert main([*arguments, "--precision", "fp32", "--limit", "2"]) == 0
+    assert main([*arguments, *EXACT, "--limit", "2"]) == 0
     report = _last_json(capsys.readouterr().out)
     assert set(report) == {"task", "model", "precision", "n", "accuracy", "macro_f1", "ece", "seconds"}
     assert (report["task"], report["precision"], report["n"]) == ("sentiment", "fp32", 2)
@@ -155,6 +156,26 @@ def test_train_reads_its_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[st
     arguments = ["train", str(tmp_path / "none.toml"), "--data", str(tmp_path), "--work", str(tmp_path), "--out"]
     assert main([*arguments, str(tmp_path)]) == 2
     assert "none.toml" in capsys.readouterr().err
+
+
+def test_settings_that_cannot_be_read_are_an_error_of_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WENMO_PORT", "abc")
+    (tmp_path / "in.jsonl").write_text('{"text": "好"}\n', encoding="utf-8")
+    assert main(["run", "sentiment", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]) == 2
+    assert "WENMO_PORT" in capsys.readouterr().err
+
+
+def test_a_console_without_chinese_loses_no_work(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "很好"}\n', encoding="utf-8")
+    done = _wenmo(
+        *("run", "sentiment", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")),
+        *("--model", GOLDEN_MODELS["sentiment"], *EXACT),
+        environment={"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert sum(_last_json(done.stdout)["label_counts"].values()) == 1
 
 
 def test_wrong_usage_is_told_by_argparse(capsys: pytest.CaptureFixture[str]) -> None:

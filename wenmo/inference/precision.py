@@ -8,12 +8,13 @@ layer's are widened when it is computed, and the arithmetic is fp32.
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 
 import torch
 
-from wenmo.errors import DeviceError, InputError
+from wenmo.errors import DeviceError
 from wenmo.types import PRECISIONS, Precision, Resolved
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -37,23 +38,20 @@ class HalfStorageEmbedding(torch.nn.Embedding):
 def resolve_device(wanted: str) -> Resolved[str]:
     """`auto`, `cpu`, `cuda` or `cuda:N`.
 
-    Raises DeviceError when the device is not there, InputError when it is none of these.
+    Raises DeviceError when it is none of these, or not there.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
             name = torch.cuda.get_device_name(0)
             return Resolved(value="cuda", reason=f"GPU found: {name}", reason_zh=f"检测到 GPU：{name}")
         return Resolved(value="cpu", reason="no CUDA GPU found", reason_zh="未检测到 CUDA GPU")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise InputError(
+    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", wanted)
+    if found is None:
+        raise DeviceError(
             f"Unknown device {wanted!r}. Use auto, cpu, cuda or cuda:N.",
             f"未知设备 {wanted!r}。可用：auto、cpu、cuda 或 cuda:N。",
         )
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if wanted != "cpu" and int(found[1] or 0) >= torch.cuda.device_count():
         raise DeviceError(
             f"{wanted} is not there: {torch.cuda.device_count()} CUDA GPUs found. Use device='auto' or 'cpu'.",
             f"没有 {wanted}：检测到 {torch.cuda.device_count()} 块 CUDA GPU。请用 device='auto' 或 'cpu'。",
@@ -62,7 +60,7 @@ def resolve_device(wanted: str) -> Resolved[str]:
 
 
 def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
-    """`auto`, or one of PRECISIONS. Raises InputError for anything else."""
+    """`auto`, or one of PRECISIONS. Raises DeviceError for anything else."""
     on_gpu = device.startswith("cuda")
     if wanted == "auto":
         if on_gpu:
@@ -72,7 +70,7 @@ def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
         return Resolved(value="fp32", reason="exact, and the CPU's safe choice", reason_zh="精确，CPU 上的稳妥选择")
     if wanted not in PRECISIONS:
         names = ", ".join(("auto", *PRECISIONS))
-        raise InputError(f"Unknown precision {wanted!r}. Use one of {names}.", f"未知精度 {wanted!r}。可用：{names}。")
+        raise DeviceError(f"Unknown precision {wanted!r}. Use one of {names}.", f"未知精度 {wanted!r}。可用：{names}。")
     precision: Precision = wanted
     if precision == "fp32" or on_gpu:
         return Resolved(value=precision, reason="as asked", reason_zh="按设置")

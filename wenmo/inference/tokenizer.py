@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,22 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.input_ids)
+
+
+# The tokenizer's own result takes some 150 bytes a character until its ids are taken out.
+_SLICE_CHARACTERS = 1_000_000
+
+
+def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Begin and end of runs of texts with about _SLICE_CHARACTERS in all."""
+    start = size = 0
+    for index, text in enumerate(texts):
+        size += len(text)
+        if size >= _SLICE_CHARACTERS:
+            yield start, index + 1
+            start, size = index + 1, 0
+    if start < len(texts):
+        yield start, len(texts)
 
 
 class Tokenizer:
@@ -97,7 +113,7 @@ class Tokenizer:
                 f"{folder} has no vocab.txt. Copy the file that belongs to the checkpoint there, or download it again.",
                 f"{folder} 里没有 vocab.txt。请放入该模型自带的词表，或重新下载模型。",
             ) from None
-        except UnicodeDecodeError as error:
+        except (UnicodeDecodeError, OSError) as error:
             raise CheckpointError(
                 f"{path} is not UTF-8 text ({error}). Download the checkpoint again.",
                 f"{path} 不是 UTF-8 文本（{error}）。请重新下载模型。",
@@ -109,8 +125,8 @@ class Tokenizer:
         config = folder / "tokenizer_config.json"
         if config.is_file():
             try:
-                options = json.loads(config.read_text(encoding="utf-8"))
-            except ValueError as error:
+                options = dict(json.loads(config.read_text(encoding="utf-8")))
+            except (ValueError, TypeError, OSError, RecursionError) as error:
                 raise CheckpointError(
                     f"{config} is not valid JSON ({error}). Download the checkpoint again.",
                     f"{config} 不是有效的 JSON（{error}）。请重新下载模型。",
@@ -123,10 +139,18 @@ class Tokenizer:
             split_chinese=bool(options.get("tokenize_chinese_chars", True)),
         )
 
-    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text's pieces, without special pieces and without truncation."""
-        clean = [_LONE_SURROGATE.sub("", text) for text in texts]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+    def pieces(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
+        """Ids of each text's pieces, without special pieces, the first `limit` of them.
+
+        With the model's length as the limit nothing changes for `encode_single` and `encode_pair`: what is cut here
+        they would cut, and they still see that the text was too long.
+        """
+        ids: list[list[int]] = []
+        for start, end in _slices(texts):
+            clean = [_LONE_SURROGATE.sub("", text) for text in texts[start:end]]
+            encodings = self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)
+            ids += [encoding.ids[:limit] for encoding in encodings]
+        return ids
 
     def encode_single(self, pieces: Sequence[int], *, max_length: int) -> Encoding:
         """`[CLS] text [SEP]`, cut on the right to `max_length` pieces."""

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from wenmo.errors import InputError, Language
 from wenmo.jobs.tables import Chunk, Kind, Row, TableReader, check_suffix, open_reader, open_writer
+from wenmo.tasks.zero_shot import parse_labels
 from wenmo.types import Result, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
@@ -98,11 +99,18 @@ def run_file(
     """
     started = time.perf_counter()
     check_suffix(target)
-    if source.resolve() == target.resolve() or (source.exists() and target.exists() and source.samefile(target)):
+    try:
+        same = source.resolve() == target.resolve() or (source.exists() and target.exists() and source.samefile(target))
+    except (OSError, RuntimeError) as error:  # a name too long, links in a circle
+        raise InputError(
+            f"Cannot use these paths: {error}. Choose other names.", f"无法使用这些路径：{error}。请换用别的名称。"
+        ) from None
+    if same:
         raise InputError(
             f"{target} is the input itself. Give another name for the output.",
             f"{target} 就是输入文件。请为输出另取一个文件名。",
         )
+    dropped_labels: tuple[str, ...] = ()
     if task == "zero_shot":
         if options.labels is None:
             raise InputError(
@@ -110,13 +118,13 @@ def run_file(
                 "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
             )
         _ask(engine, task, [], options)  # checks labels and template, loads no model
+        dropped_labels = parse_labels(options.labels).dropped
     reader = open_reader(source)
     inputs = _input_columns(task, reader, options)
     names = [name for name in _KINDS if name != "logits" or options.logits]
     prefix = _free_prefix(names, reader.columns)
     rows = failed_rows = 0
     label_counts: Counter[str] = Counter()
-    dropped_labels: tuple[str, ...] = ()
     with open_writer(target, reader, {prefix + name: _KINDS[name] for name in names}) as writer:
         for chunk in reader:
             texts, errors = _texts(chunk, inputs)
@@ -129,8 +137,6 @@ def run_file(
                     continue
                 answer = next(answers)
                 label_counts[answer.label] += 1
-                if isinstance(answer, ZeroShotResult):
-                    dropped_labels = answer.dropped_labels
                 outcomes.append({prefix + name: value for name, value in _outcome(answer, options).items()})
             writer.write(chunk, outcomes)
             rows += len(chunk)

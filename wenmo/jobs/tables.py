@@ -47,8 +47,11 @@ CHUNK_CHARACTERS = 8_000_000  # a chunk of very long texts ends before CHUNK_ROW
 CELL_CHARACTERS = 10_000_000  # the longest cell of a CSV file; beyond it, a quote was surely left open
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20  # a Parquet row group is written when it reaches either
 
+_MOST_NESTED = 200  # lists and objects within one another in a line of JSONL
+
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet may take for the beginning of a formula; the full-width signs in East Asian ones.
+_FORMULA_START = tuple("=+-@\t\r\n\0＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}  # some readers of lines end a line there
@@ -99,6 +102,7 @@ class TableWriter(ABC):
         self._path = path
         self._reader = reader
         self._extra = dict(extra)
+        _refuse_repeated(path, [_text(name) or "" for name in (*reader.columns, *extra)])
 
     def write(self, chunk: Chunk, results: Sequence[Row]) -> None:
         """Append the rows of `chunk`, each with its result; a key that a result lacks is missing (None)."""
@@ -325,6 +329,8 @@ class _JsonlReader(TableReader):
                     raise self._bad_line(number, f"{error.msg}, at column {error.colno}") from error
                 except (ValueError, RecursionError) as error:  # bad UTF-8, a key twice, an absurd number or nesting
                     raise self._bad_line(number, str(error)) from error
+                if line.count(b"[") + line.count(b"{") > _MOST_NESTED and _depth(value) > _MOST_NESTED:
+                    raise self._bad_line(number, f"it is nested more than {_MOST_NESTED} deep")
                 if not isinstance(value, dict):
                     raise self._bad_line(number, f"it holds {value!r:.60} and not an object {{…}}")
                 yield value, len(line)
@@ -334,6 +340,15 @@ class _JsonlReader(TableReader):
             f"Line {number} of {self.path.name} cannot be read: {reason}. Each line must be one JSON object in UTF-8.",
             f"无法读取 {self.path.name} 第 {number} 行：{reason}。每行应为一个 UTF-8 编码的 JSON 对象。",
         )
+
+
+def _depth(value: object) -> int:
+    """Of lists and objects within one another; not recursive, for that is what it guards."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, (list, dict))]:
+        depth += 1
+        level = [item for parent in level for item in (parent.values() if isinstance(parent, dict) else parent)]
+    return depth
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:
@@ -453,12 +468,12 @@ class _CsvWriter(TableWriter):
         self._file = temporary.open("x", encoding="utf-8-sig", newline="")
         # "\r\n" as the standard has it; with "\n", csv would leave a lone "\r" within a cell unquoted.
         self._csv = csv.writer(self._file, delimiter=delimiter, lineterminator="\r\n")
-        self._csv.writerow([_cell(name) for name in (*reader.columns, *self._extra)])
+        self._csv.writerow([csv_cell(name) for name in (*reader.columns, *self._extra)])
 
     def _append(self, chunk: Chunk, results: Sequence[Row]) -> None:
         for row, result in zip(chunk.rows(), results, strict=True):
-            cells = [_cell(row.get(name)) for name in self._reader.columns]
-            self._csv.writerow(cells + [_cell(result.get(name)) for name in self._extra])
+            cells = [csv_cell(row.get(name)) for name in self._reader.columns]
+            self._csv.writerow(cells + [csv_cell(result.get(name)) for name in self._extra])
 
     def close(self) -> None:
         self._file.close()
@@ -538,7 +553,7 @@ def _arrays(schema: Any, columns: Iterable[list[Any]]) -> list[Any]:
     ]
 
 
-def _cell(value: object) -> str:
+def csv_cell(value: object) -> str:
     """What a spreadsheet gets: missing is an empty cell, and no text can run as a formula."""
     text = _text(value)
     if text is None:

@@ -26,9 +26,9 @@ def process_memory_mib() -> float:
 
 
 def gpu_memory() -> GpuMemory | None:
-    """None without a CUDA GPU, or before torch was imported: looking must not cost the memory that it reports."""
+    """None unless this process computes on a CUDA GPU: looking must not cost the memory that it reports."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    if torch is None or not torch.cuda.is_initialized():
         return None
     free, total = torch.cuda.mem_get_info()
     return GpuMemory(

@@ -36,11 +36,11 @@ _TASK_OF_HUB_NAME: Mapping[str, TaskName] = {
     "sentiment-classification": "sentiment",
     "text-classification": "sentiment",  # ModelScope's general name; its pipeline type says more, where it does
     "zero-shot-classification": "zero_shot",
-    "nli": "zero_shot",
 }
 NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say
 _LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3}
-_MODEL_TYPES = ("structbert", "sbert", "bert")
+MODEL_TYPES = ("structbert", "sbert", "bert")
+_ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
 _SIZES = (
     "vocab_size",
     "hidden_size",
@@ -51,6 +51,10 @@ _SIZES = (
     "type_vocab_size",
 )
 DEFAULT_MAX_LENGTH = 512  # pieces; ModelScope's default
+MIN_MAX_LENGTH = 5  # [CLS] a [SEP] b [SEP]
+# The second logit is "the same" or "positive" in all of ModelScope's checkpoints, and what the tasks rely on.
+_FIRST_BY_NAME = {"不相似", "负面", "negative", "no", "different"}
+_SECOND_BY_NAME = {"相似", "正面", "positive", "yes", "same"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,12 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder} 不是文件夹。请给出模型文件夹、内置模型名或模型库 ID（iic/…）。",
         )
     configuration = _read_json(folder, "configuration.json")
+    for section in ("model", "pipeline", "preprocessor"):
+        if not isinstance(configuration.setdefault(section, {}) or {}, dict):
+            raise _bad_value(folder, "configuration.json", section, configuration[section])
+        configuration[section] = configuration[section] or {}
     config = _read_json(folder, "config.json")
-    backbone = (configuration.get("model") or {}).get("backbone")
+    backbone = configuration["model"].get("backbone")
     if isinstance(backbone, Mapping):
         config = {**backbone, **config}
     own_task = _task_of(folder, configuration)
@@ -121,8 +129,11 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             label_mapping=_read_json(folder, "label_mapping.json") if has_mapping else None,
             count=count,
         )
-        own_length = (configuration.get("preprocessor") or {}).get("max_length")
-        max_length = int(own_length or sequence_length or DEFAULT_MAX_LENGTH)
+        own_length = configuration["preprocessor"].get("max_length")
+        if own_length is not None and not (type(own_length) is int and own_length >= MIN_MAX_LENGTH):
+            raise _bad_value(folder, "configuration.json", "preprocessor.max_length", own_length)
+        _check_order(folder, own_task, labels)
+        max_length = own_length or sequence_length or DEFAULT_MAX_LENGTH
     return Checkpoint(
         folder=folder,
         task=own_task,
@@ -144,7 +155,7 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
             f"{folder} has no {name}. Download the whole model again, or copy the file there.",
             f"{folder} 里没有 {name}。请重新下载完整的模型，或把该文件放进去。",
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(
             f"Cannot read {path}: {error}. Download the model again.",
             f"无法读取 {path}：{error}。请重新下载模型。",
@@ -157,9 +168,27 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
+def _bad_value(folder: Path, file: str, name: str, value: object) -> CheckpointError:
+    shown = repr(value)[:80]
+    return CheckpointError(
+        f"{folder}: {name} in {file} cannot be {shown}. Download the model again, or correct the file.",
+        f"{folder}：{file} 中的 {name} 不能是 {shown}。请重新下载模型，或更正该文件。",
+    )
+
+
+def _check_order(folder: Path, task: TaskName, labels: tuple[str, ...]) -> None:
+    """Labels under other names pass; known names in the wrong places would turn every answer round."""
+    if labels[0].lower() in _SECOND_BY_NAME or labels[1].lower() in _FIRST_BY_NAME:
+        raise CheckpointError(
+            f"{folder}: a {task} model has its labels in the order negative, positive; this has {', '.join(labels)}. "
+            "Correct the label map, or choose another checkpoint.",
+            f"{folder}：{task} 模型的标签顺序应为先否后是，而这里是 {'、'.join(labels)}。请更正或换一个模型。",
+        )
+
+
 def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskName:
     # The pipeline's type is the more precise of the two: real sentiment models say task "text-classification".
-    pipeline = (configuration.get("pipeline") or {}).get("type")
+    pipeline = configuration["pipeline"].get("type")
     for name in (pipeline, configuration.get("task")):
         if isinstance(name, str) and name in _TASK_OF_HUB_NAME:
             return _TASK_OF_HUB_NAME[name]
@@ -175,24 +204,30 @@ def _bert_config(folder: Path, config: Mapping[str, Any]) -> BertConfig:
     from transformers import BertConfig
 
     model_type = config.get("model_type")
-    if model_type not in _MODEL_TYPES:
+    if model_type not in MODEL_TYPES:
         raise CheckpointError(
             f"{folder}: config.json has model_type {model_type!r}; only StructBERT (BERT's architecture) can be read.",
             f"{folder}：config.json 的 model_type 是 {model_type!r}；这里只能读取 StructBERT（即 BERT 结构）。",
         )
-    missing = [name for name in _SIZES if not isinstance(config.get(name), int)]
+    missing = [name for name in _SIZES if type(config.get(name)) is not int]
     if missing:
         names = ", ".join(missing)
         raise CheckpointError(
             f"{folder}: config.json lacks {names}. Download the model again.",
             f"{folder}：config.json 缺少 {names}。请重新下载模型。",
         )
-    return BertConfig(
-        **{name: config[name] for name in _SIZES},
-        hidden_act=config.get("hidden_act", "gelu"),
-        layer_norm_eps=config.get("layer_norm_eps", 1e-12),
-        pad_token_id=config.get("pad_token_id", 0),
-    )
+    sizes = {name: config[name] for name in _SIZES}
+    for name, value in sizes.items():
+        if value < (2 if name == "type_vocab_size" else 1):
+            raise _bad_value(folder, "config.json", name, value)
+    if sizes["hidden_size"] % sizes["num_attention_heads"]:
+        raise _bad_value(folder, "config.json", "num_attention_heads", sizes["num_attention_heads"])
+    if config.get("hidden_act", "gelu") not in _ACTIVATIONS:
+        raise _bad_value(folder, "config.json", "hidden_act", config["hidden_act"])
+    eps = config.get("layer_norm_eps", 1e-12)
+    if type(eps) is not float or not 0 < eps < 1:
+        raise _bad_value(folder, "config.json", "layer_norm_eps", eps)
+    return BertConfig(**sizes, hidden_act=config.get("hidden_act", "gelu"), layer_norm_eps=eps, pad_token_id=0)
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -212,16 +247,25 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{torch_file} is damaged, or holds code besides tensors, which is not run: {str(error).splitlines()[0]} "
-            "Download it again, or convert it to model.safetensors where you trust it.",
+            "Delete it and download the model again, or convert it to model.safetensors where you trust it.",
             f"{torch_file} 已损坏，或含有张量以外的代码（不会执行）。"
-            "请重新下载，或在可信环境中转换为 model.safetensors。",
+            "请删除后重新下载，或在可信环境中转换为 model.safetensors。",
         ) from None
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:
         path = safe if safe.is_file() else torch_file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{path} cannot be read: {reason}. The file is incomplete or damaged; download it again.",
-            f"无法读取 {path}：{reason}。文件不完整或已损坏，请重新下载。",
+            f"{path} cannot be read: {reason}. The file is incomplete or damaged; delete it and download it again.",
+            f"无法读取 {path}：{reason}。文件不完整或已损坏，请删除后重新下载模型。",
         ) from None
     raise CheckpointError(
         f"{folder} has neither model.safetensors nor pytorch_model.bin. Download the whole model again.",
@@ -250,8 +294,11 @@ def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], config: BertCo
             surplus.append(name)
             continue
         target = target.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-        found[target] = tensor
-    wanted = expected_shapes(config, labels=found["classifier.weight"].shape[0] if "classifier.weight" in found else 0)
+        if target in found:  # the same parameter under two names: which of them is meant?
+            surplus.append(name)
+        else:
+            found[target] = tensor
+    wanted = expected_shapes(config, labels=_rows(found.get("classifier.weight")))
     surplus += [name for name in found if name not in wanted]
     missing = [name for name in wanted if name not in found]
     if missing or surplus:
@@ -278,6 +325,10 @@ def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], config: BertCo
             f"{folder}：不是浮点数：{_names(not_numbers)}。无法读取量化模型，请用原模型。",
         )
     return found
+
+
+def _rows(classifier: torch.Tensor | None) -> int:
+    return classifier.shape[0] if classifier is not None and classifier.ndim else 0
 
 
 def expected_shapes(config: BertConfig, *, labels: int) -> dict[str, tuple[int, ...]]:

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 
 from wenmo.errors import DownloadError, ModelNotFoundError
 
-_NEEDED = ("config.json", "vocab.txt")
-_WANTED = (*_NEEDED, "configuration.json", "tokenizer_config.json", "label_mapping.json", "README.md")
+_NEEDED = ("config.json", "configuration.json", "vocab.txt")
+_WANTED = (*_NEEDED, "tokenizer_config.json", "label_mapping.json", "README.md")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the better first; the other only where it is missing
-_MODEL_TYPES = ("structbert", "sbert")
+_MODEL_TYPES = ("structbert", "sbert", "bert")  # those of wenmo.models.checkpoint, which would bring torch
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}

@@ -1,4 +1,4 @@
-"""Which name belongs to which logit. ModelScope looks in six places; the first that is there wins."""
+"""Which name belongs to which logit. ModelScope looks in seven places; the first that is there wins."""
 
 from __future__ import annotations
 

@@ -6,16 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wenmo.inference.tokenizer import Encoding, Tokenizer
+from wenmo.inference.tokenizer import Encoding
 from wenmo.tasks.scores import best_first, softmax
 from wenmo.types import SentimentResult
 
 POSITIVE = 1  # the logit of the positive label in ModelScope's checkpoints
-
-
-def encode(tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int) -> list[Encoding]:
-    """One encoding a text."""
-    return [tokenizer.encode_single(pieces, max_length=max_length) for pieces in tokenizer.pieces(texts)]
 
 
 def decode(logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Sequence[str]) -> list[SentimentResult]:

@@ -38,6 +38,11 @@ def parse_labels(labels: Sequence[str] | str) -> Labels:
     As in ModelScope the parts of a text are stripped and the labels of a list are taken as they are. Blank labels and
     repeated ones (but for spaces around) are dropped. Raises InputError when none is left.
     """
+    if not hasattr(labels, "__iter__"):
+        raise InputError(
+            f"Labels are a list, or one text with commas, not {type(labels).__name__}.",
+            f"标签应为列表，或用逗号分隔的文本，而不是 {type(labels).__name__}。",
+        )
     # In a text a blank part is nothing but a comma too many; in a list somebody passed a blank label.
     given = (
         [part for part in labels.replace("，", ",").split(",") if part.strip()]
@@ -94,10 +99,10 @@ def encode(
     tokenizer: Tokenizer, texts: Sequence[str], labels: Sequence[str], *, template: str, max_length: int
 ) -> list[Encoding]:
     """len(texts) * len(labels) encodings, all labels of the first text first."""
-    hypotheses = tokenizer.pieces([template.format(label) for label in labels])
+    hypotheses = tokenizer.pieces([template.format(label) for label in labels], limit=max_length)
     return [
         tokenizer.encode_pair(text, hypothesis, max_length=max_length)
-        for text in tokenizer.pieces(texts)
+        for text in tokenizer.pieces(texts, limit=max_length)
         for hypothesis in hypotheses
     ]
 

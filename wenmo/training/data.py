@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from wenmo.errors import InputError
 from wenmo.inference.tokenizer import Tokenizer
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2
@@ -61,8 +63,8 @@ class PieceStore:
         """Tokenise `texts`; returns their indices, (N,) int32."""
         start = len(self._pieces)
         for offset in range(0, len(texts), 10_000):
-            for ids in self._tokenizer.pieces(texts[offset : offset + 10_000]):
-                self._pieces.append(np.asarray(ids[: self._max_pieces], dtype=np.uint16))
+            for ids in self._tokenizer.pieces(texts[offset : offset + 10_000], limit=self._max_pieces):
+                self._pieces.append(np.asarray(ids, dtype=np.uint16))
         return np.arange(start, len(self._pieces), dtype=np.int32)
 
     def __getitem__(self, index: int) -> np.ndarray:
@@ -74,8 +76,14 @@ class PieceStore:
 
 
 def read(path: Path, *columns: str) -> list[list[Any]]:
-    """The named columns of a Parquet file, as Python lists."""
-    table = pq.read_table(path, columns=list(columns))
+    """The named columns of a Parquet file, as Python lists. Raises InputError when they cannot be read."""
+    try:
+        table = pq.read_table(path, columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"Cannot read the columns {', '.join(columns)} of {path}: {error}. --data must name the data pack.",
+            f"无法读取 {path} 的列 {'、'.join(columns)}：{error}。--data 应指向数据包所在的文件夹。",
+        ) from None
     return [table.column(column).to_pylist() for column in columns]
 
 
@@ -192,6 +200,14 @@ class Batch:
     token_type_ids: torch.Tensor
     attention_mask: torch.Tensor
     label: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(
+            input_ids=self.input_ids.to(device),
+            token_type_ids=self.token_type_ids.to(device),
+            attention_mask=self.attention_mask.to(device),
+            label=self.label.to(device),
+        )
 
 
 def collate(

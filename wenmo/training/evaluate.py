@@ -67,12 +67,12 @@ def evaluate(
     inputs, truth = _read(path, task, limit)
     names = _names(task, truth, labels)
     index_of = {name: index for index, name in enumerate(names)}
-    unknown = sorted({str(label) for label in truth if label not in index_of})
+    unknown = sorted({repr(label) for label in truth if label not in index_of})
     if unknown:
         raise InputError(
             f"{path}: the column 'label' has values that are no label here: {', '.join(unknown[:5])}. "
-            f"Expected: {', '.join(map(str, names))}.",
-            f"{path}：label 列中有不属于这里的值：{'、'.join(unknown[:5])}。应为：{'、'.join(map(str, names))}。",
+            f"Expected: {', '.join(map(repr, names))}.",
+            f"{path}：label 列中有不属于这里的值：{'、'.join(unknown[:5])}。应为：{'、'.join(map(repr, names))}。",
         )
     answer = _answerer(engine, task, [str(name) for name in names], template)
     answer(inputs[:1])  # loads the model: not counted
@@ -132,20 +132,32 @@ def _read(path: Path, task: EvalTask, limit: int | None) -> tuple[list[Any], lis
                 f"{path} 缺少列 {'、'.join(missing)}；现有：{'、'.join(schema.names)}。",
             )
         table = pq.read_table(path, columns=list(columns))
-    except (OSError, pa.ArrowException) as error:
+        if limit is not None:
+            table = table.slice(0, limit)
+        values = [table.column(name).to_pylist() for name in columns]
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(
-            f"Cannot read {path} as Parquet: {error}.", f"无法以 Parquet 格式读取 {path}：{error}。"
+            f"Cannot read {path} as Parquet: {error}. Give a Parquet file with the columns {', '.join(columns)}.",
+            f"无法以 Parquet 格式读取 {path}：{error}。请给出含有列 {'、'.join(columns)} 的 Parquet 文件。",
         ) from None
-    if limit is not None:
-        table = table.slice(0, limit)
     if not table.num_rows:
-        raise InputError(f"{path} has no rows to evaluate.", f"{path} 中没有可评测的行。")
-    values = [table.column(name).to_pylist() for name in columns]
+        raise InputError(
+            f"{path} has no rows to evaluate. Give a file with some.", f"{path} 中没有可评测的行。请换一个文件。"
+        )
     if any(value is None for column in values for value in column):
         raise InputError(
             f"{path} has empty cells in {', '.join(columns)}.", f"{path} 的 {'、'.join(columns)} 列中有空单元格。"
         )
     *texts, truth = values
+    if any(not isinstance(text, str) for column in texts for text in column):
+        raise InputError(
+            f"{path} has values in {', '.join(columns[:-1])} that are no text. Convert the columns to text.",
+            f"{path} 的 {'、'.join(columns[:-1])} 列中有不是文本的值。请把这些列转换为文本。",
+        )
+    if task == "zero-shot":  # labels are typed as text, without spaces around
+        truth = [str(label).strip() for label in truth]
+    elif any(not isinstance(label, (str, int)) for label in truth):
+        truth = [repr(label) for label in truth]  # a list, an object: no label here, and named so in the error
     inputs = texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))
     return inputs, truth
 
@@ -156,7 +168,7 @@ def _names(task: EvalTask, truth: Sequence[Any], labels: Sequence[str] | str | N
     if task == "nli":
         return list(NLI_LABELS)
     if labels is None:
-        return sorted({str(label) for label in truth})
+        return sorted(set(truth) - {""}) or [""]
     from wenmo.tasks.zero_shot import parse_labels
 
     return list(parse_labels(labels).names)

@@ -49,7 +49,7 @@ def finetuning_steps(
                         second=np.where(swap, chosen.first, chosen.second),
                         label=chosen.label,
                     )
-                batch = collate_examples(chosen, store, tokenizer, max_length=max_length)
+                batch = collate_examples(chosen, store, tokenizer, max_length=max_length).to(model.device)
 
                 def loss() -> torch.Tensor:
                     logits = model(
@@ -79,7 +79,7 @@ def held_out_accuracy(
     correct, loss = 0, 0.0
     lengths = example_lengths(examples, store, max_length=max_length)
     for rows in in_order(lengths, tokens=batch_tokens):
-        batch = collate_examples(examples.take(rows), store, tokenizer, max_length=max_length)
+        batch = collate_examples(examples.take(rows), store, tokenizer, max_length=max_length).to(model.device)
         logits = model(
             input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
         ).logits.float()

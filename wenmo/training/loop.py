@@ -88,7 +88,7 @@ def train(
             if index < state["batch"]:
                 continue
             step = make_step(state["step"])
-            torch.default_generator.manual_seed((schedule.seed << 32) + state["step"])  # dropout
+            _seed_dropout((schedule.seed << 32) + state["step"], device)
             module.train()
             for group in optimizer.param_groups:
                 group["lr"] = schedule.rate(state["seen"])
@@ -130,6 +130,13 @@ def train(
             if finished:
                 return
         state = {**state, "epoch": state["epoch"] + 1, "batch": 0}
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    # Not torch.manual_seed, which without a GPU keeps a stack trace of every call for the day when there is one.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:

@@ -45,6 +45,8 @@ class Pretraining(nn.Module):
         self, batch: Batch, positions: torch.Tensor, originals: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """`positions` (P,) index the flattened (B * L) batch; `originals` (P,) are restored there, NO_LABEL are not."""
+        device = self.bias.device
+        batch, positions, originals = batch.to(device), positions.to(device), originals.to(device)
         output = self.bert(
             input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
         )

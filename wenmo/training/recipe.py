@@ -1,7 +1,7 @@
 """A recipe: the TOML file from which `python -m wenmo train` makes a bundle, and the stages that carry it out.
 
-vocabulary -> pretrain -> one fine-tuning a task -> a folder in ModelScope's layout each. Every stage writes into the
-work folder and is skipped when its result is there, so that a run goes on where it was stopped.
+vocabulary -> pretrain -> one fine-tuning a task -> a folder in ModelScope's layout each. Every stage keeps
+its state in the work folder, so that a run goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -45,9 +45,14 @@ class Recipe:
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"Cannot read the recipe {path}: {error}.", f"无法读取配方 {path}：{error}。") from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path} is not valid TOML: {error}.", f"{path} 不是有效的 TOML：{error}。") from None
+            raise InputError(
+                f"Cannot read the recipe {path}: {error}. Check the path.",
+                f"无法读取配方 {path}：{error}。请检查路径。",
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{path} is not valid TOML: {error}. Correct it.", f"{path} 不是有效的 TOML：{error}。请更正。"
+            ) from None
         wanted = {field.name for field in fields(cls)}
         if set(content) != wanted:
             raise InputError(
@@ -130,7 +135,7 @@ class Run:
         section = dict(self._recipe.pretrain)
         shares: dict[str, float] = section.pop("shares")
         max_length = int(section.pop("max_length"))
-        schedule = Schedule(**section)
+        schedule = _schedule(section)
         tokenizer = self._tokenizer()
         store = data.PieceStore(tokenizer, max_pieces=384)
         parts = []
@@ -168,7 +173,7 @@ class Run:
         start_from = str(section.pop("start_from"))
         dropout = float(section.pop("dropout"))
         mix = section.pop("mix", {})
-        schedule = Schedule(**section)
+        schedule = _schedule(section)
         tokenizer = self._tokenizer()
         store = data.PieceStore(tokenizer, max_pieces=max_length)
         if task == "similarity":
@@ -232,3 +237,13 @@ class Run:
         encoder = {name: tensor for name, tensor in trained.items() if name.startswith("bert.")}
         problems = model.load_state_dict(encoder, strict=False)
         assert not problems.unexpected_keys and all(key.startswith("classifier.") for key in problems.missing_keys)
+
+
+def _schedule(section: dict[str, Any]) -> Schedule:
+    try:
+        return Schedule(**section)
+    except TypeError as error:
+        raise InputError(
+            f"The recipe has a wrong or missing option: {error}. See wenmo/training/bundled.toml.",
+            f"配方中的选项有误或缺失：{error}。请参照 wenmo/training/bundled.toml。",
+        ) from None

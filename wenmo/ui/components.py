@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import streamlit as st
 
@@ -148,16 +148,16 @@ def _pair_result(result: SimilarityResult, cosine: float) -> None:
             st.caption(say("app.truncated"))
 
 
-def table(columns: dict[str, Sequence[object]], *, bars: Sequence[str] = (), numbers: Sequence[str] = ()) -> None:
+def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), numbers: Sequence[str] = ()) -> None:
     """A table that shows text literally; `bars` name the columns of probabilities, `numbers` those of plain figures."""
-    config: dict[str, object] = {
+    config: dict[str, Any] = {
         name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="percent") for name in bars
     }
     config |= {name: st.column_config.NumberColumn(name, format="%.3f") for name in numbers}
-    st.dataframe(columns, hide_index=True, column_config=config)
+    st.dataframe(dict(columns), hide_index=True, column_config=config)
 
 
-def download(key: str, columns: dict[str, Sequence[object]]) -> None:
+def download(key: str, columns: Mapping[str, Sequence[object]]) -> None:
     """The same columns as a file for a spreadsheet."""
     data = csv_file(list(columns), zip(*columns.values(), strict=True))
     st.download_button(
@@ -177,18 +177,27 @@ def truncation_note(flags: Sequence[bool]) -> None:
         st.caption(say("app.truncated") if len(flags) == 1 else say("app.truncated_some", count=count))
 
 
-def language_switch() -> None:
-    """中文 or English; kept in the address."""
-    st.segmented_control(
-        "语言 Language",
-        list(LANGUAGES),
-        format_func=lambda code: LANGUAGES[code],
-        default="zh",
-        required=True,
-        key=LANGUAGE_KEY,
-        label_visibility="collapsed",
-        bind="query-params",
+def choice(label: str, names: Mapping[str, str], *, key: str) -> str:
+    """One of `names` (value -> what is shown), the first until another is chosen; kept in the address as `?key=value`.
+
+    Not by Streamlit's own `bind`, which writes what is shown into the address: unknown in the other language.
+    """
+    first = next(iter(names))
+    if key not in st.session_state:
+        asked = st.query_params.get(key)
+        st.session_state[key] = asked if asked in names else first
+    chosen = st.segmented_control(
+        label, list(names), format_func=names.__getitem__, required=True, key=key, label_visibility="collapsed"
     )
+    chosen = first if chosen is None else chosen
+    if st.query_params.get(key, first) != chosen:
+        st.query_params[key] = chosen
+    return chosen
+
+
+def language_switch() -> None:
+    """中文 or English."""
+    choice("语言 Language", {str(code): name for code, name in LANGUAGES.items()}, key=LANGUAGE_KEY)
 
 
 def status() -> None:

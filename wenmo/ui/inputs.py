@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from wenmo.errors import InputError
+from wenmo.jobs.tables import csv_cell
 
 MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
 MAX_TEXTS = 200  # of one click; files are for more
@@ -14,8 +15,6 @@ MAX_CANDIDATES = 200
 MAX_MATRIX = 30  # sentences: 465 pairs, seconds on a laptop with a bundled model
 MAX_LABELS = 200
 MAX_HYPOTHESES = 4_000  # texts * labels of one click
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def lines(text: str | None) -> list[str]:
@@ -58,12 +57,8 @@ def check_labels(labels: str, *, texts: int) -> str:
 def csv_file(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """A CSV that spreadsheets open as it is: UTF-8 with a mark; an apostrophe leads what looks like a formula."""
 
-    def safe(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS) else value
-
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow([safe(name) for name in header])
-    writer.writerows([safe(value) for value in row] for row in rows)
-    # A lone surrogate has no UTF-8; it becomes a question mark rather than a traceback.
-    return buffer.getvalue().encode("utf-8-sig", errors="replace")
+    writer.writerow([csv_cell(name) for name in header])
+    writer.writerows([csv_cell(value) for value in row] for row in rows)
+    return buffer.getvalue().encode("utf-8-sig")

@@ -23,4 +23,4 @@ def get_engine() -> Engine:
     """
     from wenmo.settings import Settings  # here, not above: it brings torch, and the first page should not wait for that
 
-    return Settings().build_engine()
+    return Settings.read().build_engine()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wenmo import InputError
+from wenmo import DeviceError
 from wenmo.inference.precision import computes_natively, has_fast_half, resolve_device, resolve_precision
 
 
@@ -21,7 +21,7 @@ def test_the_reason_tells_what_half_precision_is_here() -> None:
 
 
 def test_unknown_precision_names_the_choices() -> None:
-    with pytest.raises(InputError, match="auto, fp32, fp16, bf16"):
+    with pytest.raises(DeviceError, match="auto, fp32, fp16, bf16"):
         resolve_precision("fp8", "cpu")
 
 

@@ -56,14 +56,14 @@ def test_single(pieces: int, max_length: int) -> None:
 
 
 def test_lone_surrogates_are_dropped_like_other_control_characters() -> None:
-    assert TOKENIZER.pieces(["天\ud800气\udfff"]) == TOKENIZER.pieces(["天气"])
+    assert TOKENIZER.pieces(["天\ud800气\udfff"], limit=512) == TOKENIZER.pieces(["天气"], limit=512)
 
 
 def test_many_threads_share_one_tokenizer() -> None:
     texts = [f"今天天气真好{number}" for number in range(400)]
-    expected = TOKENIZER.pieces(texts)
+    expected = TOKENIZER.pieces(texts, limit=512)
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda text: TOKENIZER.pieces([text])[0], texts)) == expected
+        assert list(pool.map(lambda text: TOKENIZER.pieces([text], limit=512)[0], texts)) == expected
 
 
 @pytest.mark.parametrize(("option", "text", "same_as"), [("true", "ＡBC", "ａbc"), ("false", "好A", "好A")])
@@ -72,6 +72,15 @@ def test_tokenizer_config_is_obeyed(tmp_path, option: str, text: str, same_as: s
     (tmp_path / "tokenizer_config.json").write_text(f'{{"do_lower_case": {option}}}', encoding="utf-8")
     tokenizer = Tokenizer.from_folder(tmp_path)
     if option == "true":
-        assert tokenizer.pieces([text]) == tokenizer.pieces([same_as])
+        assert tokenizer.pieces([text], limit=512) == tokenizer.pieces([same_as], limit=512)
     else:
-        assert tokenizer.pieces(["a"]) != tokenizer.pieces(["A"])
+        assert tokenizer.pieces(["a"], limit=512) != tokenizer.pieces(["A"], limit=512)
+
+
+@given(first=st.integers(0, 80), second=st.integers(0, 80), max_length=st.integers(5, 40))
+def test_cutting_pieces_at_the_models_length_changes_nothing(first: int, second: int, max_length: int) -> None:
+    a, b = [7] * first, [8] * second
+    whole = TOKENIZER.encode_pair(a, b, max_length=max_length)
+    assert TOKENIZER.encode_pair(a[:max_length], b[:max_length], max_length=max_length) == whole
+    single = TOKENIZER.encode_single(a, max_length=max_length)
+    assert TOKENIZER.encode_single(a[:max_length], max_length=max_length) == single

@@ -60,7 +60,7 @@ def write_csv(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path
 def guarded(text: str) -> str:
     """A text as a spreadsheet file holds it."""
     text = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
-    harmless = tables._NUMBER.fullmatch(text) or not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    harmless = tables._NUMBER.fullmatch(text) or not text.startswith(tuple("=+-@\t\r\n\0＝＋－＠"))
     return text if harmless else "'" + text
 
 

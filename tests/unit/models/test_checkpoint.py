@@ -190,6 +190,65 @@ def test_configuration_that_does_not_fit(folder: Path, change: Callable[[dict[st
         load_checkpoint(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("configuration.json", lambda c: c.update(model="structbert"), "model"),
+        ("configuration.json", lambda c: c.update(preprocessor=[1]), "preprocessor"),
+        ("configuration.json", lambda c: c["preprocessor"].update(max_length="abc"), "max_length"),
+        ("configuration.json", lambda c: c["preprocessor"].update(max_length=-5), "max_length"),
+        ("configuration.json", lambda c: c["preprocessor"].update(max_length=4), "max_length"),
+        ("config.json", lambda c: c.update(num_attention_heads=7), "num_attention_heads"),
+        ("config.json", lambda c: c.update(num_attention_heads=0), "num_attention_heads"),
+        ("config.json", lambda c: c.update(num_attention_heads=True), "num_attention_heads"),
+        ("config.json", lambda c: c.update(hidden_act="sorcery"), "hidden_act"),
+        ("config.json", lambda c: c.update(layer_norm_eps="small"), "layer_norm_eps"),
+        ("config.json", lambda c: c.update(type_vocab_size=1), "type_vocab_size"),
+    ],
+)
+def test_values_that_cannot_be(folder: Path, name: str, change: Callable[[dict[str, Any]], object], says: str) -> None:
+    _edit(folder, name, change)
+    with pytest.raises(CheckpointError, match=says):
+        load_checkpoint(folder)
+
+
+def test_labels_in_the_wrong_order_are_refused(folder: Path) -> None:
+    """They would turn `.similarity` and `.positive` round."""
+    _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(label2id={"yes": 0, "no": 1}))
+    with pytest.raises(CheckpointError, match="order"):
+        load_checkpoint(folder)
+
+
+def test_a_parameter_under_two_names_is_refused(folder: Path) -> None:
+    weights = _weights(folder)
+    torch.save({**weights, "head.classifier.bias": torch.ones(2)}, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"Surplus: (head\.)?classifier\.bias"):
+        load_checkpoint(folder)
+
+
+def test_an_nli_model_is_not_taken_for_zero_shot(folder: Path) -> None:
+    """Its labels have another order (contradiction, entailment, neutral), by the hub's model cards."""
+    _edit(folder, "configuration.json", lambda c: c.update(task="nli", pipeline={"type": "nli"}))
+    with pytest.raises(CheckpointError, match="nli"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_flipped_bytes_are_read_or_refused(folder: Path, seed: int) -> None:
+    """Anything but a CheckpointError would be a traceback in front of the user."""
+    import contextlib
+    import random
+
+    rng = random.Random(seed)
+    data = bytearray((folder / "pytorch_model.bin").read_bytes())
+    for _ in range(20):  # mostly in the directory at the end and the pickle at the start, which are the parsed parts
+        place = rng.choice([rng.randrange(4000), len(data) - 1 - rng.randrange(4000)])
+        data[place] ^= 1 << rng.randrange(8)
+    (folder / "pytorch_model.bin").write_bytes(data)
+    with contextlib.suppress(CheckpointError):
+        assert load_checkpoint(folder).parameters > 0
+
+
 def test_wrong_model_type(folder: Path) -> None:
     _edit(folder, "config.json", lambda config: config.update(model_type="t5"))
     with pytest.raises(CheckpointError, match="t5"):

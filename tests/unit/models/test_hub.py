@@ -69,13 +69,18 @@ def test_download_brings_the_bytes_that_the_hub_holds_and_nothing_else(fake: Fak
 def test_safetensors_are_taken_instead_of_the_pickle(fake: FakeHub, tmp_path: Path) -> None:
     both = tmp_path / "both"
     both.mkdir()
-    for name in ("config.json", "vocab.txt"):
+    for name in ("config.json", "configuration.json", "vocab.txt"):
         (both / name).write_bytes((GOLDEN / "similarity" / name).read_bytes())
     (both / "model.safetensors").write_bytes(b"the better weights")
     (both / "pytorch_model.bin").write_bytes(b"the other weights")
     fake.models = {MODEL: both}
     folder = hub.download(MODEL)
-    assert {path.name for path in folder.iterdir()} == {"config.json", "vocab.txt", "model.safetensors"}
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "configuration.json",
+        "vocab.txt",
+        "model.safetensors",
+    }
     assert "pytorch_model.bin" not in fake.files_asked_for()
 
 
@@ -192,7 +197,9 @@ def test_a_repository_that_is_no_checkpoint_is_refused(fake: FakeHub, tmp_path: 
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "README.md").write_text("a data set, perhaps", encoding="utf-8")
     fake.models = {"me/other": tmp_path / "other"}
-    with pytest.raises(DownloadError, match=r"config\.json, vocab\.txt, model\.safetensors / pytorch_model\.bin"):
+    with pytest.raises(
+        DownloadError, match=r"config\.json, configuration\.json, vocab\.txt, model\.safetensors / pytorch_model\.bin"
+    ):
         hub.download("me/other")
     assert hub.cached("me/other") is None
 

@@ -121,6 +121,6 @@ def test_listing_tells_what_is_here_and_what_could_be(tmp_path: Path, monkeypatc
 def _put_in_cache(tmp_path: Path, model_id: str, original: Path, leave_out: str | None = None) -> Path:
     folder = tmp_path / "cache" / "models" / model_id.replace("/", "--") / "snapshots" / "master"
     folder.mkdir(parents=True)
-    for name in {"config.json", "vocab.txt", "pytorch_model.bin"} - {leave_out}:
+    for name in {"config.json", "configuration.json", "vocab.txt", "pytorch_model.bin"} - {leave_out}:
         (folder / name).write_bytes((original / name).read_bytes())
     return folder

@@ -34,17 +34,28 @@ def test_accuracy_is_that_of_the_engine(golden_engine: Engine, tmp_path: Path) -
     assert evaluate(golden_engine, "sentiment", tmp_path / "file.parquet", limit=30).accuracy == 1.0
 
 
-@pytest.mark.parametrize("task", ["similarity", "nli", "zero-shot"])
-def test_other_tasks(golden_engine: Engine, tmp_path: Path, task: str) -> None:
-    tables = {
-        "similarity": {"text_a": ["天", "地"], "text_b": ["天", "人"], "label": [1, 0]},
-        "nli": {"premise": ["天", "地"], "hypothesis": ["天", "人"], "label": ["neutral", "entailment"]},
-        "zero-shot": {"text": ["天", "地"], "label": ["体育", "科技"]},
-    }
-    pq.write_table(pa.table(tables[task]), tmp_path / "file.parquet")
-    evaluation = evaluate(golden_engine, task, tmp_path / "file.parquet")  # type: ignore[arg-type]
-    assert evaluation.n == 2
-    assert evaluation.accuracy in (0.0, 0.5, 1.0)
+def test_other_tasks(golden_engine: Engine, tmp_path: Path) -> None:
+    """The truth is the engine's own answer, but for one row in four."""
+    path = tmp_path / "file.parquet"
+    first, second = [f"天气{'很' * n}好" for n in range(8)], [f"第{n}天下雨" for n in range(8)]
+    pairs = list(zip(first, second, strict=True))
+
+    same = [int(result.similarity > 0.5) for result in golden_engine.similarity(pairs)]
+    same[0], same[4] = 1 - same[0], 1 - same[4]
+    pq.write_table(pa.table({"text_a": first, "text_b": second, "label": same}), path)
+    assert evaluate(golden_engine, "similarity", path).accuracy == 0.75
+
+    names = ("entailment", "neutral", "contradiction")
+    best = golden_engine.nli(pairs).argmax(1).tolist()
+    nli = [names[(index + (row % 4 == 0)) % 3] for row, index in enumerate(best)]
+    pq.write_table(pa.table({"premise": first, "hypothesis": second, "label": nli}), path)
+    assert evaluate(golden_engine, "nli", path).accuracy == 0.75
+
+    labels = ["体育", "科技", "天气"]
+    topics = [result.label for result in golden_engine.zero_shot(first, labels=labels, template="关于{}")]
+    wrong = [labels[(labels.index(name) + (row % 4 == 0)) % 3] for row, name in enumerate(topics)]
+    pq.write_table(pa.table({"text": first, "label": [f" {name} " for name in wrong]}), path)
+    assert evaluate(golden_engine, "zero-shot", path, labels=labels, template="关于{}").accuracy == 0.75
 
 
 def test_refusals(golden_engine: Engine, tmp_path: Path) -> None:
@@ -57,6 +68,16 @@ def test_refusals(golden_engine: Engine, tmp_path: Path) -> None:
     pq.write_table(pa.table({"words": ["好"]}), path)
     with pytest.raises(InputError, match="lacks the columns text, label"):
         evaluate(golden_engine, "sentiment", path)
+    for label in ([7], [[1]], [{"x": 1}], [1.5]):
+        pq.write_table(pa.table({"text": ["好"], "label": label}), path)
+        with pytest.raises(InputError, match="no label here"):
+            evaluate(golden_engine, "sentiment", path)
+    pq.write_table(pa.table({"text": [5], "label": [1]}), path)
+    with pytest.raises(InputError, match="no text"):
+        evaluate(golden_engine, "sentiment", path)
+    pq.write_table(pa.table({"text": ["好"], "label": [" "]}), path)
+    with pytest.raises(InputError):
+        evaluate(golden_engine, "zero-shot", path)
     pq.write_table(pa.table({"text": ["好"], "label": [7]}), path)
     with pytest.raises(InputError, match="7"):
         evaluate(golden_engine, "sentiment", path)

@@ -1,0 +1,20 @@
+"""Texts and pairs of texts to encodings: what every task begins with. Each distinct text is tokenised once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wenmo.inference.tokenizer import Encoding, Tokenizer
+
+
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int) -> list[Encoding]:
+    """`[CLS] text [SEP]`, one a text."""
+    pieces = tokenizer.pieces(texts, limit=max_length)
+    return [tokenizer.encode_single(ids, max_length=max_length) for ids in pieces]
+
+
+def encode_pairs(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], *, max_length: int) -> list[Encoding]:
+    """`[CLS] first [SEP] second [SEP]`, one a pair."""
+    distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
+    pieces = dict(zip(distinct, tokenizer.pieces(distinct, limit=max_length), strict=True))
+    return [tokenizer.encode_pair(pieces[first], pieces[second], max_length=max_length) for first, second in pairs]
