@@ -19,6 +19,7 @@ VALUES_SHOWN = 10  # a side of a heat map up to which each cell has room for its
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
 
+_FIRST_COLOUR = "#000001"  # Streamlit puts the first of chartCategoricalColors in its place
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" stands for a theme colour
 
 
@@ -63,7 +64,7 @@ def bars(scores: Mapping[str, float]) -> go.Figure:
         x=values,
         y=list(range(len(values))),  # places, not names: two long labels may look alike once cut
         orientation="h",
-        marker={"opacity": [0.35 + 0.65 * value for value in values], "cornerradius": 3},
+        marker={"color": _FIRST_COLOUR, "opacity": [0.35 + 0.65 * value for value in values], "cornerradius": 3},
         text=[f"{value:.1%}" for value in values],
         textposition="outside",
         cliponaxis=False,

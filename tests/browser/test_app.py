@@ -1,0 +1,88 @@
+"""The app as a visitor meets it: a real server, headless Chromium, a typed pair, the score on the screen.
+
+Skipped where there is no Chromium, unless WENMO_REQUIRE_BROWSER=1 says that there must be one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from docs.screenshots import chromium, launch, running_app
+from wenmo import Engine
+
+if chromium() is None and os.environ.get("WENMO_REQUIRE_BROWSER") != "1":
+    pytest.skip("no Chromium here: install it, or name it in WENMO_CHROMIUM", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def address(golden_models: dict[str, str]) -> Iterator[str]:
+    patch = pytest.MonkeyPatch()
+    for task, folder in golden_models.items():
+        patch.setenv(f"WENMO_{task.upper()}_MODEL", folder)
+    patch.setenv("WENMO_DEVICE", "cpu")
+    patch.setenv("WENMO_PRECISION", "fp32")
+    try:
+        with running_app() as url:
+            yield url
+    finally:
+        patch.undo()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = launch(playwright)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    yield opened
+    context.close()
+
+
+def test_the_first_visitor_may_come_by_a_deep_link(address: str, page: Page) -> None:
+    """Must stay the first test: the server has just started. Streamlit answered "page not found" here."""
+    page.goto(f"{address}/compare?mode=ranking&lang=en")
+    expect(page.get_by_role("heading", name="Similarity", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Rank")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_typed_pair_is_scored(address: str, page: Page, golden_engine: Engine) -> None:
+    expected = golden_engine.similarity([("今天天气真好", "天气不错")])[0].similarity
+    page.goto(f"{address}/compare")
+    page.get_by_label("第一句").fill("今天天气真好")
+    page.get_by_label("第二句").fill("天气不错")
+    page.get_by_label("第二句").press("Enter")
+    expect(page.get_by_text(f"{expected:.1%}", exact=True)).to_be_visible()
+
+
+def test_what_is_typed_is_shown_and_not_run(address: str, page: Page) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page.goto(f"{address}/labels")
+    page.get_by_role("textbox", name="文本").fill("<img src=x onerror=alert(1)>今天")
+    page.get_by_role("textbox", name="标签").fill("<b>粗</b>，**重**，<img src=x onerror=alert(2)>")
+    page.get_by_role("button", name="分类", exact=True).click()
+    expect(page.locator("svg").get_by_text("<b>粗</b>").first).to_be_visible()
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_the_address_keeps_language_and_mode(address: str, page: Page) -> None:
+    page.goto(f"{address}/compare")
+    page.get_by_role("radio", name="矩阵").click()
+    page.get_by_role("radio", name="English").click()
+    expect(page.get_by_role("button", name="Draw")).to_be_visible()
+    assert "mode=matrix" in page.url
+    assert "lang=en" in page.url
+    page.goto(page.url)
+    expect(page.get_by_role("button", name="Draw")).to_be_visible()

@@ -1,0 +1,230 @@
+"""Each page: what is typed is what the engine is asked, and what it answers is shown."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import OpenPage, shown, submit
+from wenmo import Engine
+from wenmo.ui.examples import LABELS, MATRICES, MOODS, PAIRS, RANKINGS
+from wenmo.ui.text import TEXTS
+
+ODD_TEXTS = [
+    "好",
+    "长" * 100_000,
+    "😋👨‍👩‍👧",
+    "\x00\x07\u200b",
+    "<script>alert('墨')</script><b>粗</b>",
+    "# 标题 **粗** [链](javascript:0) $x^2$ :red[x] :material/home:",
+    "=1+1",
+]
+
+
+@pytest.mark.parametrize("name", ["home", "similarity", "sentiment", "zero_shot"])
+def test_a_page_opens_in_both_languages(open_page: OpenPage, name: str) -> None:
+    app = open_page(name)
+    assert TEXTS[f"app.{name}" if name != "home" else "app.name"].zh in shown(app)
+    app.session_state["lang"] = "en"
+    app.run()
+    assert not app.exception
+    assert TEXTS[f"app.{name}" if name != "home" else "app.name"].en in shown(app)
+
+
+@pytest.mark.parametrize("page", ["home", "similarity"])
+def test_a_pair_is_compared(open_page: OpenPage, golden_engine: Engine, page: str) -> None:
+    app = open_page(page)
+    app.text_input(key="pair_first").input("今天天气真好")
+    app.text_input(key="pair_second").input("天气不错")
+    submit(app)
+    expected = golden_engine.similarity([("今天天气真好", "天气不错")])[0].similarity
+    cosine = float(golden_engine.cosine_similarity([("今天天气真好", "天气不错")])[0])
+    values = [metric.value for metric in app.metric]
+    assert f"{expected:.1%}" in values
+    assert f"{cosine:.3f}" in values
+
+
+def test_an_empty_form_says_what_to_do(open_page: OpenPage) -> None:
+    app = submit(open_page("similarity"))
+    assert TEXTS["similarity.pair_empty"].zh in shown(app)
+    assert not app.error
+    assert TEXTS["sentiment.empty"].zh in shown(submit(open_page("sentiment")))
+    assert TEXTS["zero_shot.empty"].zh in shown(submit(open_page("zero_shot")))
+
+
+def test_one_against_many_is_ranked(open_page: OpenPage, golden_engine: Engine) -> None:
+    app = open_page("similarity")
+    app.session_state["mode"] = "ranking"
+    app.run()
+    app.text_input(key="ranking_query").input("密码忘了怎么办")
+    candidates = ["怎样找回密码", "发票可以补开吗", "天气不错"]
+    app.text_area(key="ranking_candidates").input("\n\n".join(candidates))
+    submit(app)
+    results = golden_engine.similarity([("密码忘了怎么办", candidate) for candidate in candidates])
+    expected = sorted(zip(candidates, results, strict=True), key=lambda pair: -pair[1].similarity)
+    table = app.dataframe[0].value
+    assert table.iloc[:, 0].tolist() == [candidate for candidate, _ in expected]
+    assert table.iloc[:, 1].tolist() == pytest.approx([result.similarity for _, result in expected], abs=1e-6)
+
+
+def test_a_matrix_is_drawn(open_page: OpenPage, golden_engine: Engine) -> None:
+    import json
+
+    app = open_page("similarity")
+    app.session_state["mode"] = "matrix"
+    app.run()
+    sentences = ["快递几天到", "<b>怎么</b>退货", "天气不错"]
+    app.text_area(key="matrix_sentences").input("\n".join(sentences))
+    submit(app)
+    chart = app.get("plotly_chart")[0]
+    figure = json.loads(chart.proto.spec)
+    ticks = figure["layout"]["yaxis"]["ticktext"]
+    assert "&lt;b&gt;怎么&lt;/b&gt;退货" in ticks[1]  # Plotly would make it bold
+    assert golden_engine.similarity([(sentences[0], sentences[1])])  # the pair that the upper right cell shows
+
+
+@pytest.mark.parametrize("text", ["这部电影太烂了", "今天天气真好，心情特别棒"])
+def test_one_mood(open_page: OpenPage, golden_engine: Engine, text: str) -> None:
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input(text)
+    submit(app)
+    (result,) = golden_engine.sentiment([text])
+    values = [metric.value for metric in app.metric]
+    assert f"{result.score:.1%}" in values
+    assert f"{result.positive:.1%}" in values
+    assert result.label in shown(app)
+
+
+def test_many_moods(open_page: OpenPage, golden_engine: Engine) -> None:
+    texts = ["很好", "=HYPERLINK(1)", "太差了", "一般"]
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input("\n".join(texts))
+    submit(app)
+    table = app.dataframe[0].value
+    results = golden_engine.sentiment(texts)
+    assert table.iloc[:, 1].tolist() == texts
+    assert table.iloc[:, 2].tolist() == [result.label for result in results]
+    assert table.iloc[:, 4].tolist() == pytest.approx([result.positive for result in results], abs=1e-6)
+
+
+def test_labels_are_typed(open_page: OpenPage, golden_engine: Engine) -> None:
+    app = open_page("zero_shot")
+    app.text_area(key="zero_shot_texts").input("我想查询上个月的账单")
+    app.text_input(key="zero_shot_labels").input("咨询，投诉, 建议，咨询")
+    app.text_input(key="zero_shot_template").input("这句话的意图是{}")
+    submit(app)
+    (result,) = golden_engine.zero_shot(
+        ["我想查询上个月的账单"], labels="咨询,投诉,建议", template="这句话的意图是{}"
+    )
+    assert f"{result.label}  {result.score:.1%}" in shown(app)
+    assert TEXTS["zero_shot.dropped"].zh.format(count=1) in shown(app)
+
+
+def test_two_hundred_labels_and_one_too_many(open_page: OpenPage) -> None:
+    app = open_page("zero_shot")
+    app.text_area(key="zero_shot_texts").input("世界那么大")
+    app.text_input(key="zero_shot_labels").input("，".join(f"标签{number}" for number in range(200)))
+    submit(app)
+    assert not app.error
+    assert len(app.dataframe[0].value) == 200
+    app.text_input(key="zero_shot_labels").input("，".join(f"标签{number}" for number in range(201)))
+    submit(app)
+    assert "201" in app.error[0].value
+
+
+@pytest.mark.parametrize("template", ["没有位置", "{}和{}", "{", "{0.__class__}"])
+def test_templates_that_do_not_work_are_explained(open_page: OpenPage, template: str) -> None:
+    app = open_page("zero_shot")
+    app.text_area(key="zero_shot_texts").input("世界那么大")
+    app.text_input(key="zero_shot_labels").input("旅游，体育")
+    app.text_input(key="zero_shot_template").input(template)
+    submit(app)
+    assert "模板" in app.error[0].value
+
+
+def test_no_labels(open_page: OpenPage) -> None:
+    app = open_page("zero_shot")
+    app.text_area(key="zero_shot_texts").input("世界那么大")
+    app.text_input(key="zero_shot_labels").input(" ，, ")
+    submit(app)
+    assert "标签" in app.error[0].value
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=range(len(ODD_TEXTS)))
+def test_odd_texts(open_page: OpenPage, text: str) -> None:
+    app = open_page("similarity")
+    app.text_input(key="pair_first").input(text)
+    app.text_input(key="pair_second").input(text)
+    submit(app)
+    assert not app.error
+    app = open_page("zero_shot")
+    app.text_area(key="zero_shot_texts").input(text)
+    app.text_input(key="zero_shot_labels").input(f"体育，{text.replace(',', '')[:500]}")
+    submit(app)
+    assert not app.error
+    # What was typed is never put where Markdown or HTML would be made of it.
+    assert not any("alert" in element.value or "javascript" in element.value for element in app.markdown)
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input(text)
+    submit(app)
+    assert not app.error
+    assert (TEXTS["app.truncated"].zh in shown(app)) == (len(text) > 1000)
+
+
+def test_too_many_lines(open_page: OpenPage) -> None:
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input("\n".join(["好"] * 201))
+    submit(app)
+    assert "201" in app.error[0].value
+
+
+PAGES_WITH_EXAMPLES = [
+    ("similarity", None, "pair", PAIRS),
+    ("similarity", "ranking", "ranking", RANKINGS),
+    ("similarity", "matrix", "matrix", MATRICES),
+    ("sentiment", None, "sentiment", MOODS),
+    ("zero_shot", None, "zero_shot", LABELS),
+]
+
+
+@pytest.mark.parametrize(("page", "mode", "key", "choices"), PAGES_WITH_EXAMPLES)
+def test_examples_are_one_click_away(open_page: OpenPage, page: str, mode: str | None, key: str, choices: tuple) -> None:  # type: ignore[type-arg]
+    app = open_page(page)
+    if mode:
+        app.session_state["mode"] = mode
+        app.run()
+    for index, example in enumerate(choices):
+        app.button(key=f"{key}_example_{index}").click().run()
+        assert not app.exception
+        assert not app.error
+        for field, value in example.fields.items():
+            assert app.session_state[field] == value
+        assert app.metric or app.dataframe or app.get("plotly_chart")
+
+
+def test_the_sidebar_says_what_is_in_use_and_why(open_page: OpenPage) -> None:
+    app = open_page("home")
+    sidebar = "\n".join(str(element.value) for element in [*app.sidebar.text, *app.sidebar.caption])
+    assert "cpu" in sidebar
+    assert "fp32" in sidebar
+    assert "按设置" in sidebar
+    assert any("MiB" in metric.value for metric in app.sidebar.metric)
+
+
+def test_a_model_that_is_not_there_is_an_error_not_a_traceback(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WENMO_SENTIMENT_MODEL", "no_such_*model*")
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input("好")
+    submit(app)
+    assert "找不到模型" in app.error[0].value
+    assert r"\*model\*" in app.error[0].value  # shown literally, not as Markdown
+
+
+def test_a_device_that_is_not_there_is_an_error_on_every_page(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WENMO_DEVICE", "abacus")
+    app: AppTest = open_page("home")
+    assert "abacus" in app.error[0].value
