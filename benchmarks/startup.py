@@ -25,9 +25,9 @@ from typing import Any
 import psutil
 from playwright.sync_api import sync_playwright
 
+from docs.screenshots import launch
+
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
 def _free_port() -> int:
@@ -51,8 +51,8 @@ def measure() -> dict[str, float]:
     port = _free_port()
     base = f"http://127.0.0.1:{port}"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
+        browser = launch(playwright)
+        page = browser.new_page(locale="zh-CN")
         start = time.perf_counter()
         server = subprocess.Popen(
             [sys.executable, "-m", "wenmo", "serve", "--port", str(port)],
@@ -70,10 +70,11 @@ def measure() -> dict[str, float]:
                         raise SystemExit("the server did not start") from None
                     time.sleep(0.05)
             page.goto(base)
-            page.get_by_role("heading").first.wait_for(timeout=60_000)
+            example = page.get_by_role("button", name="换个说法", exact=True)
+            example.wait_for(timeout=60_000)
             shown_s = time.perf_counter() - start
-            page.locator("button[kind=primaryFormSubmit]").first.click()
-            page.get_by_text("%").first.wait_for(timeout=60_000)
+            example.click()
+            page.get_by_text("同义概率").wait_for(timeout=60_000)
             answered_s = time.perf_counter() - start
             process = psutil.Process(server.pid)
             one_model_mib = _resident_mib(process)

@@ -1,12 +1,13 @@
-"""Take the screenshots of the README: `python docs/screenshots.py [FOLDER]`, by default into docs/images/.
+"""Take the screenshots of the README: `python docs/screenshots.py [FOLDER] [--all]`, by default into docs/images/.
 
-Starts the app on a free port, clicks an example on each page, and photographs it with headless Chromium, wide and
-narrow, light and dark. Needs playwright (requirements-dev.txt) and a Chromium, found on the path or named by
-WENMO_CHROMIUM.
+Starts the app on a free port, clicks an example on each page, and photographs it with headless Chromium: wide and light
+for the README, or with --all wide and narrow, light and dark, to look at after a change. Needs playwright
+(requirements-dev.txt) and a Chromium, found on the path or named by WENMO_CHROMIUM.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,7 +45,8 @@ SCENES = (
     ("zero-shot-many", "/labels", "多条意图"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
-SCHEMES = ("light", "dark")
+README = (("desktop", "light"),)
+ALL = (("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark"))
 
 
 def chromium() -> str | None:
@@ -98,44 +100,47 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(700)  # charts draw, spinners fade
 
 
-def photograph(browser: Browser, url: str, folder: Path) -> None:
-    """All scenes in all shapes."""
-    for shape, width in WIDTHS.items():
-        for scheme in SCHEMES:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900},
-                color_scheme=scheme,
-                device_scale_factor=1 if shape == "desktop" else 2,
-                locale="zh-CN",
-                reduced_motion="reduce",
-            )
-            page = context.new_page()
-            for name, address, example in SCENES:
-                page.goto(f"{url}{address}")
-                button = page.get_by_role("button", name=example, exact=True)
-                button.wait_for(timeout=60_000)
-                settle(page)
-                button.click()
-                settle(page)
-                # The page scrolls inside a frame of its own: make the window as tall as what it holds.
-                tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-                page.set_viewport_size({"width": width, "height": max(900, min(int(tall), 4000))})
-                settle(page)
-                page.mouse.move(0, 0)
-                page.screenshot(path=folder / f"{name}-{shape}-{scheme}.png")
-                page.set_viewport_size({"width": width, "height": 900})
-            context.close()
+def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[str, str]]) -> None:
+    """All scenes in each of `looks`, pairs of shape and colour scheme."""
+    for shape, scheme in looks:
+        width = WIDTHS[shape]
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            locale="zh-CN",
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        for name, address, example in SCENES:
+            page.goto(f"{url}{address}")
+            button = page.get_by_role("button", name=example, exact=True)
+            button.wait_for(timeout=60_000)
+            settle(page)
+            button.click()
+            settle(page)
+            # The page scrolls inside a frame of its own: make the window as tall as what it holds.
+            tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+            page.set_viewport_size({"width": width, "height": max(900, min(int(tall), 4000))})
+            settle(page)
+            page.mouse.move(0, 0)
+            page.screenshot(path=folder / f"{name}-{shape}-{scheme}.png")
+            page.set_viewport_size({"width": width, "height": 900})
+        context.close()
 
 
 def main() -> None:
     """See the head of this file."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--all", action="store_true", help="wide and narrow, light and dark")
+    options = parser.parse_args()
+    folder: Path = options.folder
     if chromium() is None:
         sys.exit("No Chromium found. Install it, or name it in WENMO_CHROMIUM.")
     folder.mkdir(parents=True, exist_ok=True)
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
-        photograph(browser, url, folder)
+        photograph(browser, url, folder, ALL if options.all else README)
         browser.close()
 
 

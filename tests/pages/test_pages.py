@@ -113,9 +113,7 @@ def test_labels_are_typed(open_page: OpenPage, golden_engine: Engine) -> None:
     app.text_input(key="zero_shot_labels").input("咨询，投诉, 建议，咨询")
     app.text_input(key="zero_shot_template").input("这句话的意图是{}")
     submit(app)
-    (result,) = golden_engine.zero_shot(
-        ["我想查询上个月的账单"], labels="咨询,投诉,建议", template="这句话的意图是{}"
-    )
+    (result,) = golden_engine.zero_shot(["我想查询上个月的账单"], labels="咨询,投诉,建议", template="这句话的意图是{}")
     assert f"{result.label}  {result.score:.1%}" in shown(app)
     assert TEXTS["zero_shot.dropped"].zh.format(count=1) in shown(app)
 
@@ -188,7 +186,9 @@ PAGES_WITH_EXAMPLES = [
 
 
 @pytest.mark.parametrize(("page", "mode", "key", "choices"), PAGES_WITH_EXAMPLES)
-def test_examples_are_one_click_away(open_page: OpenPage, page: str, mode: str | None, key: str, choices: tuple) -> None:  # type: ignore[type-arg]
+def test_examples_are_one_click_away(
+    open_page: OpenPage, page: str, mode: str | None, key: str, choices: tuple
+) -> None:  # type: ignore[type-arg]
     app = open_page(page)
     if mode:
         app.session_state["mode"] = mode
