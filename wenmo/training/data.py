@@ -10,7 +10,7 @@ Only files named train or pretrain are read here; dev files are read for the pro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,12 @@ def sample(rows: int, share: float, seed: int) -> np.ndarray:
     if share >= 1:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).permutation(rows)[: int(rows * share)])
+
+
+def repeated_rows(path: Path, repeat: Mapping[str, int]) -> np.ndarray:
+    """Indices of the rows, those of a source in `repeat` (source -> times) as many times as it says."""
+    (sources,) = read(path, "source")
+    return np.repeat(np.arange(len(sources)), [repeat.get(source, 1) for source in sources])
 
 
 def similarity_examples(path: Path, store: PieceStore) -> Examples:

@@ -7,8 +7,9 @@ its state in the work folder, so that a run goes on where it was stopped.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,26 +174,12 @@ class Run:
         start_from = str(section.pop("start_from"))
         dropout = float(section.pop("dropout"))
         mix = section.pop("mix", {})
-        schedule = _schedule(section)
+        # The later passes: what each sets itself, and for the rest what the first one has.
+        later = [{**section, **extra} for extra in section.pop("then", [])]
         tokenizer = self._tokenizer()
         store = data.PieceStore(tokenizer, max_pieces=max_length)
-        if task == "similarity":
-            examples = data.similarity_examples(self._data / "similarity" / "train.parquet", store)
-            dev = data.similarity_examples(self._data / "similarity" / "dev.parquet", store)
-            draw = lambda rng: examples  # noqa: E731
-        elif task == "sentiment":
-            examples = data.sentiment_examples(self._data / "sentiment" / "train.parquet", store)
-            dev = data.sentiment_examples(self._data / "sentiment" / "dev.parquet", store)
-            draw = lambda rng: examples  # noqa: E731
-        else:
-            nli = data.nli_examples(self._data / "nli" / "train.parquet", store)
-            dev = data.nli_examples(self._data / "nli" / "dev.parquet", store)
-            topics = data.TopicHypotheses(
-                self._data / "topics", store, templates=mix["templates"], negatives=int(mix["negatives"])
-            )
-            share = float(mix["topics"])
-            draw = lambda rng: data.Examples.join([nli, topics.draw(share, rng)])  # noqa: E731
-        torch.manual_seed(schedule.seed)
+        draw, dev = self._examples(task, store, mix)
+        torch.manual_seed(int(section.get("seed", 1)))
         model = BertForSequenceClassification(
             self._config(
                 tokenizer,
@@ -202,28 +189,55 @@ class Run:
             )
         ).to(self._device)  # type: ignore[arg-type]
         self._start_from(model, start_from)
-        train(
-            model,
-            schedule,
-            finetune.finetuning_steps(
+        for number, options in enumerate([section, *later], start=1):
+            options.pop("then", None)
+            repeat = options.pop("repeat", {})
+            schedule = _schedule(options)
+            train(
                 model,
-                draw,
-                store,
-                tokenizer,
                 schedule,
-                max_length=max_length,
-                label_smoothing=label_smoothing,
-                symmetric=task == "similarity",
-            ),
-            state_path=self._work / f"{task}.pt",
-            report=lambda: finetune.held_out_accuracy(
-                model, dev, store, tokenizer, max_length=max_length, batch_tokens=schedule.batch_tokens
-            ),
-            log=self._log,
-            max_steps=self._max_steps,
-        )
+                finetune.finetuning_steps(
+                    model,
+                    partial(draw, repeat),
+                    store,
+                    tokenizer,
+                    schedule,
+                    max_length=max_length,
+                    label_smoothing=label_smoothing,
+                    symmetric=task == "similarity",
+                ),
+                state_path=self._work / (f"{task}.pt" if number == 1 else f"{task}-{number}.pt"),
+                report=lambda: finetune.held_out_accuracy(
+                    model, dev, store, tokenizer, max_length=max_length, batch_tokens=int(section["batch_tokens"])
+                ),
+                log=self._log,
+                max_steps=self._max_steps,
+            )
         export_checkpoint(model, tokenizer, task, self._out / task)
         self._log(f"{task}: written to {self._out / task}")
+
+    def _examples(
+        self, task: TaskName, store: data.PieceStore, mix: Mapping[str, Any]
+    ) -> tuple[Callable[[Mapping[str, int], np.random.Generator], data.Examples], data.Examples]:
+        """A function that draws an epoch's examples (some sources repeated), and the development examples."""
+        folder = self._data / ("nli" if task == "zero_shot" else task)
+        read = {
+            "similarity": data.similarity_examples,
+            "sentiment": data.sentiment_examples,
+            "zero_shot": data.nli_examples,
+        }[task]
+        examples, dev = read(folder / "train.parquet", store), read(folder / "dev.parquet", store)
+
+        def repeated(repeat: Mapping[str, int]) -> data.Examples:
+            return examples.take(data.repeated_rows(folder / "train.parquet", repeat)) if repeat else examples
+
+        if task != "zero_shot":
+            return lambda repeat, rng: repeated(repeat), dev
+        topics = data.TopicHypotheses(
+            self._data / "topics", store, templates=mix["templates"], negatives=int(mix["negatives"])
+        )
+        share = float(mix["topics"])
+        return lambda repeat, rng: data.Examples.join([repeated(repeat), topics.draw(share, rng)]), dev
 
     def _start_from(self, model: BertForSequenceClassification, stage: str) -> None:
         """Copy the encoder that an earlier stage trained; the classifier starts anew."""

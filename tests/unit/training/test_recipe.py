@@ -36,7 +36,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rows in (("train", 600), ("dev", 100)):
         mood = [row % 2 for row in range(rows)]
         texts = [sentence(rng.choice(GOOD if label else BAD)) for label in mood]
-        _write(folder / "sentiment" / f"{name}.parquet", {"text": texts, "label": mood})
+        _write(
+            folder / "sentiment" / f"{name}.parquet",
+            {"text": texts, "label": mood, "source": ["shop" if row % 3 else "street" for row in range(rows)]},
+        )
         _write(
             folder / "similarity" / f"{name}.parquet",
             {
@@ -78,7 +81,12 @@ def recipe() -> Recipe:
             "start_from": "similarity",
             "mix": {"topics": 1.0, "negatives": 1, "templates": ["{}", "关于{}"]},
         },
-        sentiment={**task, "tokens": 60_000, "start_from": "pretrain"},
+        sentiment={
+            **task,
+            "tokens": 60_000,
+            "start_from": "pretrain",
+            "then": [{"tokens": 4_000, "learning_rate": 1e-3, "repeat": {"shop": 2}}],
+        },
     )
 
 
@@ -103,6 +111,13 @@ def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp
         assert good.positive > 0.5 > bad.positive
         assert engine.model_info("similarity").labels == ("不相似", "相似")
         assert set(engine.zero_shot(["今天下雨"], labels="书，雨")[0].scores) == {"书", "雨"}
+
+
+def test_repeated_rows(data: Path) -> None:
+    from wenmo.training.data import repeated_rows
+
+    rows = repeated_rows(data / "sentiment" / "dev.parquet", {"shop": 2})
+    assert rows[:7].tolist() == [0, 1, 1, 2, 2, 3, 4]  # every third row is of the other source
 
 
 def test_pretraining_lowers_the_held_out_loss(recipe: Recipe, data: Path, tmp_path: Path) -> None:
