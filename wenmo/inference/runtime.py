@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
+from wenmo.inference.padding import pad
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
 from wenmo.inference.tokenizer import Encoding
@@ -83,23 +84,9 @@ class TorchRuntime:
         lengths = [len(encoding) for encoding in distinct]
         with torch.inference_mode():
             for indices in plan_batches(lengths, max_tokens=self._batch_tokens):
-                inputs = self._collate([distinct[index] for index in indices])
-                output[indices] = forward(*inputs).float().cpu().numpy()
+                inputs = pad([distinct[index] for index in indices], pad_id=self._pad_id)
+                output[indices] = forward(*(each.to(self.device) for each in inputs)).float().cpu().numpy()
         return output[slots]
-
-    def _collate(self, encodings: Sequence[Encoding]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """`input_ids`, `token_type_ids`, `attention_mask`, each (B, L), padded on the right."""
-        width = max(len(encoding) for encoding in encodings)
-        input_ids = np.full((len(encodings), width), self._pad_id, dtype=np.int64)
-        token_type_ids = np.zeros_like(input_ids)
-        attention_mask = np.zeros_like(input_ids)
-        for row, encoding in enumerate(encodings):
-            size = len(encoding)
-            input_ids[row, :size] = encoding.input_ids
-            token_type_ids[row, size - encoding.segment_b : size] = 1
-            attention_mask[row, :size] = 1
-        ids, types, mask = (torch.from_numpy(a).to(self.device) for a in (input_ids, token_type_ids, attention_mask))
-        return ids, types, mask
 
     def _classify(self, ids: torch.Tensor, types: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return self._model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits

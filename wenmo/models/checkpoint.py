@@ -31,11 +31,14 @@ from wenmo.types import TaskName
 if TYPE_CHECKING:
     from transformers import BertConfig
 
+HUB_TASK: Mapping[TaskName, str] = {  # ModelScope's names of the tasks
+    "similarity": "sentence-similarity",
+    "sentiment": "sentiment-classification",
+    "zero_shot": "zero-shot-classification",
+}
 _TASK_OF_HUB_NAME: Mapping[str, TaskName] = {
-    "sentence-similarity": "similarity",
-    "sentiment-classification": "sentiment",
+    **{name: task for task, name in HUB_TASK.items()},
     "text-classification": "sentiment",  # ModelScope's general name; its pipeline type says more, where it does
-    "zero-shot-classification": "zero_shot",
 }
 NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say
 _LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3}

@@ -21,10 +21,11 @@ import pyarrow.parquet as pq
 import torch
 
 from wenmo.errors import InputError
+from wenmo.inference.padding import pad
 from wenmo.inference.tokenizer import Tokenizer
+from wenmo.models.checkpoint import NLI_LABELS
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 
-ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2
-NLI_LABELS = {"entailment": ENTAILMENT, "neutral": NEUTRAL, "contradiction": CONTRADICTION}
 NO_LABEL = -100  # torch's cross_entropy ignores it
 
 
@@ -116,7 +117,7 @@ def sentiment_examples(path: Path, store: PieceStore) -> Examples:
 def nli_examples(path: Path, store: PieceStore) -> Examples:
     """Premise and hypothesis, labelled in ModelScope's order: entailment 0, neutral 1, contradiction 2."""
     premise, hypothesis, label = read(path, "premise", "hypothesis", "label")
-    ids = np.asarray([NLI_LABELS[name] for name in label], dtype=np.int64)
+    ids = np.asarray([NLI_LABELS.index(name) for name in label], dtype=np.int64)
     return Examples(first=store.add(premise), second=store.add(hypothesis), label=ids)
 
 
@@ -226,19 +227,11 @@ def collate(
         else tokenizer.encode_pair(first.tolist(), second.tolist(), max_length=max_length)
         for first, second in pairs
     ]
-    width = int(_round_up(np.asarray(max(len(encoding) for encoding in encodings))))
-    input_ids = np.full((len(encodings), width), tokenizer.pad_id, dtype=np.int64)
-    token_type_ids = np.zeros_like(input_ids)
-    attention_mask = np.zeros_like(input_ids)
-    for row, encoding in enumerate(encodings):
-        size = len(encoding)
-        input_ids[row, :size] = encoding.input_ids
-        token_type_ids[row, size - encoding.segment_b : size] = 1
-        attention_mask[row, :size] = 1
+    input_ids, token_type_ids, attention_mask = pad(encodings, pad_id=tokenizer.pad_id, width_step=_WIDTH_STEP)
     return Batch(
-        input_ids=torch.from_numpy(input_ids),
-        token_type_ids=torch.from_numpy(token_type_ids),
-        attention_mask=torch.from_numpy(attention_mask),
+        input_ids=input_ids,
+        token_type_ids=token_type_ids,
+        attention_mask=attention_mask,
         label=torch.from_numpy(np.asarray(label, dtype=np.int64)),
     )
 

@@ -19,7 +19,6 @@ from wenmo.tasks.scores import softmax
 from wenmo.types import TaskName
 
 EvalTask = Literal["similarity", "sentiment", "nli", "zero-shot"]
-EVAL_TASKS: tuple[EvalTask, ...] = ("similarity", "sentiment", "nli", "zero-shot")
 ENGINE_TASK: dict[EvalTask, TaskName] = {
     "similarity": "similarity",
     "sentiment": "sentiment",

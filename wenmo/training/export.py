@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,13 @@ from safetensors.torch import save_file
 from transformers import BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
+from wenmo.models.checkpoint import HUB_TASK, NLI_LABELS
 from wenmo.types import TaskName
 
-# ModelScope's names of the tasks, and the labels of its checkpoints.
-_HUB_TASK = {
-    "similarity": "sentence-similarity",
-    "sentiment": "sentiment-classification",
-    "zero_shot": "zero-shot-classification",
-}
-_LABELS = {
+_LABELS: Mapping[TaskName, tuple[str, ...]] = {
     "similarity": ("不相似", "相似"),
     "sentiment": ("负面", "正面"),
-    "zero_shot": ("entailment", "neutral", "contradiction"),
+    "zero_shot": NLI_LABELS,
 }
 _CONFIG_FIELDS = (
     "attention_probs_dropout_prob",
@@ -53,9 +49,9 @@ def export_checkpoint(model: BertForSequenceClassification, tokenizer: Tokenizer
     }
     configuration = {
         "framework": "pytorch",
-        "task": _HUB_TASK[task],
+        "task": HUB_TASK[task],
         "model": {"type": "structbert"},
-        "pipeline": {"type": _HUB_TASK[task]},
+        "pipeline": {"type": HUB_TASK[task]},
     }
     _write_json(folder / "config.json", config)
     _write_json(folder / "configuration.json", configuration)
