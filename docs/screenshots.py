@@ -42,7 +42,7 @@ SCENES = (
     ("sentiment", "/mood", "欣喜"),
     ("sentiment-many", "/mood", "一组评论"),
     ("zero-shot", "/labels", "新闻归类"),
-    ("zero-shot-many", "/labels", "多条意图"),
+    ("zero-shot-many", "/labels", "一组新闻"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
 README = (("desktop", "light"),)
@@ -118,10 +118,12 @@ def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[s
             settle(page)
             button.click()
             settle(page)
-            # The page scrolls inside a frame of its own: make the window as tall as what it holds.
-            tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-            page.set_viewport_size({"width": width, "height": max(900, min(int(tall), 4000))})
-            settle(page)
+            # The page scrolls inside a frame of its own: make the window as tall as what it holds, twice, because
+            # what comes into view may grow.
+            for _ in range(2):
+                tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+                page.set_viewport_size({"width": width, "height": max(900, min(int(tall), 4000))})
+                settle(page)
             page.mouse.move(0, 0)
             page.screenshot(path=folder / f"{name}-{shape}-{scheme}.png")
             page.set_viewport_size({"width": width, "height": 900})

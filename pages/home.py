@@ -17,10 +17,11 @@ st.subheader(say("home.try"), anchor=False)
 components.pair_form()
 
 st.space("medium")
-for column, name in zip(st.columns(3, border=True), PAGES, strict=True):
-    with column:
-        st.page_link(f"pages/{name}.py", label=f"**{say(f'app.{name}')}**")
-        st.caption(say(f"home.{name}"))
+with st.container(key="links"):
+    for column, name in zip(st.columns(3, border=True), PAGES, strict=True):
+        with column:
+            st.page_link(f"pages/{name}.py", label=f"**{say(f'app.{name}')}**")
+            st.caption(say(f"home.{name}"))
 
 st.subheader(say("home.notes_title"), anchor=False)
 st.markdown(say("home.notes"))

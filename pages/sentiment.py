@@ -30,14 +30,12 @@ def one(result: SentimentResult) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             theme.face(face)
             st.subheader(say(f"sentiment.{NAMES[face]}"), anchor=False, width="content")
-            st.text(result.label)
+            st.text(f"{say('sentiment.label')} {result.label}")
         left, right = st.columns(2, gap="large")
         with left:
-            st.metric(say("sentiment.confidence"), f"{result.score:.1%}")
-            st.progress(result.score)
+            components.measure(say("sentiment.confidence"), result.score, text=f"{result.score:.1%}")
         with right:
-            st.metric(say("sentiment.positive"), f"{result.positive:.1%}")
-            st.progress(result.positive)
+            components.measure(say("sentiment.positive"), result.positive, text=f"{result.positive:.1%}")
 
 
 def many(texts: list[str], results: list[SentimentResult]) -> None:
@@ -48,10 +46,10 @@ def many(texts: list[str], results: list[SentimentResult]) -> None:
     confidence, positive = say("sentiment.confidence"), say("sentiment.positive")
     columns: dict[str, list[object]] = {
         say("sentiment.face"): list(faces),
+        positive: [result.positive for result in results],  # beside the face: seen on a phone without scrolling
         say("sentiment.text"): list(texts),
         say("sentiment.label"): [result.label for result in results],
         confidence: [result.score for result in results],
-        positive: [result.positive for result in results],
     }
     components.table(columns, bars=[confidence, positive])
     st.caption(say("sentiment.faces_note"))

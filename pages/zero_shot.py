@@ -32,9 +32,9 @@ def many(texts: list[str], results: list[ZeroShotResult]) -> None:
     """Several texts: the best label of each, and, while there is room, all of them as an ink map."""
     confidence = say("zero_shot.confidence")
     columns: dict[str, list[object]] = {
-        say("zero_shot.text"): list(texts),
         say("zero_shot.label"): [result.label for result in results],
         confidence: [result.score for result in results],
+        say("zero_shot.text"): list(texts),
     }
     components.table(columns, bars=[confidence])
     names = sorted(results[0].scores)

@@ -64,7 +64,8 @@ def test_one_against_many_is_ranked(open_page: OpenPage, golden_engine: Engine) 
     expected = sorted(zip(candidates, results, strict=True), key=lambda pair: -pair[1].similarity)
     table = app.dataframe[0].value
     assert table.iloc[:, 0].tolist() == [candidate for candidate, _ in expected]
-    assert table.iloc[:, 1].tolist() == pytest.approx([result.similarity for _, result in expected], abs=1e-6)
+    percent = [100 * result.similarity for _, result in expected]
+    assert table.iloc[:, 1].tolist() == pytest.approx(percent, abs=1e-4)
 
 
 def test_a_matrix_is_drawn(open_page: OpenPage, golden_engine: Engine) -> None:
@@ -80,7 +81,12 @@ def test_a_matrix_is_drawn(open_page: OpenPage, golden_engine: Engine) -> None:
     figure = json.loads(chart.proto.spec)
     ticks = figure["layout"]["yaxis"]["ticktext"]
     assert "&lt;b&gt;怎么&lt;/b&gt;退货" in ticks[1]  # Plotly would make it bold
-    assert golden_engine.similarity([(sentences[0], sentences[1])])  # the pair that the upper right cell shows
+    scores = [
+        golden_engine.similarity([(sentences[min(row, column)], sentences[max(row, column)])])[0].similarity
+        for row in range(3)
+        for column in range(3)
+    ]
+    assert figure["data"][1]["text"] == [f"{score:.2f}" for score in scores]
 
 
 @pytest.mark.parametrize("text", ["这部电影太烂了", "今天天气真好，心情特别棒"])
@@ -102,9 +108,9 @@ def test_many_moods(open_page: OpenPage, golden_engine: Engine) -> None:
     submit(app)
     table = app.dataframe[0].value
     results = golden_engine.sentiment(texts)
-    assert table.iloc[:, 1].tolist() == texts
-    assert table.iloc[:, 2].tolist() == [result.label for result in results]
-    assert table.iloc[:, 4].tolist() == pytest.approx([result.positive for result in results], abs=1e-6)
+    assert table.iloc[:, 2].tolist() == texts
+    assert table.iloc[:, 3].tolist() == [result.label for result in results]
+    assert table.iloc[:, 1].tolist() == pytest.approx([100 * result.positive for result in results], abs=1e-4)
 
 
 def test_labels_are_typed(open_page: OpenPage, golden_engine: Engine) -> None:

@@ -19,7 +19,8 @@ VALUES_SHOWN = 10  # a side of a heat map up to which each cell has room for its
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
 
-_FIRST_COLOUR = "#000001"  # Streamlit puts the first of chartCategoricalColors in its place
+# Streamlit puts colours of the theme in the place of these: the first of chartCategoricalColors, and the ground.
+_INK, _PAPER = "#000001", "#000038"
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" stands for a theme colour
 
 
@@ -64,9 +65,10 @@ def bars(scores: Mapping[str, float]) -> go.Figure:
         x=values,
         y=list(range(len(values))),  # places, not names: two long labels may look alike once cut
         orientation="h",
-        marker={"color": _FIRST_COLOUR, "opacity": [0.35 + 0.65 * value for value in values], "cornerradius": 3},
+        marker={"color": _INK, "opacity": [0.35 + 0.65 * value for value in values], "cornerradius": 3},
         text=[f"{value:.1%}" for value in values],
         textposition="outside",
+        textfont={"color": _INK},
         cliponaxis=False,
         customdata=[escape(name, width=80) for name in names],
         hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
@@ -78,9 +80,23 @@ def bars(scores: Mapping[str, float]) -> go.Figure:
         tickmode="array",
         tickvals=list(range(len(names))),
         ticktext=[escape(name) for name in names],
-        tickfont={"size": 14},
+        tickfont={"size": 14, "color": _INK},
     )
     return figure
+
+
+def _cell_numbers(values: np.ndarray) -> go.Scatter:
+    """The numbers of a heat map (R, C): paper on dense cells, ink on thin ones. Plotly's own choice is too faint."""
+    rows, columns = np.indices(values.shape)
+    flat = values.ravel()
+    return go.Scatter(
+        x=columns.ravel(),
+        y=rows.ravel(),
+        mode="text",
+        text=[f"{value:.2f}" for value in flat],
+        textfont={"color": [_PAPER if value >= 0.45 else _INK for value in flat]},
+        hoverinfo="skip",
+    )
 
 
 def ink_map(values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], names: Sequence[str]) -> go.Figure:
@@ -100,21 +116,24 @@ def ink_map(values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], 
         ygap=2,
         customdata=hover,
         hovertemplate="%{customdata}<br>%{z:.4f}<extra></extra>",
-        texttemplate="%{z:.2f}" if small else None,
         showscale=not small,
         colorbar={"orientation": "h", "thickness": 8, "len": 0.5, "y": -0.02, "yanchor": "top", "tickformat": ".0%"},
     )
     figure = _figure(trace, height=(40 if small else 90) + len(rows) * (44 if small else 24))
+    if small:
+        figure.add_trace(_cell_numbers(values))
     figure.update_xaxes(
         side="top",
         tickmode="array",
         tickvals=list(range(len(columns))),
         ticktext=[escape(name, width=10) for name in names],
+        tickfont={"color": _INK},
     )
     figure.update_yaxes(
         autorange="reversed",
         tickmode="array",
         tickvals=list(range(len(rows))),
         ticktext=[escape(row, width=22) for row in rows],
+        tickfont={"color": _INK},
     )
     return figure

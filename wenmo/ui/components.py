@@ -25,9 +25,14 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
 _MEMORY_POINTS = 60  # of the line in the sidebar: three minutes
 
 
+def literal(text: str) -> str:
+    """`text` for a place that reads Markdown, so that it is shown as it is."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
 def show_error(error: WenmoError) -> None:
     """The message in the reader's language. It may quote what was typed, so that it is shown literally."""
-    st.error(_MARKDOWN.sub(r"\\\1", error.text(language())))
+    st.error(literal(error.text(language())))
 
 
 def ask(key: str, inputs: object, work: Callable[[Engine], T]) -> T | None:
@@ -62,7 +67,7 @@ def examples(key: str, choices: Sequence[Example]) -> None:
     def fill(example: Example) -> None:
         st.session_state.update(example.fields)
 
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    with st.container(key=f"{key}_examples", horizontal=True, gap="small", vertical_alignment="center"):
         st.caption(say("app.examples"), width="content")
         for index, example in enumerate(choices):
             name = getattr(example.name, language())
@@ -84,10 +89,11 @@ def text_lines(label: str, *, key: str, limit: int, height: int, placeholder: st
     )
 
 
-def measure(label: str, value: float, *, text: str, explanation: str) -> None:
+def measure(label: str, value: float, *, text: str, explanation: str | None = None) -> None:
     """A number and its bar. `value` in [0, 1] is the length, `text` what is read."""
-    st.metric(label, text, help=explanation)
-    st.progress(min(1.0, max(0.0, value)))
+    with st.container(gap=None):
+        st.metric(label, text, help=explanation)
+        st.progress(min(1.0, max(0.0, value)))
 
 
 def pair_form() -> None:
@@ -150,11 +156,15 @@ def _pair_result(result: SimilarityResult, cosine: float) -> None:
 
 def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), numbers: Sequence[str] = ()) -> None:
     """A table that shows text literally; `bars` name the columns of probabilities, `numbers` those of plain figures."""
+    # In percent: Streamlit's own percent format has as many decimals as it likes.
+    shown = {
+        name: [100 * cast(float, cell) for cell in cells] if name in bars else cells for name, cells in columns.items()
+    }
     config: dict[str, Any] = {
-        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=1.0, format="percent") for name in bars
+        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=100.0, format="%.1f%%") for name in bars
     }
     config |= {name: st.column_config.NumberColumn(name, format="%.3f") for name in numbers}
-    st.dataframe(dict(columns), hide_index=True, column_config=config)
+    st.dataframe(shown, hide_index=True, column_config=config)
 
 
 def download(key: str, columns: Mapping[str, Sequence[object]]) -> None:
@@ -210,13 +220,15 @@ def status() -> None:
         return
     st.subheader(say("status.title"), anchor=False)
     loaded = engine.loaded_tasks()
-    st.caption(say("status.models"))
-    for task in TASKS:
-        st.text(engine.model_names[task], help=say("status.loaded" if task in loaded else "status.waiting"))
+    with st.container(gap="xxsmall"):
+        st.caption(say("status.models"))
+        for task in TASKS:
+            st.text(engine.model_names[task], help=say("status.loaded" if task in loaded else "status.waiting"))
     for key, resolved in (("device", engine.device), ("precision", engine.precision)):
-        st.caption(say(f"status.{key}"))
-        st.text(resolved.value)
-        st.text(resolved.reason_zh if language() == "zh" else resolved.reason)
+        with st.container(gap="xxsmall"):
+            st.caption(say(f"status.{key}"))
+            st.text(resolved.value)
+            st.caption(literal(resolved.reason_zh if language() == "zh" else resolved.reason))
     memory_line()
 
 
@@ -231,7 +243,7 @@ def memory_line() -> None:
     st.metric(
         say("status.memory"),
         say("status.mib", value=f"{used_mib:,.0f}"),
-        chart_data=history if len(history) > 1 else None,
+        chart_data=history if len(history) > 4 else None,
     )
     gpu = gpu_memory()
     if gpu is not None:

@@ -1,0 +1,47 @@
+"""Charts show what was typed, literally, and no more than there is room for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wenmo.ui import charts
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("<b>粗</b><br>", "&lt;b&gt;粗&lt;/b&gt;&lt;br&gt;"),
+        ("a&amp;b", "a&amp;amp;b"),
+        ("#000001", "&#35;000001"),  # would turn into a colour of the theme
+        ("一\n二\x00\u200b三", "一 二三"),
+        ("\x07", "␣"),
+    ],
+)
+def test_a_label_is_literal(text: str, label: str) -> None:
+    assert charts.escape(text) == label
+
+
+def test_a_label_is_cut_by_columns_of_which_a_chinese_character_takes_two() -> None:
+    assert charts.escape("墨" * 12) == "墨" * 12
+    assert charts.escape("墨" * 13) == "墨" * 12 + "…"
+    assert charts.escape("m" * 100_000, width=10) == "m" * 10 + "…"
+
+
+def test_bars_keep_the_order_and_stop_where_the_table_takes_over() -> None:
+    scores = {f"标签{number}": 1 / (number + 2) for number in range(200)}
+    (bar,) = charts.bars(scores).data
+    assert list(bar.x) == list(scores.values())[: charts.BARS_SHOWN]
+
+
+@pytest.mark.parametrize("side", [charts.VALUES_SHOWN, charts.VALUES_SHOWN + 1])
+def test_cells_carry_numbers_while_there_is_room_and_a_scale_after_that(side: int) -> None:
+    names = [str(number) for number in range(side)]
+    values = np.linspace(0, 1, side * side).reshape(side, side)
+    figure = charts.ink_map(values, rows=names, columns=names, names=names)
+    has_numbers = len(figure.data) == 2
+    assert has_numbers == (side == charts.VALUES_SHOWN)
+    assert figure.data[0].showscale is not has_numbers
+    if has_numbers:
+        assert figure.data[1].text[side] == f"{values[1, 0]:.2f}"  # first cell of the second row
+        assert (figure.data[1].x[side], figure.data[1].y[side]) == (0, 1)
