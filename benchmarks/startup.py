@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -25,6 +23,7 @@ from typing import Any
 import psutil
 from playwright.sync_api import sync_playwright
 
+from benchmarks.machine import machine
 from docs.screenshots import launch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,19 +92,12 @@ def measure() -> dict[str, float]:
             browser.close()
 
 
-def _machine() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
-    return f"{platform.processor()}, {os.cpu_count()} cores"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     runs = [measure() for _ in range(parser.parse_args().runs)]
     medians = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
-    print(json.dumps({"benchmark": "startup", "machine": _machine(), "runs": len(runs), **medians}, ensure_ascii=False))
+    print(json.dumps({"benchmark": "startup", "machine": machine(), "runs": len(runs), **medians}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -110,14 +110,26 @@ def _positive(text: str) -> int:
 
 def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="bundled name, hub id or folder (default: the bundled model of the task)")
-    parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (WENMO_PRECISION, auto)")
+    parser.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (WENMO_PRECISION, auto)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
+    parser.add_argument(
+        "--uncalibrated",
+        action="store_const",
+        const=False,
+        dest="calibrated",
+        help="probabilities of the bare logits, as ModelScope gives them (WENMO_CALIBRATED=0)",
+    )
 
 
 def _engine(options: argparse.Namespace, task: str) -> Engine:
     from wenmo.settings import Settings
 
-    given: dict[str, Any] = {"device": options.device, "precision": options.precision, f"{task}_model": options.model}
+    given: dict[str, Any] = {
+        "device": options.device,
+        "precision": options.precision,
+        "calibrated": options.calibrated,
+        f"{task}_model": options.model,
+    }
     return Settings.read(**given).build_engine()
 
 
@@ -156,13 +168,19 @@ def _run(options: argparse.Namespace) -> None:
 def _eval(options: argparse.Namespace) -> None:
     from wenmo.training.evaluate import ENGINE_TASK, evaluate
 
+    engine = _engine(options, ENGINE_TASK[options.task])
+    against = None
+    if engine.precision.value != "fp32":  # what the precision costs is told on the same rows
+        options.precision = "fp32"
+        against = _engine(options, ENGINE_TASK[options.task])
     evaluation = evaluate(
-        _engine(options, ENGINE_TASK[options.task]),
+        engine,
         options.task,
         options.file,
         limit=options.limit,
         labels=options.labels,
         template=options.template,
+        against=against,
         progress=lambda done, of: print(f"\r{done:,} of {of:,}", end="", file=sys.stderr, flush=True),
     )
     print(file=sys.stderr)

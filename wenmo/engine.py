@@ -20,7 +20,7 @@ from wenmo.tasks import sentiment as sentiment_task
 from wenmo.tasks import similarity as similarity_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.encode import encode_pairs, encode_texts
-from wenmo.types import TASKS, Precision, Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
+from wenmo.types import TASKS, Precision, Reading, Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import Runtime
@@ -32,7 +32,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What is loaded for a task. `name` is what was asked for, `max_length` counts pieces."""
+    """What is loaded for a task.
+
+    `name` is what was asked for, `max_length` counts pieces. `temperatures` are those that the engine divides logits
+    by before it makes probabilities of them: the checkpoint's, or 1 where it has none or the engine is uncalibrated.
+    """
 
     name: str
     folder: Path
@@ -42,6 +46,7 @@ class ModelInfo:
     hidden_size: int
     parameters: int
     max_length: int
+    temperatures: Mapping[Reading, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,10 @@ class _Loaded:
         return self.info.labels
 
     @property
+    def temperatures(self) -> Mapping[Reading, float]:
+        return self.info.temperatures
+
+    @property
     def max_length(self) -> int:
         return self.info.max_length
 
@@ -64,9 +73,10 @@ class _Loaded:
 class Engine:
     """Sentence similarity, sentiment and zero-shot classification over StructBERT.
 
-    `device`: auto, cpu, cuda, cuda:N. `precision`: auto, fp32, fp16, bf16. `models`: for each task a bundled name, a
-    hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the pieces of an
-    input for checkpoints that do not say themselves (512). `make_runtime` replaces what computes the forward.
+    `device`: auto, cpu, cuda, cuda:N. `precision`: auto, fp32, fp16, bf16, int8 (on a CPU). `models`: for each task a
+    bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
+    pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
+    that a checkpoint carries, as ModelScope does, which knows none. `make_runtime` replaces what computes the forward.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -80,6 +90,7 @@ class Engine:
         precision: str = "auto",
         models: Mapping[str, str | Path] | None = None,
         sequence_length: int | None = None,
+        calibrated: bool = True,
         make_runtime: Callable[[Checkpoint], Runtime] | None = None,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
@@ -96,6 +107,7 @@ class Engine:
             task: str((models or {}).get(task) or DEFAULT_MODELS[task]) for task in TASKS
         }
         self._sequence_length = sequence_length
+        self.calibrated = calibrated
         self._make_runtime = make_runtime or self._torch_runtime
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
@@ -106,7 +118,12 @@ class Engine:
         for window in _windows(_pairs(pairs)):
             model = self._model("similarity")
             encodings = encode_pairs(model.tokenizer, window, max_length=model.max_length)
-            results += similarity_task.decode(model.runtime.logits(encodings), encodings, labels=model.labels)
+            results += similarity_task.decode(
+                model.runtime.logits(encodings),
+                encodings,
+                labels=model.labels,
+                temperature=model.temperatures["similarity"],
+            )
         return results
 
     def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
@@ -115,7 +132,12 @@ class Engine:
         for window in _windows(_texts(texts)):
             model = self._model("sentiment")
             encodings = encode_texts(model.tokenizer, window, max_length=model.max_length)
-            results += sentiment_task.decode(model.runtime.logits(encodings), encodings, labels=model.labels)
+            results += sentiment_task.decode(
+                model.runtime.logits(encodings),
+                encodings,
+                labels=model.labels,
+                temperature=model.temperatures["sentiment"],
+            )
         return results
 
     def zero_shot(
@@ -135,15 +157,20 @@ class Engine:
             encodings = zero_shot_task.encode(
                 model.tokenizer, window, parsed.names, template=template, max_length=model.max_length
             )
-            logits = model.runtime.logits(encodings)
-            results += zero_shot_task.decode(logits, encodings, labels=parsed, multi_label=multi_label)
+            results += zero_shot_task.decode(
+                model.runtime.logits(encodings),
+                encodings,
+                labels=parsed,
+                multi_label=multi_label,
+                temperatures=model.temperatures,
+            )
         return results
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(N, H) float32: the mean of the last layer of the similarity model over a text's pieces.
 
-        Made for no such use, the vectors are a cheap and weaker stand-in for `similarity`: one forward a text instead
-        of one a pair.
+        A cheaper and weaker stand-in for `similarity`: one forward a text instead of one a pair. The bundled model was
+        trained for both uses; ModelScope's similarity checkpoints were not, and their cosines all lie near 1.
         """
         checked = _texts(texts)
         model = self._model("similarity")
@@ -221,6 +248,7 @@ class Engine:
             hidden_size=checkpoint.config.hidden_size,
             parameters=checkpoint.parameters,
             max_length=checkpoint.max_length,
+            temperatures=checkpoint.temperatures if self.calibrated else dict.fromkeys(checkpoint.temperatures, 1.0),
         )
         return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=self._make_runtime(checkpoint))
 

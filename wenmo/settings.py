@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     similarity_model: str = DEFAULT_MODELS["similarity"]
     sentiment_model: str = DEFAULT_MODELS["sentiment"]
     zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
+    calibrated: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
         return Engine(
             device=self.device,
             precision=self.precision,
+            calibrated=self.calibrated,
             models={
                 "similarity": self.similarity_model,
                 "sentiment": self.sentiment_model,

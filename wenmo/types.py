@@ -11,8 +11,18 @@ T = TypeVar("T")
 TaskName = Literal["similarity", "sentiment", "zero_shot"]
 TASKS: tuple[TaskName, ...] = ("similarity", "sentiment", "zero_shot")
 
-Precision = Literal["fp32", "fp16", "bf16"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+# What a probability is of, each with a calibration temperature of its own: a single-label answer of a zero-shot model
+# is a softmax over labels, a multi-label one over contradiction and entailment, and `nli` over all three logits.
+Reading = Literal["similarity", "sentiment", "single_label", "multi_label", "nli"]
+READINGS: Mapping[TaskName, tuple[Reading, ...]] = {
+    "similarity": ("similarity",),
+    "sentiment": ("sentiment",),
+    "zero_shot": ("single_label", "multi_label", "nli"),
+}
+UNCALIBRATED: Mapping[Reading, float] = {reading: 1.0 for readings in READINGS.values() for reading in readings}
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)

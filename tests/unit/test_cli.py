@@ -116,8 +116,18 @@ def test_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["eval", "sentiment", str(tmp_path / "file.parquet"), "--model", GOLDEN_MODELS["sentiment"]]
     assert main([*arguments, *EXACT, "--limit", "2"]) == 0
     report = _last_json(capsys.readouterr().out)
-    assert set(report) == {"task", "model", "precision", "n", "accuracy", "macro_f1", "ece", "seconds"}
+    assert {"task", "model", "n", "accuracy", "accuracy_interval", "macro_f1", "ece", "seconds"} < set(report)
     assert (report["task"], report["precision"], report["n"]) == ("sentiment", "fp32", 2)
+    assert report["calibrated"] and report["against"] is None
+
+
+def test_eval_tells_what_a_precision_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pa.table({"text": ["好", "坏", "一般"], "label": [1, 0, 1]}), tmp_path / "file.parquet")
+    arguments = ["eval", "sentiment", str(tmp_path / "file.parquet"), "--model", GOLDEN_MODELS["sentiment"]]
+    assert main([*arguments, "--device", "cpu", "--precision", "int8", "--uncalibrated"]) == 0
+    report = _last_json(capsys.readouterr().out)
+    assert (report["precision"], report["calibrated"]) == ("int8", False)
+    assert report["against"]["precision"] == "fp32" and 0 <= report["against"]["decisions_changed"] <= 1
 
 
 def test_models_lists_what_is_bundled_and_known(tmp_path: Path) -> None:

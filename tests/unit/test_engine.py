@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,3 +235,40 @@ def test_close_lets_go_and_a_later_call_loads_again(golden_models: dict[str, str
     engine.close()
     assert engine.loaded_tasks() == ()
     assert engine.sentiment(["好"])[0].positive == before
+
+
+def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[str, str], tmp_path: Path) -> None:
+    """A checkpoint with temperatures: other probabilities, the same logits and ranking; without them, as ModelScope."""
+    given = {
+        "similarity": {"similarity": 2.0},
+        "sentiment": {"sentiment": 0.5},
+        "zero_shot": {"single_label": 3.0, "multi_label": 1.5, "nli": 2.0},
+    }
+    folders = {}
+    for task, calibration in given.items():
+        folders[task] = shutil.copytree(golden_models[task], tmp_path / task)
+        path = folders[task] / "configuration.json"
+        configuration = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**configuration, "calibration": calibration}), encoding="utf-8")
+
+    def probability(logits: tuple[float, ...], place: int, temperature: float) -> float:
+        weights = [math.exp(logit / temperature) for logit in logits]
+        return weights[place] / sum(weights)
+
+    labels = ["体育", "科技", "天气"]
+    with Engine(device="cpu", models=folders) as engine:
+        pair = engine.similarity([("今天下雨", "今天有雨")])[0]
+        assert pair.similarity == pytest.approx(probability(pair.logits[0], 1, 2.0))
+        mood = engine.sentiment(["很好"])[0]
+        assert mood.positive == pytest.approx(probability(mood.logits[0], 1, 0.5))
+        one = engine.zero_shot(["今天下雨"], labels=labels)[0]
+        entailment = tuple(row[0] for row in one.logits)
+        assert one.scores["天气"] == pytest.approx(probability(entailment, 2, 3.0))
+        many = engine.zero_shot(["今天下雨"], labels=labels, multi_label=True)[0]
+        assert many.scores["科技"] == pytest.approx(probability((many.logits[1][2], many.logits[1][0]), 1, 1.5))
+        assert engine.model_info("zero_shot").temperatures == given["zero_shot"]
+    with Engine(device="cpu", models=folders, calibrated=False) as engine:
+        bare = engine.similarity([("今天下雨", "今天有雨")])[0]
+        assert bare.logits == pair.logits
+        assert bare.similarity == pytest.approx(probability(bare.logits[0], 1, 1.0))
+        assert set(engine.model_info("zero_shot").temperatures.values()) == {1.0}

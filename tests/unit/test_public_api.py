@@ -33,7 +33,7 @@ def test_engine_signatures() -> None:
         return [name for name in inspect.signature(function).parameters if name != "self"]  # type: ignore[arg-type]
 
     engine = wenmo.Engine
-    assert parameters(engine) == ["device", "precision", "models", "sequence_length", "make_runtime"]
+    assert parameters(engine) == ["device", "precision", "models", "sequence_length", "calibrated", "make_runtime"]
     assert parameters(engine.similarity) == ["pairs"]
     assert parameters(engine.sentiment) == ["texts"]
     assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label"]

@@ -17,7 +17,13 @@ import torch
 from wenmo.errors import DeviceError
 from wenmo.types import PRECISIONS, Precision, Resolved
 
-DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# The type of the weights that are no 8-bit integers.
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "int8": torch.float32,
+}
 
 
 class HalfStorageLinear(torch.nn.Linear):
@@ -72,7 +78,12 @@ def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
         names = ", ".join(("auto", *PRECISIONS))
         raise DeviceError(f"Unknown precision {wanted!r}. Use one of {names}.", f"未知精度 {wanted!r}。可用：{names}。")
     precision: Precision = wanted
-    if precision == "fp32" or on_gpu:
+    if precision == "int8" and on_gpu:
+        raise DeviceError(
+            "int8 runs on a CPU only. Use fp16 on a GPU, or device='cpu'.",
+            "int8 只能在 CPU 上运行。GPU 上请用 fp16，或设 device='cpu'。",
+        )
+    if precision in ("fp32", "int8") or on_gpu:
         return Resolved(value=precision, reason="as asked", reason_zh="按设置")
     fast = has_fast_half(DTYPES[precision])
     if fast.value:
@@ -86,7 +97,7 @@ def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
 
 def computes_natively(precision: Precision, device: str) -> bool:
     """Whether arithmetic itself runs in `precision` on `device`."""
-    return precision == "fp32" or device.startswith("cuda") or has_fast_half(DTYPES[precision]).value
+    return precision in ("fp32", "int8") or device.startswith("cuda") or has_fast_half(DTYPES[precision]).value
 
 
 def _gigaflops(dtype: torch.dtype, *, size: int, seconds: float) -> float:

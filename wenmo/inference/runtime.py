@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
+from wenmo.inference.int8 import quantize_encoder
 from wenmo.inference.padding import pad
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
@@ -52,7 +53,9 @@ class TorchRuntime:
         )
         for name, buffer in list(model.named_buffers()):
             _set_buffer(model, name, _fresh_buffer(name, buffer, device))
-        if native:
+        if precision == "int8":
+            quantize_encoder(model)
+        elif native:
             model.to(dtype)  # type: ignore[arg-type]
         elif dtype is not torch.float32:
             for module in model.modules():

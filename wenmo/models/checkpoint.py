@@ -1,7 +1,7 @@
 """A StructBERT checkpoint in ModelScope's folder layout, read without running any code of its own.
 
     config.json          sizes (model_type structbert); StructBERT is BERT's architecture
-    configuration.json   ModelScope's: task, preprocessor, where the labels are
+    configuration.json   ModelScope's: task, preprocessor, where the labels are; our own field `calibration`
     vocab.txt            WordPiece vocabulary
     model.safetensors or pytorch_model.bin
     label_mapping.json   sometimes
@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from wenmo.errors import CheckpointError
 from wenmo.inference.tokenizer import Tokenizer
 from wenmo.models.labels import label_names
-from wenmo.types import TaskName
+from wenmo.types import READINGS, Reading, TaskName
 
 if TYPE_CHECKING:
     from transformers import BertConfig
@@ -70,6 +70,7 @@ class Checkpoint:
     labels: tuple[str, ...]
     max_length: int
     tokenizer: Tokenizer
+    temperatures: Mapping[Reading, float]
     parameters: int
     weights: Mapping[str, torch.Tensor]
 
@@ -144,9 +145,24 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
         labels=labels,
         max_length=min(max_length, bert_config.max_position_embeddings),
         tokenizer=tokenizer,
+        temperatures=_temperatures(folder, configuration, own_task),
         parameters=sum(tensor.numel() for tensor in weights.values()),
         weights=weights,
     )
+
+
+def _temperatures(folder: Path, configuration: Mapping[str, Any], task: TaskName) -> dict[Reading, float]:
+    """The calibration of configuration.json, `{"calibration": {"similarity": 1.3}}`; 1 where there is none."""
+    given = configuration.get("calibration", {})
+    temperatures: dict[Reading, float] = dict.fromkeys(READINGS[task], 1.0)
+    if not isinstance(given, dict) or set(given) - set(temperatures):
+        raise _bad_value(folder, "configuration.json", "calibration", given)
+    for reading in temperatures:
+        value = given.get(reading, 1.0)
+        if type(value) not in (int, float) or not 0.05 <= value <= 20:
+            raise _bad_value(folder, "configuration.json", f"calibration.{reading}", value)
+        temperatures[reading] = float(value)
+    return temperatures
 
 
 def _read_json(folder: Path, name: str) -> dict[str, Any]:

@@ -13,10 +13,13 @@ from wenmo.types import SentimentResult
 POSITIVE = 1  # the logit of the positive label in ModelScope's checkpoints
 
 
-def decode(logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Sequence[str]) -> list[SentimentResult]:
+def decode(
+    logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Sequence[str], temperature: float = 1.0
+) -> list[SentimentResult]:
     """Results of `logits` (N, 2), in order."""
+    all_probabilities = softmax(logits, temperature=temperature)
     results = []
-    for row, probabilities, encoding in zip(logits, softmax(logits), encodings, strict=True):
+    for row, probabilities, encoding in zip(logits, all_probabilities, encodings, strict=True):
         scores = best_first(labels, probabilities)
         label, score = next(iter(scores.items()))
         results.append(

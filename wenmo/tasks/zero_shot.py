@@ -10,7 +10,7 @@ Each (text, hypothesis) pair has logits of its own; only the softmax at the end 
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from wenmo.errors import InputError
 from wenmo.inference.tokenizer import Encoding, Tokenizer
 from wenmo.tasks.scores import best_first, softmax
-from wenmo.types import ZeroShotResult
+from wenmo.types import UNCALIBRATED, Reading, ZeroShotResult
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline
 DEFAULT_TEMPLATE = "{}"
@@ -108,16 +108,22 @@ def encode(
 
 
 def decode(
-    logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Labels, multi_label: bool
+    logits: np.ndarray,
+    encodings: Sequence[Encoding],
+    *,
+    labels: Labels,
+    multi_label: bool,
+    temperatures: Mapping[Reading, float] = UNCALIBRATED,
 ) -> list[ZeroShotResult]:
     """Results of `logits` (texts * labels, 3), in the order of the texts."""
     count = len(labels.names)
     each_alone = multi_label or count == 1
     per_text = logits.reshape(-1, count, 3)
     if each_alone:
-        probabilities = softmax(per_text[:, :, [CONTRADICTION, ENTAILMENT]])[:, :, 1]  # (texts, labels)
+        two = per_text[:, :, [CONTRADICTION, ENTAILMENT]]
+        probabilities = softmax(two, temperature=temperatures["multi_label"])[:, :, 1]  # (texts, labels)
     else:
-        probabilities = softmax(per_text[:, :, ENTAILMENT])
+        probabilities = softmax(per_text[:, :, ENTAILMENT], temperature=temperatures["single_label"])
     results = []
     for index, row in enumerate(probabilities):
         scores = best_first(labels.names, row)

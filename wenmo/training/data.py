@@ -4,7 +4,8 @@ A stage's examples are three arrays of equal length (`Examples`): the index of t
 the label. Texts are tokenised once into a `PieceStore`. Batches hold examples of nearly the same length, so that almost
 no padding is computed; their order depends on nothing but (seed, epoch), so that a run can be resumed at any batch.
 
-Only files named train or pretrain are read here; dev files are read for the progress figures, test files never.
+Only files named train or pretrain are trained on; dev files give the progress figures and temperatures, test files are
+never read.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from wenmo.errors import InputError
 from wenmo.inference.padding import pad
 from wenmo.inference.tokenizer import Tokenizer
 from wenmo.models.checkpoint import NLI_LABELS
-from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 
 NO_LABEL = -100  # torch's cross_entropy ignores it
 
@@ -42,6 +42,22 @@ class Examples:
 
     def take(self, indices: np.ndarray) -> Examples:
         return Examples(first=self.first[indices], second=self.second[indices], label=self.label[indices])
+
+    def swapped(self, where: np.ndarray) -> Examples:
+        """First and second text exchanged `where` (N,) is true."""
+        return Examples(
+            first=np.where(where, self.second, self.first),
+            second=np.where(where, self.first, self.second),
+            label=self.label,
+        )
+
+    def separated(self) -> Examples:
+        """2 N single texts: all first ones, then all second ones; both keep the label of their pair."""
+        return Examples(
+            first=np.concatenate([self.first, self.second]),
+            second=np.full(2 * len(self), -1, np.int32),
+            label=np.concatenate([self.label, self.label]),
+        )
 
     @staticmethod
     def join(parts: Sequence[Examples]) -> Examples:
@@ -95,10 +111,17 @@ def sample(rows: int, share: float, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[: int(rows * share)])
 
 
-def repeated_rows(path: Path, repeat: Mapping[str, int]) -> np.ndarray:
-    """Indices of the rows, those of a source in `repeat` (source -> times) as many times as it says."""
-    (sources,) = read(path, "source")
-    return np.repeat(np.arange(len(sources)), [repeat.get(source, 1) for source in sources])
+def held_out_rows(rows: int) -> np.ndarray:
+    """The 2% of a training file that are not trained on: temperatures are fitted on them and on the dev files."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[: rows // 50])
+
+
+def drawn_rows(
+    rows: np.ndarray, sources: Sequence[str], times: Mapping[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """An epoch's draw of `rows`: each source as often as `times` says, 2.5 being twice, and half of them once more."""
+    wanted = np.asarray([times.get(sources[row], 1.0) for row in rows])
+    return np.repeat(rows, (wanted + rng.random(len(rows))).astype(int))
 
 
 def similarity_examples(path: Path, store: PieceStore) -> Examples:
@@ -121,53 +144,108 @@ def nli_examples(path: Path, store: PieceStore) -> Examples:
     return Examples(first=store.add(premise), second=store.add(hypothesis), label=ids)
 
 
-class TopicHypotheses:
-    """Topic texts turned into entailment pairs, drawn anew each epoch: so labels that were never seen can be scored.
+@dataclass(frozen=True, kw_only=True)
+class LabelSet:
+    """Texts that each have one of `names`; for a name several wordings may stand, the first of them being the name."""
 
-    For each text drawn: its own label in a template entails; `negatives` other labels of the same label set contradict.
+    texts: np.ndarray  # (N,) int32, indices of a PieceStore
+    label: np.ndarray  # (N,), indices of `names`
+    names: Sequence[Sequence[str]]
+
+
+def label_sets(
+    folder: Path, store: PieceStore, *, wordings: Mapping[str, Sequence[str]], moods: Sequence[Sequence[str]]
+) -> tuple[dict[str, LabelSet], dict[str, LabelSet]]:
+    """The topic texts by task, to train on and held out; and the sentiment texts as a task of their own.
+
+    `wordings` are other names of a label. `moods` are pairs of a word for positive and one for negative.
+    """
+    texts, labels, tasks = read(folder / "topics" / "train.parquet", "text", "label", "task")
+    names: dict[str, list[str]] = json.loads((folder / "topics" / "labels.json").read_text(encoding="utf-8"))
+    chosen, held = {}, {}
+    left_out = set(held_out_rows(len(texts)).tolist())
+
+    def label_set(rows: list[int], task: str) -> LabelSet:
+        return LabelSet(
+            texts=store.add([texts[row] for row in rows]),
+            label=np.asarray([names[task].index(labels[row]) for row in rows], dtype=np.int64),
+            names=[[name, *wordings.get(name, ())] for name in names[task]],
+        )
+
+    for task in sorted(set(tasks)):
+        rows = [row for row, row_task in enumerate(tasks) if row_task == task]
+        chosen[task] = label_set([row for row in rows if row not in left_out], task)
+        held[task] = label_set([row for row in rows if row in left_out], task)
+    reviews, mood = read(folder / "sentiment" / "train.parquet", "text", "label")
+    chosen["mood"] = LabelSet(
+        texts=store.add(reviews),
+        label=np.asarray(mood, dtype=np.int64),
+        names=[[negative for _, negative in moods], [positive for positive, _ in moods]],
+    )
+    return chosen, held
+
+
+class TopicGroups:
+    """Topic texts beside hypotheses, drawn anew for each epoch, so that labels that were never seen can be scored.
+
+    For each text a group of hypotheses in one template: its own label, then others of the same label set. A label is
+    worded by its own name in 7 of 10 groups, else by one of its other wordings.
     """
 
-    def __init__(self, folder: Path, store: PieceStore, *, templates: Sequence[str], negatives: int) -> None:
-        texts, labels, tasks = read(folder / "train.parquet", "text", "label", "task")
-        label_sets: dict[str, list[str]] = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-        self._texts = store.add(texts)
-        self._negatives = negatives
-        names = sorted({name for label_set in label_sets.values() for name in label_set} | set(labels))
-        name_index = {name: index for index, name in enumerate(names)}
-        hypotheses = store.add([template.format(name) for name in names for template in templates])
-        self._hypotheses = hypotheses.reshape(len(names), len(templates))  # (names, templates)
-        self._label = np.asarray([name_index[name] for name in labels])
-        self._rows_of_task = {
-            task: np.flatnonzero(np.asarray([row_task == task for row_task in tasks])) for task in sorted(set(tasks))
-        }
-        self._label_set = {
-            task: np.asarray([name_index[name] for name in label_sets[task]]) for task in self._rows_of_task
-        }
+    def __init__(
+        self,
+        sets: Mapping[str, LabelSet],
+        store: PieceStore,
+        *,
+        draw: Mapping[str, int],
+        templates: Sequence[str],
+        group: int,
+    ) -> None:
+        """`draw`: texts an epoch by task; `group`: hypotheses a text, fewer where the label set is smaller."""
+        self._sets = {task: sets[task] for task in sorted(draw)}
+        self._draw = draw
+        self._group = group
+        self._hypotheses: dict[str, list[np.ndarray]] = {}  # task -> a name -> (wordings, templates)
+        self._templates = len(templates)
+        for task, label_set in self._sets.items():
+            self._hypotheses[task] = [
+                store.add([template.format(word) for word in words for template in templates]).reshape(len(words), -1)
+                for words in label_set.names
+            ]
 
-    def draw(self, share: float, rng: np.random.Generator) -> Examples:
-        """Entailed and contradicted hypotheses for `share` of the texts."""
+    def draw(self, rng: np.random.Generator) -> Iterator[tuple[Examples, int]]:
+        """For each task its examples, group after group with the true one first, and the size of its groups."""
+        for task, label_set in self._sets.items():
+            wanted, there = self._draw[task], len(label_set.texts)
+            rows = np.concatenate([rng.permutation(there) for _ in range(-(-wanted // there))])[:wanted]
+            names = len(label_set.names)
+            count = min(self._group, names)
+            first = np.repeat(label_set.texts[rows], count)
+            second = np.empty((len(rows), count), dtype=np.int32)
+            for place, row in enumerate(rows):
+                true = int(label_set.label[row])
+                others = rng.choice(names - 1, count - 1, replace=False)
+                others += others >= true
+                template = int(rng.integers(self._templates))
+                other_wording = rng.random() >= 0.7
+                seed = int(rng.integers(1 << 30))
+                for column, name in enumerate((true, *others.tolist())):
+                    words = self._hypotheses[task][name]
+                    # One seed a group: where all names have as many wordings, the same one of each is taken.
+                    word = seed % len(words) if other_wording else 0
+                    second[place, column] = words[word, template]
+            yield (
+                Examples(first=first, second=second.reshape(-1), label=np.zeros(len(first), np.int64)),
+                count,
+            )
+
+    def pairs(self, rng: np.random.Generator) -> Examples:
+        """Texts and their own labels, one bare wording each, labelled 1: to be near as vectors."""
         parts = []
-        for task, rows in self._rows_of_task.items():
-            rows = rng.permutation(rows)[: int(len(rows) * share)]
-            label_set = self._label_set[task]
-            true = self._label[rows]
-            parts.append(self._pairs(rows, true, ENTAILMENT, rng))
-            for _ in range(min(self._negatives, len(label_set) - 1)):
-                wrong = rng.choice(label_set, len(rows))
-                clash = wrong == true
-                while clash.any():
-                    wrong[clash] = rng.choice(label_set, int(clash.sum()))
-                    clash = wrong == true
-                parts.append(self._pairs(rows, wrong, CONTRADICTION, rng))
+        for examples, count in self.draw(rng):
+            true = examples.take(np.arange(0, len(examples), count))
+            parts.append(Examples(first=true.first, second=true.second, label=np.ones(len(true), np.int64)))
         return Examples.join(parts)
-
-    def _pairs(self, rows: np.ndarray, names: np.ndarray, label: int, rng: np.random.Generator) -> Examples:
-        templates = rng.integers(self._hypotheses.shape[1], size=len(rows))
-        return Examples(
-            first=self._texts[rows],
-            second=self._hypotheses[names, templates],
-            label=np.full(len(rows), label, np.int64),
-        )
 
 
 # Widths are multiples of 8 pieces: every new shape of a matrix product costs the CPU library a kernel compilation, and
@@ -215,6 +293,10 @@ class Batch:
             attention_mask=self.attention_mask.to(device),
             label=self.label.to(device),
         )
+
+    def pieces(self) -> int:
+        """Real pieces, padding not counted."""
+        return int(self.attention_mask.sum())
 
 
 def collate(

@@ -1,8 +1,19 @@
-"""Fine-tuning the shared encoder on one task: pairs, single texts, or entailment with topics as hypotheses."""
+"""Fine-tuning the shared encoder: what a step of each kind learns from.
+
+- `LabelledBatches`: texts or pairs with a label each; cross-entropy.
+- `TopicBatches`: a text beside several hypotheses made of topic names, of which one is true; the softmax over the
+  entailment logits, which is how a zero-shot answer is read off, and entailment against contradiction for each.
+- `ContrastiveBatches`: sentences alone, mean-pooled; pairs of the same meaning end up near, others far.
+
+The steps of all parts of a task are shuffled together in every epoch. Teachers are models whose averaged probabilities
+stand in for part of the labels (Hinton et al., 2015, arXiv 1503.02531).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,9 +21,12 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 from wenmo.training.data import (
+    Batch,
     Examples,
     PieceStore,
+    TopicGroups,
     collate_examples,
     example_lengths,
     in_order,
@@ -21,68 +35,200 @@ from wenmo.training.data import (
 from wenmo.training.loop import Schedule, Step, epoch_rng, step_rng
 
 
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """The model that is trained, how its inputs are made, and who teaches it."""
+
+    model: BertForSequenceClassification
+    store: PieceStore
+    tokenizer: Tokenizer
+    max_length: int
+    label_smoothing: float
+    teachers: Sequence[BertForSequenceClassification] = field(default=())
+    teaching: float = 0.0  # share of the teachers' probabilities in the targets
+
+    def batch(self, examples: Examples) -> Batch:
+        return collate_examples(examples, self.store, self.tokenizer, max_length=self.max_length).to(self.model.device)
+
+    def lengths(self, examples: Examples) -> np.ndarray:
+        return example_lengths(examples, self.store, max_length=self.max_length)
+
+    def loss(
+        self, batch: Batch, truth: torch.Tensor, read: Callable[[torch.Tensor], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy of `read(logits)` against `truth` (ids) mixed with the teachers'; and the logits (B, labels).
+
+        `read` turns the logits (B, labels) of the classifier into those of the decision, (decisions, choices).
+        """
+        logits = classify(self.model, batch)
+        choices = read(logits)
+        loss = F.cross_entropy(choices, truth, label_smoothing=self.label_smoothing)
+        if self.teachers:
+            with torch.no_grad():
+                taught = torch.stack([read(classify(teacher, batch)).softmax(-1) for teacher in self.teachers]).mean(0)
+            loss = (1 - self.teaching) * loss + self.teaching * F.cross_entropy(choices, taught)
+        return loss, logits
+
+
+def classify(model: BertForSequenceClassification, batch: Batch) -> torch.Tensor:
+    """The logits (B, labels), in float32."""
+    logits: torch.Tensor = model(
+        input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
+    ).logits
+    return logits.float()
+
+
+class Part(Protocol):
+    """One kind of steps."""
+
+    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
+        """Those of an epoch, of at most `tokens` pieces each; what a step draws depends on its number alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledBatches:
+    """`draw` gives an epoch's examples; `symmetric` swaps the two texts at random."""
+
+    draw: Callable[[np.random.Generator], Examples]
+    symmetric: bool = False
+
+    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
+        examples = self.draw(rng)
+
+        def make(rows: np.ndarray) -> Callable[[Schedule, int], Step]:
+            def step(schedule: Schedule, number: int) -> Step:
+                chosen = examples.take(rows)
+                if self.symmetric:
+                    chosen = chosen.swapped(step_rng(schedule, number).random(len(rows)) < 0.5)
+                batch = learner.batch(chosen)
+                return Step(
+                    loss=lambda: learner.loss(batch, batch.label, lambda logits: logits)[0], tokens=batch.pieces()
+                )
+
+            return step
+
+        return [make(rows) for rows in plan_epoch(learner.lengths(examples), tokens=tokens, rng=rng)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicBatches:
+    """Groups of hypotheses for one text each, see TopicGroups."""
+
+    groups: TopicGroups
+
+    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
+        def make(examples: Examples, count: int) -> Callable[[Schedule, int], Step]:
+            def step(schedule: Schedule, number: int) -> Step:
+                batch = learner.batch(examples)
+                true = torch.zeros(len(examples) // count, dtype=torch.long, device=batch.label.device)
+
+                def loss() -> torch.Tensor:
+                    # The true hypothesis is the first of its group; the model cannot see that, it reads each alone.
+                    best, logits = learner.loss(
+                        batch, true, lambda logits: logits[:, ENTAILMENT].reshape(len(true), count)
+                    )
+                    alone = logits[:, [ENTAILMENT, CONTRADICTION]].reshape(len(true), count, 2)
+                    false = torch.ones(count, dtype=torch.long, device=true.device)
+                    false[0] = 0
+                    each = F.cross_entropy(alone.flatten(0, 1), false.repeat(len(true)))
+                    # Neutral has no part in either reading; kept small, so that its logit does not drift.
+                    return best + 0.5 * each + 0.01 * logits.square().mean()
+
+                return Step(loss=loss, tokens=batch.pieces())
+
+            return step
+
+        steps = []
+        for examples, count in self.groups.draw(rng):
+            longest = learner.lengths(examples).reshape(-1, count).max(axis=1)
+            for texts in plan_epoch(longest, tokens=tokens // count, rng=rng):
+                rows = (texts[:, None] * count + np.arange(count)).reshape(-1)
+                steps.append(make(examples.take(rows), count))
+        return steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveBatches:
+    """Pairs with labels 0 and 1, each sentence encoded alone; see `contrast`."""
+
+    draw: Callable[[np.random.Generator], Examples]
+    weight: float
+
+    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
+        examples = self.draw(rng)
+
+        def make(rows: np.ndarray) -> Callable[[Schedule, int], Step]:
+            def step(schedule: Schedule, number: int) -> Step:
+                chosen = examples.take(rows)
+                batch = learner.batch(chosen.separated())
+
+                def loss() -> torch.Tensor:
+                    first, second = mean_pooled(learner.model, batch).chunk(2)
+                    same_text = torch.from_numpy(chosen.second[:, None] == chosen.second[None, :]).to(first.device)
+                    label = batch.label[: len(rows)]
+                    return self.weight * contrast(first, second, label, same_text)
+
+                return Step(loss=loss, tokens=batch.pieces())
+
+            return step
+
+        longest = learner.lengths(examples.separated()).reshape(2, -1).max(axis=0)
+        return [make(rows) for rows in plan_epoch(longest, tokens=tokens // 2, rng=rng) if len(rows) > 1]
+
+
+def mean_pooled(model: BertForSequenceClassification, batch: Batch) -> torch.Tensor:
+    """(B, H) float32: the mean of the last layer over the pieces, as `Engine.embed` computes it."""
+    hidden = model.bert(
+        input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
+    ).last_hidden_state.float()
+    weight = batch.attention_mask[:, :, None].float()
+    return (hidden * weight).sum(1) / weight.sum(1)
+
+
+def contrast(
+    first: torch.Tensor, second: torch.Tensor, label: torch.Tensor, same_text: torch.Tensor, *, scale: float = 20.0
+) -> torch.Tensor:
+    """Two losses on the cosines of all first (B, H) with all second (B, H) sentences.
+
+    InfoNCE (van den Oord et al., 2018, arXiv 1807.03748): a sentence's partner, where `label` is 1, against all other
+    second sentences of the batch. CoSENT (J. Su, 2022, kexue.fm/archives/8847): every labelled pair of the same meaning
+    is to have a higher cosine than every pair of different meaning. `same_text` (B, B) marks second sentences that are
+    one text: no negatives of each other.
+    """
+    cosines = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T * scale  # (B, B)
+    own = torch.eye(len(first), dtype=torch.bool, device=first.device)
+    same = label == 1
+    choices = cosines.masked_fill(same_text & ~own, -torch.inf)
+    # A sum over the labelled ones: a batch without any has the loss 0, not 0 / 0.
+    partner = -choices.log_softmax(-1).diagonal()[same].sum() / same.sum().clamp(min=1)
+    pairs = cosines.diagonal()
+    never = torch.finfo(pairs.dtype).min / 4  # not -inf, whose gradient is not a number where nothing else is left
+    order = F.softplus(
+        torch.logsumexp(pairs.masked_fill(same, never), 0) + torch.logsumexp((-pairs).masked_fill(~same, never), 0)
+    )
+    return partner + order
+
+
 def finetuning_steps(
-    model: BertForSequenceClassification,
-    draw: Callable[[np.random.Generator], Examples],
-    store: PieceStore,
-    tokenizer: Tokenizer,
-    schedule: Schedule,
-    *,
-    max_length: int,
-    label_smoothing: float,
-    symmetric: bool,
+    learner: Learner, parts: Sequence[Part], schedule: Schedule
 ) -> Callable[[int], Iterator[Callable[[int], Step]]]:
-    """The `epoch_steps` of the loop. `draw` gives an epoch's examples; `symmetric` swaps the two texts at random."""
+    """The `epoch_steps` of the loop: the steps of all parts, shuffled."""
 
     def epoch_steps(epoch: int) -> Iterator[Callable[[int], Step]]:
         rng = epoch_rng(schedule, epoch)
-        examples = draw(rng)
-        lengths = example_lengths(examples, store, max_length=max_length)
-        for rows in plan_epoch(lengths, tokens=schedule.batch_tokens, rng=rng):
-
-            def make_step(step: int, rows: np.ndarray = rows) -> Step:
-                chosen = examples.take(rows)
-                if symmetric:
-                    swap = step_rng(schedule, step).random(len(rows)) < 0.5
-                    chosen = Examples(
-                        first=np.where(swap, chosen.second, chosen.first),
-                        second=np.where(swap, chosen.first, chosen.second),
-                        label=chosen.label,
-                    )
-                batch = collate_examples(chosen, store, tokenizer, max_length=max_length).to(model.device)
-
-                def loss() -> torch.Tensor:
-                    logits = model(
-                        input_ids=batch.input_ids,
-                        token_type_ids=batch.token_type_ids,
-                        attention_mask=batch.attention_mask,
-                    ).logits
-                    return F.cross_entropy(logits.float(), batch.label, label_smoothing=label_smoothing)
-
-                return Step(loss=loss, tokens=int(batch.attention_mask.sum()))
-
-            yield make_step
+        steps = [step for part in parts for step in part.steps(learner, schedule.batch_tokens, rng)]
+        for index in rng.permutation(len(steps)):
+            yield lambda number, make=steps[index]: make(schedule, number)  # type: ignore[misc]
 
     return epoch_steps
 
 
-def held_out_accuracy(
-    model: BertForSequenceClassification,
-    examples: Examples,
-    store: PieceStore,
-    tokenizer: Tokenizer,
-    *,
-    max_length: int,
-    batch_tokens: int,
-) -> dict[str, float]:
+def held_out_accuracy(learner: Learner, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
     """Share of the development examples that are answered correctly, and their mean loss."""
     correct, loss = 0, 0.0
-    lengths = example_lengths(examples, store, max_length=max_length)
-    for rows in in_order(lengths, tokens=batch_tokens):
-        batch = collate_examples(examples.take(rows), store, tokenizer, max_length=max_length).to(model.device)
-        logits = model(
-            input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
-        ).logits.float()
+    for rows in in_order(learner.lengths(examples), tokens=batch_tokens):
+        batch = learner.batch(examples.take(rows))
+        logits = classify(learner.model, batch)
         correct += int((logits.argmax(-1) == batch.label).sum())
         loss += float(F.cross_entropy(logits, batch.label, reduction="sum"))
     return {"dev_accuracy": correct / len(examples), "dev_loss": loss / len(examples)}

@@ -23,13 +23,18 @@ from wenmo.inference.precision import has_fast_half
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """`tokens` pieces in all; the rate rises over the first `warmup` of them and falls to 0 along a cosine."""
+    """`tokens` pieces in all; the rate rises over the first `warmup` of them and falls to 0 along a cosine.
+
+    `averaging` is the decay of an exponential moving average of the weights, which then is what the run ends with
+    (Polyak and Juditsky, 1992); 0 ends with the last ones.
+    """
 
     tokens: int
     batch_tokens: int
     learning_rate: float
     warmup: float = 0.05
     weight_decay: float = 0.01
+    averaging: float = 0.0
     seed: int = 1
 
     def rate(self, seen: int) -> float:
@@ -66,11 +71,13 @@ def train(
     held-out figures for the progress line. `max_steps` stops early, for tests.
     """
     optimizer = _optimizer(module, schedule)
+    average = _Average(module, schedule.averaging)
     state = {"step": 0, "seen": 0, "epoch": 0, "batch": 0}
     if state_path.is_file():
         saved = torch.load(state_path, weights_only=True)
         module.load_state_dict(saved["module"])
         optimizer.load_state_dict(saved["optimizer"])
+        average.load(saved["average"])
         state = saved["state"]
         log(f"resumed {state_path.stem} at step {state['step']}, {state['seen']:,} tokens")
     device = next(module.parameters()).device
@@ -82,7 +89,7 @@ def train(
     bf16 = device.type == "cuda" or has_fast_half(torch.bfloat16).value
     last_save = last_report = time.monotonic()
     seen_at_report = state["seen"]
-    running = 0.0
+    running: float | None = None
     while state["seen"] < schedule.tokens:
         for index, make_step in enumerate(epoch_steps(state["epoch"])):
             if index < state["batch"]:
@@ -98,7 +105,9 @@ def train(
             loss.backward()
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizer.step()
-            running = 0.98 * running + 0.02 * float(loss.detach()) if state["step"] else float(loss.detach())
+            average.update()
+            latest = float(loss.detach())
+            running = latest if running is None else 0.98 * running + 0.02 * latest
             state = {
                 "step": state["step"] + 1,
                 "seen": state["seen"] + step.tokens,
@@ -108,8 +117,10 @@ def train(
             finished = state["seen"] >= schedule.tokens or (max_steps is not None and state["step"] >= max_steps)
             if state["step"] % report_every == 0 or finished:
                 module.eval()
+                average.exchange()
                 with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                     figures = report()
+                average.exchange()
                 now = time.monotonic()
                 line = {
                     "stage": state_path.stem,
@@ -123,13 +134,56 @@ def train(
                 log(json.dumps(line))
                 last_report, seen_at_report = now, state["seen"]
             if finished or time.monotonic() - last_save > save_every_s:
+                if finished:
+                    average.exchange()
                 save_atomically(
-                    {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, state_path
+                    {
+                        "module": module.state_dict(),
+                        "average": average.tensors,
+                        "optimizer": optimizer.state_dict(),
+                        "state": state,
+                    },
+                    state_path,
                 )
                 last_save = time.monotonic()
             if finished:
                 return
         state = {**state, "epoch": state["epoch"] + 1, "batch": 0}
+
+
+class _Average:
+    """The moving average of a module's parameters; nothing at all with a decay of 0."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self._parameters = [parameter.data for parameter in module.parameters()] if decay else []
+        self._decay = decay
+        self.tensors = [parameter.clone() for parameter in self._parameters]
+
+    def load(self, tensors: list[torch.Tensor]) -> None:
+        for own, saved in zip(self.tensors, tensors, strict=True):
+            own.copy_(saved)
+
+    def update(self) -> None:
+        if self._decay:
+            torch._foreach_lerp_(self.tensors, self._parameters, 1 - self._decay)
+
+    def exchange(self) -> None:
+        """The average into the module and the module's weights here; done twice, nothing has changed."""
+        for own, parameter in zip(self.tensors, self._parameters, strict=True):
+            kept = own.clone()
+            own.copy_(parameter)
+            parameter.copy_(kept)
+
+
+def load_finished(module: nn.Module, schedule: Schedule, state_path: Path) -> bool:
+    """Load the weights of a run that has seen all of its tokens; False, and nothing loaded, if it has not."""
+    if not state_path.is_file():
+        return False
+    saved = torch.load(state_path, weights_only=True, map_location="cpu")
+    if saved["state"]["seen"] < schedule.tokens:
+        return False
+    module.load_state_dict(saved["module"])
+    return True
 
 
 def _seed_dropout(seed: int, device: torch.device) -> None:

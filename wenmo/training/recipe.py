@@ -6,6 +6,7 @@ its state in the work folder, so that a run goes on where it was stopped.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -20,8 +21,9 @@ from transformers import BertConfig, BertForSequenceClassification
 from wenmo.errors import InputError
 from wenmo.inference.tokenizer import Tokenizer
 from wenmo.training import data, finetune, pretrain, vocabulary
+from wenmo.training.calibrate import calibrate
 from wenmo.training.export import export_checkpoint
-from wenmo.training.loop import Schedule, train
+from wenmo.training.loop import Schedule, load_finished, train
 from wenmo.types import TASKS, TaskName
 
 STAGES = ("vocabulary", "pretrain", *TASKS)
@@ -133,54 +135,103 @@ class Run:
     # --- pretraining ---
 
     def _pretrain(self) -> None:
-        section = dict(self._recipe.pretrain)
-        shares: dict[str, float] = section.pop("shares")
-        max_length = int(section.pop("max_length"))
-        schedule = _schedule(section)
         tokenizer = self._tokenizer()
-        store = data.PieceStore(tokenizer, max_pieces=384)
-        parts = []
-        for path, columns in pretrain.pretraining_texts(self._data):
+        module: pretrain.Pretraining | None = None
+        for number, section in enumerate(_passes(self._recipe.pretrain), start=1):
+            shares: dict[str, float] = section.pop("shares")
+            max_length = int(section.pop("max_length"))
+            schedule = _schedule(section)
+            if module is None:
+                torch.manual_seed(schedule.seed)
+                module = pretrain.Pretraining(
+                    self._config(tokenizer, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+                ).to(self._device)
+            state_path = self._work / f"pretrain-{number}.pt"
+            if load_finished(module, schedule, state_path):
+                continue
+            store = data.PieceStore(tokenizer, max_pieces=384)
+            examples, held_out = self._pretraining_examples(store, shares, schedule.seed)
+            lengths = data.example_lengths(examples, store, max_length=max_length)
+            self._log(f"{state_path.stem}: {len(examples):,} examples, {int(lengths.sum()):,} pieces an epoch")
+            train(
+                module,
+                schedule,
+                pretrain.pretraining_steps(
+                    module, examples, lengths, store, tokenizer, schedule, max_length=max_length
+                ),
+                state_path=state_path,
+                report=partial(pretrain.held_out_loss, module, held_out, store, tokenizer, max_length=max_length),
+                log=self._log,
+                max_steps=self._max_steps,
+            )
+
+    def _pretraining_examples(
+        self, store: data.PieceStore, shares: Mapping[str, float], seed: int
+    ) -> tuple[data.Examples, data.Examples]:
+        """The shuffled examples of a pass, and 256 that no pass is trained on."""
+        parts: list[data.Examples] = []
+        held_out: list[data.Examples] = []
+        sources = pretrain.pretraining_texts(self._data)
+        for path, columns in sources:
             texts = data.read(path, *columns)
-            rows = data.sample(len(texts[0]), shares.get(path.parent.name, 1.0), schedule.seed)
-            chosen = [store.add([column[row] for row in rows]) for column in texts]
-            second = chosen[1] if len(chosen) == 2 else np.full(len(rows), -1, np.int32)
-            parts.append(data.Examples(first=chosen[0], second=second, label=np.zeros(len(rows), np.int64)))
+            order = np.random.default_rng(0).permutation(len(texts[0]))
+            kept = max(1, 256 // len(sources))
+            rows = order[kept:][data.sample(len(order) - kept, shares.get(path.parent.name, 1.0), seed)]
+            for into, chosen_rows in ((held_out, order[:kept]), (parts, rows)):
+                chosen = [store.add([column[row] for row in chosen_rows]) for column in texts]
+                second = chosen[1] if len(chosen) == 2 else np.full(len(chosen_rows), -1, np.int32)
+                into.append(data.Examples(first=chosen[0], second=second, label=np.zeros(len(chosen_rows), np.int64)))
         examples = data.Examples.join(parts)
-        order = np.random.default_rng(schedule.seed).permutation(len(examples))
-        held_out, examples = examples.take(order[:256]), examples.take(order[256:])
-        lengths = data.example_lengths(examples, store, max_length=max_length)
-        self._log(f"pretrain: {len(examples):,} examples, {int(lengths.sum()):,} pieces an epoch")
-        torch.manual_seed(schedule.seed)
-        module = pretrain.Pretraining(
-            self._config(tokenizer, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-        ).to(self._device)
-        train(
-            module,
-            schedule,
-            pretrain.pretraining_steps(module, examples, lengths, store, tokenizer, schedule, max_length=max_length),
-            state_path=self._work / "pretrain.pt",
-            report=lambda: pretrain.held_out_loss(module, held_out, store, tokenizer, max_length=max_length),
-            log=self._log,
-            max_steps=self._max_steps,
-        )
+        return examples.take(np.random.default_rng(seed).permutation(len(examples))), data.Examples.join(held_out)
 
     # --- fine-tuning ---
 
     def _finetune(self, task: TaskName) -> None:
-        section = dict(getattr(self._recipe, task))
-        max_length = int(section.pop("max_length"))
-        label_smoothing = float(section.pop("label_smoothing"))
-        start_from = str(section.pop("start_from"))
-        dropout = float(section.pop("dropout"))
-        mix = section.pop("mix", {})
-        # The later passes: what each sets itself, and for the rest what the first one has.
-        later = [{**section, **extra} for extra in section.pop("then", [])]
         tokenizer = self._tokenizer()
-        store = data.PieceStore(tokenizer, max_pieces=max_length)
-        draw, dev = self._examples(task, store, mix)
-        torch.manual_seed(int(section.get("seed", 1)))
-        model = BertForSequenceClassification(
+        for number, options in enumerate(_passes(getattr(self._recipe, task)), start=1):
+            start_from = str(options.pop("start_from", f"{task}-{number - 1}"))
+            max_length, batch_tokens = int(options.pop("max_length")), int(options["batch_tokens"])
+            model = self._classifier(task, tokenizer, dropout=float(options.pop("dropout")))
+            teachers = [self._classifier(task, tokenizer, dropout=0.0).eval() for _ in options.get("teachers", [])]
+            label_smoothing, teaching = float(options.pop("label_smoothing")), float(options.pop("teaching", 0.0))
+            for teacher, name in zip(teachers, options.pop("teachers", []), strict=True):
+                self._load(teacher, name, task)
+            mix: dict[str, Any] = {
+                name: options.pop(name) for name in ("times", "contrastive", "topics") if name in options
+            }
+            schedule = _schedule(options)
+            state_path = self._work / f"{task}-{number}.pt"
+            if load_finished(model, schedule, state_path):
+                continue
+            self._load(model, start_from, task)
+            store = data.PieceStore(tokenizer, max_pieces=max_length)
+            learner = finetune.Learner(
+                model=model,
+                store=store,
+                tokenizer=tokenizer,
+                max_length=max_length,
+                label_smoothing=label_smoothing,
+                teachers=teachers,
+                teaching=teaching,
+            )
+            parts, dev = self._parts(task, store, mix)
+            train(
+                model,
+                schedule,
+                finetune.finetuning_steps(learner, parts, schedule),
+                state_path=state_path,
+                report=partial(finetune.held_out_accuracy, learner, dev, batch_tokens=batch_tokens),
+                log=self._log,
+                max_steps=self._max_steps,
+            )
+        folder = self._out / task
+        export_checkpoint(model, tokenizer, task, folder)
+        temperatures = calibrate(folder, task, self._data)
+        self._log(json.dumps({"stage": task, "written": str(folder), "calibration": temperatures}))
+
+    def _classifier(self, task: TaskName, tokenizer: Tokenizer, *, dropout: float) -> BertForSequenceClassification:
+        torch.manual_seed(1)
+        return BertForSequenceClassification(
             self._config(
                 tokenizer,
                 num_labels=3 if task == "zero_shot" else 2,
@@ -188,38 +239,11 @@ class Run:
                 attention_probs_dropout_prob=0.0,
             )
         ).to(self._device)  # type: ignore[arg-type]
-        self._start_from(model, start_from)
-        for number, options in enumerate([section, *later], start=1):
-            options.pop("then", None)
-            repeat = options.pop("repeat", {})
-            schedule = _schedule(options)
-            train(
-                model,
-                schedule,
-                finetune.finetuning_steps(
-                    model,
-                    partial(draw, repeat),
-                    store,
-                    tokenizer,
-                    schedule,
-                    max_length=max_length,
-                    label_smoothing=label_smoothing,
-                    symmetric=task == "similarity",
-                ),
-                state_path=self._work / (f"{task}.pt" if number == 1 else f"{task}-{number}.pt"),
-                report=lambda: finetune.held_out_accuracy(
-                    model, dev, store, tokenizer, max_length=max_length, batch_tokens=int(section["batch_tokens"])
-                ),
-                log=self._log,
-                max_steps=self._max_steps,
-            )
-        export_checkpoint(model, tokenizer, task, self._out / task)
-        self._log(f"{task}: written to {self._out / task}")
 
-    def _examples(
+    def _parts(
         self, task: TaskName, store: data.PieceStore, mix: Mapping[str, Any]
-    ) -> tuple[Callable[[Mapping[str, int], np.random.Generator], data.Examples], data.Examples]:
-        """A function that draws an epoch's examples (some sources repeated), and the development examples."""
+    ) -> tuple[list[finetune.Part], data.Examples]:
+        """What a pass learns from, and the development examples."""
         folder = self._data / ("nli" if task == "zero_shot" else task)
         read = {
             "similarity": data.similarity_examples,
@@ -227,30 +251,64 @@ class Run:
             "zero_shot": data.nli_examples,
         }[task]
         examples, dev = read(folder / "train.parquet", store), read(folder / "dev.parquet", store)
+        (sources,) = data.read(folder / "train.parquet", "source")
+        kept = np.setdiff1d(np.arange(len(examples)), data.held_out_rows(len(examples)))
 
-        def repeated(repeat: Mapping[str, int]) -> data.Examples:
-            return examples.take(data.repeated_rows(folder / "train.parquet", repeat)) if repeat else examples
+        def draw(rng: np.random.Generator) -> data.Examples:
+            return examples.take(data.drawn_rows(kept, sources, mix.get("times", {}), rng))
 
-        if task != "zero_shot":
-            return lambda repeat, rng: repeated(repeat), dev
-        topics = data.TopicHypotheses(
-            self._data / "topics", store, templates=mix["templates"], negatives=int(mix["negatives"])
-        )
-        share = float(mix["topics"])
-        return lambda repeat, rng: data.Examples.join([repeated(repeat), topics.draw(share, rng)]), dev
+        parts: list[finetune.Part] = [finetune.LabelledBatches(draw=draw, symmetric=task == "similarity")]
+        if "topics" in mix:
+            topics = mix["topics"]
+            sets, _ = data.label_sets(self._data, store, wordings=topics["wordings"], moods=topics["moods"])
+            groups = data.TopicGroups(
+                sets, store, draw=topics["draw"], templates=topics["templates"], group=int(topics["group"])
+            )
+            parts.append(finetune.TopicBatches(groups=groups))
+        if "contrastive" in mix:
+            contrastive = mix["contrastive"]
+            sets, _ = data.label_sets(self._data, store, wordings={}, moods=contrastive["moods"])
+            topic_pairs = data.TopicGroups(sets, store, draw=contrastive["draw"], templates=["{}"], group=1)
 
-    def _start_from(self, model: BertForSequenceClassification, stage: str) -> None:
-        """Copy the encoder that an earlier stage trained; the classifier starts anew."""
-        path = self._work / f"{stage}.pt"
+            def draw_near(rng: np.random.Generator) -> data.Examples:
+                share = dict.fromkeys(set(sources), float(contrastive["share"]))
+                rows = data.drawn_rows(kept, sources, share, rng)
+                return data.Examples.join([examples.take(rows), topic_pairs.pairs(rng)])
+
+            parts.append(finetune.ContrastiveBatches(draw=draw_near, weight=float(contrastive["weight"])))
+        return parts, dev
+
+    def _load(self, model: BertForSequenceClassification, name: str, task: TaskName) -> None:
+        """The weights that a stage ("pretrain": its last pass) or a pass ("sentiment-1") ended with.
+
+        From a stage of another task the encoder alone is taken: the classifier starts anew.
+        """
+        stage = name if name in STAGES else name.rpartition("-")[0]
+        if name in STAGES:
+            name = f"{stage}-{len(_passes(getattr(self._recipe, stage)))}"
+        path = self._work / f"{name}.pt"
         if not path.is_file():
             raise InputError(
                 f"The stage {stage!r} has not been run: {path} is missing. Run it first.",
                 f"阶段 {stage!r} 尚未运行：缺少 {path}。请先运行它。",
             )
         trained = torch.load(path, weights_only=True, map_location=self._device)["module"]
-        encoder = {name: tensor for name, tensor in trained.items() if name.startswith("bert.")}
-        problems = model.load_state_dict(encoder, strict=False)
+        weights = {key: tensor for key, tensor in trained.items() if key.startswith("bert.") or stage == task}
+        problems = model.load_state_dict(weights, strict=False)
         assert not problems.unexpected_keys and all(key.startswith("classifier.") for key in problems.missing_keys)
+
+
+def _passes(section: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The passes of a stage, `[[stage.pass]]`, each with the stage's options where it sets none of its own.
+
+    `start_from` is the first one's; the others go on from the one before, unless they say otherwise.
+    """
+    shared = {name: value for name, value in section.items() if name != "pass"}
+    passes = []
+    for own in section.get("pass", [{}]):
+        passes.append({**shared, **own})
+        shared.pop("start_from", None)
+    return passes
 
 
 def _schedule(section: dict[str, Any]) -> Schedule:

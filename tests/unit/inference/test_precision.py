@@ -21,7 +21,7 @@ def test_the_reason_tells_what_half_precision_is_here() -> None:
 
 
 def test_unknown_precision_names_the_choices() -> None:
-    with pytest.raises(DeviceError, match="auto, fp32, fp16, bf16"):
+    with pytest.raises(DeviceError, match="auto, fp32, fp16, bf16, int8"):
         resolve_precision("fp8", "cpu")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import GOLDEN_MODELS
 from wenmo import Engine, InputError
-from wenmo.training.evaluate import evaluate, expected_calibration_error, macro_f1
+from wenmo.inference.tokenizer import Encoding
+from wenmo.training.evaluate import bootstrap_interval, evaluate, expected_calibration_error, macro_f1
 
 
 def test_macro_f1_by_hand() -> None:
@@ -32,6 +35,42 @@ def test_accuracy_is_that_of_the_engine(golden_engine: Engine, tmp_path: Path) -
     evaluation = evaluate(golden_engine, "sentiment", tmp_path / "file.parquet")
     assert (evaluation.n, evaluation.accuracy) == (40, 0.75)
     assert evaluate(golden_engine, "sentiment", tmp_path / "file.parquet", limit=30).accuracy == 1.0
+
+
+def test_intervals_hold_the_figure() -> None:
+    """A coin of 0.8 thrown 400 times: the normal approximation gives 0.8 +- 1.96 * 0.02."""
+    correct = np.arange(400) % 5 > 0
+    low, high = bootstrap_interval(lambda rows: float(correct[rows].mean()), 400)
+    assert (low, high) == pytest.approx((0.7608, 0.8392), abs=0.006)
+
+
+def test_the_cost_of_a_precision_by_hand(tmp_path: Path) -> None:
+    """Fakes whose answer is the length of the text: one says positive from 10 characters on, the other from 8."""
+    texts = ["好" * length for length in range(1, 21)]
+    labels = [int(length >= 8) for length in range(1, 21)]
+    pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "file.parquet")
+
+    class From:
+        def __init__(self, length: int) -> None:
+            self.length = length
+
+        def logits(self, encodings: Sequence[Encoding]) -> np.ndarray:
+            lengths = [len(encoding) - 2 for encoding in encodings]  # without [CLS] and [SEP]
+            return np.asarray([[0.0, length - self.length + 0.5] for length in lengths], dtype=np.float32)
+
+        def vectors(self, encodings: Sequence[Encoding]) -> np.ndarray:
+            raise NotImplementedError
+
+    def engine(length: int) -> Engine:
+        return Engine(device="cpu", models=GOLDEN_MODELS, make_runtime=lambda checkpoint: From(length))
+
+    evaluation = evaluate(engine(10), "sentiment", tmp_path / "file.parquet", against=engine(8))
+    assert evaluation.accuracy == 0.9 and evaluation.against is not None
+    assert evaluation.against.accuracy == 1.0
+    assert evaluation.against.accuracy_lost == pytest.approx(10.0)
+    assert evaluation.against.decisions_changed == pytest.approx(0.1)
+    low, high = evaluation.against.accuracy_lost_interval
+    assert 0 <= low < 10 < high
 
 
 def test_other_tasks(golden_engine: Engine, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from wenmo import Engine, InputError
 from wenmo.training.recipe import Recipe, Run
+from wenmo.types import READINGS
 
 GOOD, BAD = "好棒赞喜欢满意", "差烂坏讨厌失望"
 FILLER = "这本书的纸张和故事让我觉得今天下雨"
@@ -46,10 +47,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "text_a": texts,
                 "text_b": [t if m else sentence() for t, m in zip(texts, mood, strict=True)],
                 "label": mood,
+                "source": ["web" if row % 3 else "bank" for row in range(rows)],
             },
         )
         nli = [("entailment", "neutral", "contradiction")[row % 3] for row in range(rows)]
-        _write(folder / "nli" / f"{name}.parquet", {"premise": texts, "hypothesis": texts[::-1], "label": nli})
+        _write(
+            folder / "nli" / f"{name}.parquet",
+            {"premise": texts, "hypothesis": texts[::-1], "label": nli, "source": ["invented"] * rows},
+        )
     topics = [("书", "雨")[row % 2] for row in range(200)]
     _write(
         folder / "topics" / "train.parquet",
@@ -74,18 +79,39 @@ def recipe() -> Recipe:
         },
         vocabulary={"characters": 100, "words": 10},
         pretrain={**schedule, "tokens": 30_000, "max_length": 48, "shares": {"text": 1.0}},
-        similarity={**task, "tokens": 20_000, "start_from": "pretrain"},
+        similarity={
+            **task,
+            "tokens": 20_000,
+            "start_from": "pretrain",
+            "times": {"bank": 1.5},
+            "contrastive": {"weight": 0.2, "share": 0.5, "draw": {"toy": 50}, "moods": []},
+        },
         zero_shot={
             **task,
             "tokens": 20_000,
             "start_from": "similarity",
-            "mix": {"topics": 1.0, "negatives": 1, "templates": ["{}", "关于{}"]},
+            "averaging": 0.9,
+            "topics": {
+                "group": 3,
+                "draw": {"toy": 100, "mood": 100},
+                "moods": [["好评", "差评"]],
+                "templates": ["{}", "关于{}"],
+                "wordings": {"雨": ["下雨"]},
+            },
         },
         sentiment={
             **task,
-            "tokens": 60_000,
             "start_from": "pretrain",
-            "then": [{"tokens": 4_000, "learning_rate": 1e-3, "repeat": {"shop": 2}}],
+            "pass": [
+                {"tokens": 60_000},
+                {
+                    "tokens": 4_000,
+                    "learning_rate": 1e-3,
+                    "times": {"shop": 2},
+                    "teachers": ["sentiment-1"],
+                    "teaching": 0.5,
+                },
+            ],
         },
     )
 
@@ -97,7 +123,7 @@ def _run(recipe: Recipe, data: Path, folder: Path, *, max_steps: int | None = No
 
 
 def _figures(lines: list[str]) -> dict[str, Any]:
-    return [json.loads(line) for line in lines if line.startswith("{")][-1]
+    return [json.loads(line) for line in lines if line.startswith("{") and "step" in json.loads(line)][-1]
 
 
 def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp_path: Path) -> None:
@@ -111,13 +137,21 @@ def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp
         assert good.positive > 0.5 > bad.positive
         assert engine.model_info("similarity").labels == ("不相似", "相似")
         assert set(engine.zero_shot(["今天下雨"], labels="书，雨")[0].scores) == {"书", "雨"}
+        # Every checkpoint carries the temperatures that were fitted, and the engine has read them.
+        for task, readings in READINGS.items():
+            written = json.loads((out / task / "configuration.json").read_text(encoding="utf-8"))["calibration"]
+            assert engine.model_info(task).temperatures == written
+            assert set(written) == set(readings) and all(0.1 <= value <= 10 for value in written.values())
 
 
-def test_repeated_rows(data: Path) -> None:
-    from wenmo.training.data import repeated_rows
-
-    rows = repeated_rows(data / "sentiment" / "dev.parquet", {"shop": 2})
-    assert rows[:7].tolist() == [0, 1, 1, 2, 2, 3, 4]  # every third row is of the other source
+def test_a_finished_pass_is_not_run_again(recipe: Recipe, data: Path, tmp_path: Path) -> None:
+    run, lines = _run(recipe, data, tmp_path)
+    run.stage("pretrain")
+    before = (tmp_path / "work" / "pretrain-1.pt").stat().st_mtime_ns
+    run, lines = _run(recipe, data, tmp_path)
+    run.stage("pretrain")
+    assert (tmp_path / "work" / "pretrain-1.pt").stat().st_mtime_ns == before
+    assert not [line for line in lines if line.startswith("{")]
 
 
 def test_pretraining_lowers_the_held_out_loss(recipe: Recipe, data: Path, tmp_path: Path) -> None:
@@ -139,7 +173,7 @@ def test_a_resumed_run_ends_with_the_same_weights(recipe: Recipe, data: Path, tm
     resumed.stage("pretrain")
     assert any("resumed" in line for line in lines)
     states = [
-        torch.load(tmp_path / name / "work" / "pretrain.pt", weights_only=True) for name in ("straight", "stopped")
+        torch.load(tmp_path / name / "work" / "pretrain-1.pt", weights_only=True) for name in ("straight", "stopped")
     ]
     assert states[0]["state"] == states[1]["state"]
     for name, tensor in states[0]["module"].items():

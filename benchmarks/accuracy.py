@@ -1,0 +1,122 @@
+"""How good the bundled models are, what half precision and INT8 cost them, and what vectors alone would do.
+
+    python -m benchmarks.accuracy --data DIR [--out FILE] [--precisions fp32,fp16,int8] [--limit N]
+
+DIR holds the public test sets (similarity/test_*.parquet and so on). Prints two Markdown tables; the last line is JSON.
+The vector baselines use the same similarity model: cosines of mean-pooled vectors, for pairs with the threshold that is
+best on similarity/dev.parquet, for topics the label whose vector is nearest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.machine import machine
+from wenmo.engine import Engine
+from wenmo.training.evaluate import EvalTask, Evaluation, bootstrap_interval, evaluate
+
+SETS: tuple[tuple[str, EvalTask, str], ...] = (
+    ("ChnSentiCorp", "sentiment", "sentiment/test_chnsenticorp.parquet"),
+    ("waimai", "sentiment", "sentiment/test_waimai.parquet"),
+    ("LCQMC", "similarity", "similarity/test_lcqmc.parquet"),
+    ("AFQMC", "similarity", "similarity/test_afqmc.parquet"),
+    ("OCNLI", "nli", "nli/test_ocnli.parquet"),
+    ("TNEWS", "zero-shot", "topics/test_tnews.parquet"),
+)
+
+
+def _cosines(engine: Engine, path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+    table = pq.read_table(path).slice(0, limit)
+    pairs = list(zip(table["text_a"].to_pylist(), table["text_b"].to_pylist(), strict=True))
+    return engine.cosine_similarity(pairs), np.asarray(table["label"].to_pylist())
+
+
+def _best_threshold(cosines: np.ndarray, label: np.ndarray) -> float:
+    tried = np.quantile(cosines, np.linspace(0, 1, 501))
+    return float(tried[np.argmax([((cosines >= value) == label).mean() for value in tried])])
+
+
+def _figure(name: str, correct: np.ndarray) -> dict[str, Any]:
+    interval = bootstrap_interval(lambda rows: float(correct[rows].mean()), len(correct))
+    return {"set": name, "n": len(correct), "accuracy": float(correct.mean()), "accuracy_interval": interval}
+
+
+def vector_baselines(data: Path, limit: int | None) -> list[dict[str, Any]]:
+    """Accuracy of cosines on the pair sets and on TNEWS."""
+    figures = []
+    with Engine(device="cpu", precision="fp32") as engine:
+        threshold = _best_threshold(*_cosines(engine, data / "similarity" / "dev.parquet", limit))
+        for name, task, file in SETS:
+            if task == "similarity":
+                cosines, label = _cosines(engine, data / file, limit)
+                figures.append({**_figure(name, (cosines >= threshold) == label), "threshold": threshold})
+            elif task == "zero-shot":
+                table = pq.read_table(data / file).slice(0, limit)
+                truth = [str(label).strip() for label in table["label"].to_pylist()]
+                names = sorted(set(truth))
+                texts, labels = engine.embed(table["text"].to_pylist()), engine.embed(names)
+                unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (texts, labels)]
+                nearest = (unit[0] @ unit[1].T).argmax(axis=1)
+                figures.append(_figure(name, np.asarray([names[index] for index in nearest]) == np.asarray(truth)))
+    return figures
+
+
+def _percent(value: float, interval: tuple[float, float] | None = None) -> str:
+    shown = f"{100 * value:.1f}"
+    return shown if interval is None else f"{shown} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="write the JSON there, too")
+    parser.add_argument("--precisions", default="fp32,fp16,int8")
+    parser.add_argument("--limit", type=int, help="only the first rows of each set")
+    options = parser.parse_args()
+    evaluations: list[tuple[str, Evaluation]] = []
+    with Engine(device="cpu", precision="fp32") as exact:
+        for precision in options.precisions.split(","):
+            with Engine(device="cpu", precision=precision) as engine:
+                for name, task, file in SETS:
+                    against = None if precision == "fp32" else exact
+                    print(f"{name} {precision}", file=sys.stderr, flush=True)
+                    evaluation = evaluate(engine, task, options.data / file, limit=options.limit, against=against)
+                    evaluations.append((name, evaluation))
+    vectors = vector_baselines(options.data, options.limit)
+    print("| test set | n | accuracy (95% interval) | macro F1 | ECE | cosine of vectors |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    cosine = {figure["set"]: _percent(figure["accuracy"]) for figure in vectors}
+    for name, each in evaluations:
+        if each.precision == "fp32":
+            shown = _percent(each.accuracy, each.accuracy_interval)
+            ece, f1 = _percent(each.ece, each.ece_interval), _percent(each.macro_f1)
+            print(f"| {name} | {each.n:,} | {shown} | {f1} | {ece} | {cosine.get(name, '')} |")
+    print("\n| test set | precision | points lost against fp32 (95% interval) | decisions changed |")
+    print("| --- | --- | --- | --- |")
+    for name, each in evaluations:
+        if each.against is not None:
+            low, high = each.against.accuracy_lost_interval
+            lost = f"{each.against.accuracy_lost:.2f} ({low:.2f} to {high:.2f})"
+            print(f"| {name} | {each.precision} | {lost} | {100 * each.against.decisions_changed:.2f}% |")
+    result = {
+        "benchmark": "accuracy",
+        "machine": machine(),
+        "evaluations": [{"set": name, **asdict(each)} for name, each in evaluations],
+        "vectors": vectors,
+    }
+    line = json.dumps(result, ensure_ascii=False)
+    if options.out is not None:
+        options.out.write_text(line + "\n", encoding="utf-8")
+    print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from wenmo import DeviceError, Engine
+from wenmo.inference.int8 import Int8Linear, quantize_rows
+from wenmo.inference.precision import resolve_precision
+
+
+def test_rows_by_hand() -> None:
+    rows, scale = quantize_rows(torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0]]))
+    assert rows.tolist() == [[64, -127, 32], [0, 0, 0]]  # 1 / (2 / 127) = 63.5, to the even neighbour
+    assert scale[0].item() == pytest.approx(2 / 127)
+
+
+def test_a_layer_errs_by_no_more_than_its_rounding() -> None:
+    torch.manual_seed(0)
+    linear, inputs = torch.nn.Linear(64, 48), torch.randn(3, 5, 64)
+    exact, close = linear(inputs), Int8Linear(linear)(inputs)
+    # Half a step of each factor: |x| dw/2 + |w| dx/2 + dx dw/4, summed over the 64 products.
+    step_x = inputs.abs().amax(-1, keepdim=True) / 127
+    step_w = linear.weight.abs().amax(1) / 127
+    bound = (
+        inputs.abs().sum(-1, keepdim=True) * step_w / 2
+        + linear.weight.abs().sum(1) * step_x / 2
+        + 64 * step_x * step_w / 4
+    )
+    assert close.shape == exact.shape
+    assert bool(((close - exact).abs() <= bound + 1e-5).all())
+    assert (close - exact).abs().max() > 0
+
+
+def test_one_and_many_are_the_same_to_the_bit(golden_models: dict[str, str]) -> None:
+    """Each row has a scale of its own: with one for the batch, a neighbour's outlier would change an answer."""
+    texts = [f"第{number}件商品{'很' * (number % 5)}好" for number in range(40)]
+    with Engine(device="cpu", precision="int8", models=golden_models) as engine:
+        together = [result.logits[0] for result in engine.sentiment(texts)]
+        alone = [engine.sentiment([text])[0].logits[0] for text in texts]
+    assert np.abs(np.asarray(together) - np.asarray(alone)).max() < 1e-6
+
+
+def test_close_to_fp32(golden_engine: Engine, golden_models: dict[str, str]) -> None:
+    texts = [f"第{number}件商品" for number in range(20)]
+    with Engine(device="cpu", precision="int8", models=golden_models) as engine:
+        assert engine.precision.value == "int8"
+        quantized = [result.positive for result in engine.sentiment(texts)]
+    full = [result.positive for result in golden_engine.sentiment(texts)]
+    assert quantized == pytest.approx(full, abs=0.05)
+    assert quantized != full
+
+
+def test_not_on_a_gpu() -> None:
+    with pytest.raises(DeviceError, match="CPU only"):
+        resolve_precision("int8", "cuda")
