@@ -235,7 +235,7 @@ class Engine:
         return loaded
 
     def _load(self, task: TaskName) -> _Loaded:
-        from wenmo.models.checkpoint import load_checkpoint  # brings transformers: not before it is needed
+        from wenmo.models.checkpoint import load_checkpoint  # brings torch: not before it is needed
 
         folder = locate(self.model_names[task])
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
@@ -244,8 +244,8 @@ class Engine:
             folder=checkpoint.folder,
             task=task,
             labels=checkpoint.labels,
-            layers=checkpoint.config.num_hidden_layers,
-            hidden_size=checkpoint.config.hidden_size,
+            layers=checkpoint.shape.num_hidden_layers,
+            hidden_size=checkpoint.shape.hidden_size,
             parameters=checkpoint.parameters,
             max_length=checkpoint.max_length,
             temperatures=checkpoint.temperatures if self.calibrated else dict.fromkeys(checkpoint.temperatures, 1.0),

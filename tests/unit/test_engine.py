@@ -7,6 +7,7 @@ import math
 import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -160,12 +161,13 @@ def test_two_hundred_labels(golden_engine: Engine) -> None:
 def test_embed_is_the_mean_of_the_last_layer(golden_engine: Engine) -> None:
     """Against transformers' own model on one unpadded input."""
     import torch
-    from transformers import BertForSequenceClassification
+    from transformers import BertConfig, BertForSequenceClassification
 
     from wenmo.models.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(golden_engine.model_info("similarity").folder)
-    model = BertForSequenceClassification(checkpoint.config).eval()
+    config = BertConfig(**asdict(checkpoint.shape))  # type: ignore[call-arg]
+    model = BertForSequenceClassification(config).eval()
     model.load_state_dict(dict(checkpoint.weights))
     pieces = checkpoint.tokenizer.pieces(["下班以后去哪里吃饭"], limit=512)[0]
     ids = torch.tensor([[checkpoint.tokenizer.cls_id, *pieces, checkpoint.tokenizer.sep_id]])

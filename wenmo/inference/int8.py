@@ -38,10 +38,9 @@ class Int8Linear(nn.Module):
         return (product * (scale * self.scale) + self.bias).reshape(*input.shape[:-1], -1)
 
 
-def quantize_encoder(model: nn.Module) -> None:
-    """Replace every linear layer below `model.bert.encoder`; the small ones above it stay as they are."""
-    encoder = model.get_submodule("bert.encoder")
-    for name, module in list(encoder.named_modules()):
+def quantize_linears(layers: nn.Module) -> None:
+    """Replace every linear layer below `layers`."""
+    for name, module in list(layers.named_modules()):
         if type(module) is nn.Linear:
             owner, _, leaf = name.rpartition(".")
-            setattr(encoder.get_submodule(owner), leaf, Int8Linear(module))
+            setattr(layers.get_submodule(owner), leaf, Int8Linear(module))

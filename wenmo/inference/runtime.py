@@ -11,10 +11,9 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from transformers import BertForSequenceClassification
 
-from wenmo.inference.int8 import quantize_encoder
-from wenmo.inference.padding import pad
+from wenmo.inference.bert import Bert, Packed
+from wenmo.inference.int8 import quantize_linears
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
 from wenmo.inference.tokenizer import Encoding
@@ -41,22 +40,15 @@ class TorchRuntime:
     def __init__(self, checkpoint: Checkpoint, *, device: torch.device, precision: Precision, native: bool) -> None:
         """`native`: compute in `precision`; otherwise weights are stored in it and arithmetic is fp32."""
         self.device = device
-        self._pad_id = checkpoint.tokenizer.pad_id
         self._batch_tokens = BATCH_TOKENS[device.type]
-        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced in the next line
-            model = BertForSequenceClassification(checkpoint.config)
+        self._labels = len(checkpoint.labels)
+        self._hidden_size = checkpoint.shape.hidden_size
+        model = Bert.of(checkpoint.shape, checkpoint.weights, device)
         dtype = DTYPES[precision]
-        model.load_state_dict(
-            {name: tensor.to(device, torch.float32) for name, tensor in checkpoint.weights.items()},
-            strict=True,
-            assign=True,
-        )
-        for name, buffer in list(model.named_buffers()):
-            _set_buffer(model, name, _fresh_buffer(name, buffer, device))
         if precision == "int8":
-            quantize_encoder(model)
+            quantize_linears(model.layers)
         elif native:
-            model.to(dtype)  # type: ignore[arg-type]
+            model.to(dtype)
         elif dtype is not torch.float32:
             for module in model.modules():
                 if type(module) is torch.nn.Linear:
@@ -65,18 +57,18 @@ class TorchRuntime:
                 elif type(module) is torch.nn.Embedding:
                     module.__class__ = HalfStorageEmbedding
                     module.to(dtype)
-        self._model = model.requires_grad_(False).eval()
+        self._model = model
 
     def logits(self, encodings: Sequence[Encoding]) -> np.ndarray:
-        return self._run(encodings, self._classify, width=self._model.config.num_labels)
+        return self._run(encodings, self._model.logits, width=self._labels)
 
     def vectors(self, encodings: Sequence[Encoding]) -> np.ndarray:
-        return self._run(encodings, self._pool, width=self._model.config.hidden_size)
+        return self._run(encodings, self._model.vectors, width=self._hidden_size)
 
     def _run(
         self,
         encodings: Sequence[Encoding],
-        forward: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
+        forward: Callable[[Packed], torch.Tensor],
         *,
         width: int,
     ) -> np.ndarray:
@@ -87,27 +79,6 @@ class TorchRuntime:
         lengths = [len(encoding) for encoding in distinct]
         with torch.inference_mode():
             for indices in plan_batches(lengths, max_tokens=self._batch_tokens):
-                inputs = pad([distinct[index] for index in indices], pad_id=self._pad_id)
-                output[indices] = forward(*(each.to(self.device) for each in inputs)).float().cpu().numpy()
+                packed = Packed.of([distinct[index] for index in indices], self.device)
+                output[indices] = forward(packed).float().cpu().numpy()
         return output[slots]
-
-    def _classify(self, ids: torch.Tensor, types: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return self._model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits
-
-    def _pool(self, ids: torch.Tensor, types: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        hidden = self._model.bert(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state
-        weight = mask[:, :, None].to(hidden.dtype)  # (B, L, 1)
-        return (hidden * weight).sum(1) / weight.sum(1)
-
-
-def _fresh_buffer(name: str, buffer: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """BERT's only buffers are 0, 1, 2, ... (positions) and zeros (token types), both (1, places)."""
-    if name.endswith("position_ids"):
-        return torch.arange(buffer.shape[-1], device=device).expand(buffer.shape)
-    return torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
-
-
-def _set_buffer(model: torch.nn.Module, name: str, value: torch.Tensor) -> None:
-    owner, _, leaf = name.rpartition(".")
-    module = model.get_submodule(owner)
-    module.register_buffer(leaf, value, persistent=leaf not in module._non_persistent_buffers_set)

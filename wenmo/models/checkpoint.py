@@ -17,7 +17,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -26,10 +26,8 @@ from safetensors.torch import load_file
 from wenmo.errors import CheckpointError
 from wenmo.inference.tokenizer import Tokenizer
 from wenmo.models.labels import label_names
+from wenmo.models.shape import BertShape
 from wenmo.types import READINGS, Reading, TaskName
-
-if TYPE_CHECKING:
-    from transformers import BertConfig
 
 HUB_TASK: Mapping[TaskName, str] = {  # ModelScope's names of the tasks
     "similarity": "sentence-similarity",
@@ -66,7 +64,7 @@ class Checkpoint:
 
     folder: Path
     task: TaskName
-    config: BertConfig
+    shape: BertShape
     labels: tuple[str, ...]
     max_length: int
     tokenizer: Tokenizer
@@ -102,17 +100,17 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder} is a model for {own_task}, not for {task}. Choose a {task} model.",
             f"{folder} 是 {own_task} 模型，而不是 {task} 模型。请选择 {task} 模型。",
         )
-    bert_config = _bert_config(folder, config)
+    shape = _shape(folder, config)
     tokenizer = Tokenizer.from_folder(folder)
     highest = max(tokenizer.vocabulary.values())
-    if highest >= bert_config.vocab_size:
+    if highest >= shape.vocab_size:
         raise CheckpointError(
-            f"{folder}: vocab.txt has {highest + 1} pieces, config.json says {bert_config.vocab_size}. "
+            f"{folder}: vocab.txt has {highest + 1} pieces, config.json says {shape.vocab_size}. "
             "Use the vocab.txt that belongs to the model.",
-            f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {bert_config.vocab_size}。"
+            f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
             "请使用该模型自带的 vocab.txt。",
         )
-    weights = _canonical(folder, _read_weights(folder), bert_config)
+    weights = _canonical(folder, _read_weights(folder), shape)
     count = weights["classifier.weight"].shape[0]
     if count != _LABEL_COUNT[own_task]:
         raise CheckpointError(
@@ -120,7 +118,6 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             "Choose another checkpoint.",
             f"{folder}：{own_task} 模型应有 {_LABEL_COUNT[own_task]} 个标签，而此分类器有 {count} 行。请换一个模型。",
         )
-    bert_config.num_labels = count
     if own_task == "zero_shot":
         labels: tuple[str, ...] = NLI_LABELS
         max_length = DEFAULT_MAX_LENGTH
@@ -141,9 +138,9 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     return Checkpoint(
         folder=folder,
         task=own_task,
-        config=bert_config,
+        shape=shape,
         labels=labels,
-        max_length=min(max_length, bert_config.max_position_embeddings),
+        max_length=min(max_length, shape.max_position_embeddings),
         tokenizer=tokenizer,
         temperatures=_temperatures(folder, configuration, own_task),
         parameters=sum(tensor.numel() for tensor in weights.values()),
@@ -219,9 +216,7 @@ def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskName:
     )
 
 
-def _bert_config(folder: Path, config: Mapping[str, Any]) -> BertConfig:
-    from transformers import BertConfig
-
+def _shape(folder: Path, config: Mapping[str, Any]) -> BertShape:
     model_type = config.get("model_type")
     if model_type not in MODEL_TYPES:
         raise CheckpointError(
@@ -246,7 +241,7 @@ def _bert_config(folder: Path, config: Mapping[str, Any]) -> BertConfig:
     eps = config.get("layer_norm_eps", 1e-12)
     if type(eps) is not float or not 0 < eps < 1:
         raise _bad_value(folder, "config.json", "layer_norm_eps", eps)
-    return BertConfig(**sizes, hidden_act=config.get("hidden_act", "gelu"), layer_norm_eps=eps, pad_token_id=0)
+    return BertShape(**sizes, hidden_act=config.get("hidden_act", "gelu"), layer_norm_eps=eps)
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -292,7 +287,7 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     )
 
 
-def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], config: BertConfig) -> dict[str, torch.Tensor]:
+def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], shape: BertShape) -> dict[str, torch.Tensor]:
     """Names as transformers' BertForSequenceClassification has them; missing, surplus or misshapen ones are refused."""
     marker = "embeddings.word_embeddings.weight"
     prefix = next(
@@ -317,7 +312,7 @@ def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], config: BertCo
             surplus.append(name)
         else:
             found[target] = tensor
-    wanted = expected_shapes(config, labels=_rows(found.get("classifier.weight")))
+    wanted = expected_shapes(shape, labels=_rows(found.get("classifier.weight")))
     surplus += [name for name in found if name not in wanted]
     missing = [name for name in wanted if name not in found]
     if missing or surplus:
@@ -350,13 +345,13 @@ def _rows(classifier: torch.Tensor | None) -> int:
     return classifier.shape[0] if classifier is not None and classifier.ndim else 0
 
 
-def expected_shapes(config: BertConfig, *, labels: int) -> dict[str, tuple[int, ...]]:
+def expected_shapes(shape: BertShape, *, labels: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter of a BERT classifier: known from the sizes, without building it."""
-    hidden, inner = config.hidden_size, config.intermediate_size
+    hidden, inner = shape.hidden_size, shape.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
-        "bert.embeddings.word_embeddings.weight": (config.vocab_size, hidden),
-        "bert.embeddings.position_embeddings.weight": (config.max_position_embeddings, hidden),
-        "bert.embeddings.token_type_embeddings.weight": (config.type_vocab_size, hidden),
+        "bert.embeddings.word_embeddings.weight": (shape.vocab_size, hidden),
+        "bert.embeddings.position_embeddings.weight": (shape.max_position_embeddings, hidden),
+        "bert.embeddings.token_type_embeddings.weight": (shape.type_vocab_size, hidden),
     }
 
     def norm(name: str) -> None:
@@ -367,7 +362,7 @@ def expected_shapes(config: BertConfig, *, labels: int) -> dict[str, tuple[int, 
         shapes[f"{name}.bias"] = (rows,)
 
     norm("bert.embeddings.LayerNorm")
-    for index in range(config.num_hidden_layers):
+    for index in range(shape.num_hidden_layers):
         layer = f"bert.encoder.layer.{index}"
         for part in ("self.query", "self.key", "self.value", "output.dense"):
             linear(f"{layer}.attention.{part}", hidden, hidden)

@@ -1,0 +1,232 @@
+"""BERT's forward pass over packed inputs: all pieces of a batch stand in one (T, H), and none of them is padding.
+
+Linear layers and norms see every piece once, whatever the lengths; only attention looks at the sequences, one run of
+equal lengths at a time. Where a task reads nothing but [CLS], the last layer computes queries, attention output and
+feed-forward for that one row a sequence (keys and values for all). Query, key and value are one product.
+
+The arithmetic is that of transformers' BertForSequenceClassification, to 1e-5 in float32 (tests/unit/inference). Not
+covered: training, dropout, attention masks other than the sequences' ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from wenmo.inference.tokenizer import Encoding
+from wenmo.models.shape import BertShape
+
+ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "relu": F.relu,
+    "silu": F.silu,
+    "swish": F.silu,
+    "tanh": torch.tanh,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """`count` sequences of `length` pieces each, from piece `start` of the batch on."""
+
+    start: int
+    count: int
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """A batch without padding: T pieces of N sequences, one after another."""
+
+    ids: torch.Tensor  # (T,) int64
+    positions: torch.Tensor  # (T,) int64
+    segments: torch.Tensor  # (T,) int64
+    first: torch.Tensor  # (N,) int64, where each sequence begins: its [CLS]
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def of(cls, encodings: Sequence[Encoding], device: torch.device) -> Packed:
+        """Runs are as long as the encodings stand sorted by length."""
+        lengths = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        positions = np.arange(ends[-1]) - np.repeat(starts, lengths)
+        second = np.fromiter((encoding.segment_b for encoding in encodings), dtype=np.int64, count=len(encodings))
+        segments = positions >= np.repeat(lengths - second, lengths)
+        ids = np.fromiter((piece for encoding in encodings for piece in encoding.input_ids), np.int64, int(ends[-1]))
+        changes = np.flatnonzero(np.diff(lengths, prepend=-1, append=-1))
+        runs = tuple(
+            Run(start=int(starts[begin]), count=int(end - begin), length=int(lengths[begin]))
+            for begin, end in pairwise(changes)
+        )
+        return cls(
+            ids=torch.from_numpy(ids).to(device, non_blocking=True),
+            positions=torch.from_numpy(positions).to(device, non_blocking=True),
+            segments=torch.from_numpy(segments.astype(np.int64)).to(device, non_blocking=True),
+            first=torch.from_numpy(starts).to(device, non_blocking=True),
+            runs=runs,
+        )
+
+
+class Layer(nn.Module):
+    """One encoder layer. `query` is apart from `key_value` in the last one, where fewer queries are wanted."""
+
+    def __init__(self, shape: BertShape, *, last: bool) -> None:
+        super().__init__()
+        hidden = shape.hidden_size
+        self._heads = shape.num_attention_heads
+        self._activation = ACTIVATIONS[shape.hidden_act]
+        if last:
+            self.query = nn.Linear(hidden, hidden)
+            self.key_value = nn.Linear(hidden, 2 * hidden)
+        else:
+            self.query_key_value = nn.Linear(hidden, 3 * hidden)
+        self.attention_output = nn.Linear(hidden, hidden)
+        self.attention_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
+        self.intermediate = nn.Linear(hidden, shape.intermediate_size)
+        self.output = nn.Linear(shape.intermediate_size, hidden)
+        self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
+
+    def forward(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
+        """(T, H) to (T, H)."""
+        together = self.query_key_value(hidden)  # (T, 3H)
+        query, key, value = together.chunk(3, dim=-1)
+        return self._after_attention(self._attend(query, key, value, packed.runs), hidden)
+
+    def forward_last(self, hidden: torch.Tensor, packed: Packed, *, first_only: bool) -> torch.Tensor:
+        """(T, H) to (T, H), or to (N, H), the rows of [CLS]."""
+        key, value = self.key_value(hidden).chunk(2, dim=-1)
+        if not first_only:
+            return self._after_attention(self._attend(self.query(hidden), key, value, packed.runs), hidden)
+        first = hidden[packed.first]  # (N, H)
+        return self._after_attention(self._attend(self.query(first), key, value, packed.runs, queries=1), first)
+
+    def _attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        runs: Sequence[Run],
+        *,
+        queries: int | None = None,
+    ) -> torch.Tensor:
+        """Softmax attention within each sequence; `queries` rows a sequence in `query`, all of them if None."""
+        context = torch.empty_like(query, memory_format=torch.contiguous_format)
+        begin = 0
+        for run in runs:
+            rows = run.count * (queries or run.length)
+            pieces = slice(run.start, run.start + run.count * run.length)
+            attended = F.scaled_dot_product_attention(
+                self._by_head(query[begin : begin + rows], run.count),
+                self._by_head(key[pieces], run.count),
+                self._by_head(value[pieces], run.count),
+            )  # (count, heads, queries, H / heads)
+            context[begin : begin + rows].view(run.count, -1, self._heads, attended.shape[-1]).copy_(
+                attended.transpose(1, 2)
+            )
+            begin += rows
+        return context
+
+    def _by_head(self, rows: torch.Tensor, count: int) -> torch.Tensor:
+        """(count * L, H) as (count, heads, L, H / heads), nothing copied."""
+        return rows.unflatten(-1, (self._heads, -1)).unflatten(0, (count, -1)).transpose(1, 2)
+
+    def _after_attention(self, context: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        hidden = self.attention_norm(self.attention_output(context).add_(hidden))
+        inner = self._activation(self.intermediate(hidden))
+        output: torch.Tensor = self.output_norm(self.output(inner).add_(hidden))
+        return output
+
+
+class Bert(nn.Module):
+    """Embeddings, layers, pooler and classifier; inference only."""
+
+    def __init__(self, shape: BertShape, *, labels: int) -> None:
+        super().__init__()
+        hidden = shape.hidden_size
+        self.words = nn.Embedding(shape.vocab_size, hidden)
+        self.positions = nn.Embedding(shape.max_position_embeddings, hidden)
+        self.segments = nn.Embedding(shape.type_vocab_size, hidden)
+        self.norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
+        count = shape.num_hidden_layers
+        self.layers = nn.ModuleList(Layer(shape, last=index == count - 1) for index in range(count))
+        self.pooler = nn.Linear(hidden, hidden)
+        self.classifier = nn.Linear(hidden, labels)
+
+    @classmethod
+    def of(cls, shape: BertShape, weights: Mapping[str, torch.Tensor], device: torch.device) -> Bert:
+        """A model of `weights` under transformers' names, in float32 on `device`."""
+        own = {
+            target: _joined([weights[name].to(device, torch.float32) for name in names])
+            for target, names in _own_names(shape.num_hidden_layers).items()
+        }
+        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced in the next line
+            model = cls(shape, labels=own["classifier.weight"].shape[0])
+        model.load_state_dict(own, strict=True, assign=True)
+        return model.requires_grad_(False).eval()
+
+    def hidden(self, packed: Packed, *, first_only: bool) -> torch.Tensor:
+        """The last layer: (N, H), the rows of [CLS], or (T, H), all of them."""
+        embedded = self.words(packed.ids).add_(self.positions(packed.positions)).add_(self.segments(packed.segments))
+        hidden = self.norm(embedded)
+        *layers, last = self.layers
+        for layer in layers:
+            hidden = layer(hidden, packed)
+        assert isinstance(last, Layer)
+        return last.forward_last(hidden, packed, first_only=first_only)
+
+    def logits(self, packed: Packed) -> torch.Tensor:
+        """(N, labels)."""
+        logits: torch.Tensor = self.classifier(torch.tanh(self.pooler(self.hidden(packed, first_only=True))))
+        return logits
+
+    def vectors(self, packed: Packed) -> torch.Tensor:
+        """(N, H): the mean of the last layer over the pieces of each sequence."""
+        hidden = self.hidden(packed, first_only=False)
+        means = [
+            hidden[run.start : run.start + run.count * run.length].unflatten(0, (run.count, run.length)).mean(1)
+            for run in packed.runs
+        ]
+        return torch.cat(means)
+
+
+def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _own_names(layers: int) -> dict[str, list[str]]:
+    """Parameter of `Bert` -> those of transformers that it is made of, one below the other."""
+    names: dict[str, list[str]] = {}
+
+    def same(own: str, other: str, *parts: str) -> None:
+        for part in parts or ("weight", "bias"):
+            names[f"{own}.{part}"] = [f"{other}.{part}"]
+
+    same("words", "bert.embeddings.word_embeddings", "weight")
+    same("positions", "bert.embeddings.position_embeddings", "weight")
+    same("segments", "bert.embeddings.token_type_embeddings", "weight")
+    same("norm", "bert.embeddings.LayerNorm")
+    for index in range(layers):
+        own, other = f"layers.{index}", f"bert.encoder.layer.{index}"
+        query, key, value = (f"{other}.attention.self.{part}" for part in ("query", "key", "value"))
+        for part in ("weight", "bias"):
+            if index == layers - 1:
+                names[f"{own}.query.{part}"] = [f"{query}.{part}"]
+                names[f"{own}.key_value.{part}"] = [f"{key}.{part}", f"{value}.{part}"]
+            else:
+                names[f"{own}.query_key_value.{part}"] = [f"{each}.{part}" for each in (query, key, value)]
+        same(f"{own}.attention_output", f"{other}.attention.output.dense")
+        same(f"{own}.attention_norm", f"{other}.attention.output.LayerNorm")
+        same(f"{own}.intermediate", f"{other}.intermediate.dense")
+        same(f"{own}.output", f"{other}.output.dense")
+        same(f"{own}.output_norm", f"{other}.output.LayerNorm")
+    same("pooler", "bert.pooler.dense")
+    same("classifier", "classifier")
+    return names
