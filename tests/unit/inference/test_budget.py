@@ -1,0 +1,112 @@
+"""The control law against a simulated GPU: busier with larger forwards, its memory taken in proportion to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from wenmo.inference.budget import MAX_TOKENS, MIN_FREE, MIN_TOKENS, AdaptiveBudget, Reading
+
+
+class SimulatedGpu:
+    """Utilisation saturates at `saturating` pieces; a piece takes `mib_a_token`; others hold `others_mib`."""
+
+    def __init__(self, *, saturating: int, memory_mib: float, mib_a_token: float, others_mib: float = 0.0) -> None:
+        self.saturating = saturating
+        self.memory_mib = memory_mib
+        self.mib_a_token = mib_a_token
+        self.others_mib = others_mib
+        self.tokens = 0
+
+    def fits(self, tokens: int) -> bool:
+        return self.others_mib + tokens * self.mib_a_token <= self.memory_mib
+
+    def read(self) -> Reading:
+        used = self.others_mib + self.tokens * self.mib_a_token
+        return Reading(utilization=min(98.0, 100 * self.tokens / self.saturating), free=1 - used / self.memory_mib)
+
+    def work(self, budget: AdaptiveBudget, batches: int) -> list[int]:
+        """Forwards of what the budget says, reporting as the runtime does; returns their sizes."""
+        sizes = []
+        for _ in range(batches):
+            tokens = budget.tokens.value
+            if not self.fits(tokens):
+                budget.out_of_memory(tokens)
+                continue
+            self.tokens = tokens
+            sizes.append(tokens)
+            budget.after_batch()
+        return sizes
+
+
+def test_grows_until_the_gpu_is_busy_and_stays() -> None:
+    gpu = SimulatedGpu(saturating=64_000, memory_mib=80_000, mib_a_token=0.01)
+    budget = AdaptiveBudget(4096, gpu)
+    sizes = gpu.work(budget, 20)
+    assert sizes[-1] >= 0.7 * 64_000  # busy enough
+    assert len(set(sizes[-10:])) == 1  # no swinging to and fro
+    assert "busy" in budget.tokens.reason and budget.tokens.reason_zh
+
+
+def test_memory_stops_the_growth() -> None:
+    gpu = SimulatedGpu(saturating=10**9, memory_mib=8_000, mib_a_token=0.1)
+    budget = AdaptiveBudget(4096, gpu)
+    sizes = gpu.work(budget, 30)
+    assert all(gpu.fits(size) for size in sizes)
+    assert 1 - sizes[-1] * gpu.mib_a_token / gpu.memory_mib >= MIN_FREE
+    assert len(set(sizes[-10:])) == 1
+
+
+def test_another_process_takes_the_memory_and_gives_it_back() -> None:
+    gpu = SimulatedGpu(saturating=64_000, memory_mib=8_000, mib_a_token=0.05)
+    budget = AdaptiveBudget(4096, gpu)
+    before = gpu.work(budget, 20)[-1]
+    gpu.others_mib = 6_000
+    assert gpu.work(budget, 20)[-1] < before
+    gpu.others_mib = 0
+    assert gpu.work(budget, 20)[-1] == before
+
+
+def test_out_of_memory_halves_and_is_remembered() -> None:
+    """Its gauge sees nothing of the memory: only the failures tell, and they must not be repeated for ever."""
+
+    class Blind(SimulatedGpu):
+        def read(self) -> Reading:
+            return Reading(utilization=10.0, free=None)
+
+    gpu = Blind(saturating=10**9, memory_mib=1_000, mib_a_token=0.1)
+    budget = AdaptiveBudget(4096, gpu)
+    sizes = gpu.work(budget, 60)
+    failures = [change for change in budget.changes if "ran out" in change.reason]
+    assert len(failures) == 1
+    assert len(set(sizes[-10:])) == 1 and gpu.fits(sizes[-1])
+
+
+@pytest.mark.parametrize("reading", [Reading(utilization=None, free=None), Reading(utilization=80.0, free=0.5)])
+def test_nothing_changes_without_a_cause(reading: Reading) -> None:
+    class Still:
+        def read(self) -> Reading:
+            return reading
+
+    budget = AdaptiveBudget(4096, Still())
+    for _ in range(10):
+        budget.after_batch()
+    assert budget.tokens.value == 4096 and budget.changes == ()
+
+
+def test_bounds() -> None:
+    class Always:
+        def __init__(self, reading: Reading) -> None:
+            self.reading = reading
+
+        def read(self) -> Reading:
+            return self.reading
+
+    small = AdaptiveBudget(1024, Always(Reading(utilization=50.0, free=0.01)))
+    large = AdaptiveBudget(1024, Always(Reading(utilization=1.0, free=0.99)))
+    for _ in range(40):
+        small.after_batch()
+        large.after_batch()
+    assert (small.tokens.value, large.tokens.value) == (MIN_TOKENS, MAX_TOKENS)
+    for _ in range(10):
+        small.out_of_memory(small.tokens.value)
+    assert small.tokens.value == MIN_TOKENS

@@ -1,0 +1,127 @@
+"""How many pieces a forward takes, followed while a GPU works.
+
+More pieces a forward keep a GPU busier until it is saturated; beyond that they only take memory. So the budget doubles
+while the GPU is under-used and memory is free, halves when memory runs short or the GPU is overloaded, and halves at
+once when memory ran out, without growing back to where that happened while memory is short. Every change is kept with
+its reason.
+
+The thresholds are those of the articles this project answers to: 80% utilisation, ten points of play on either side.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from wenmo.types import Resolved
+
+log = logging.getLogger(__name__)
+
+TARGET_UTILIZATION = 80.0  # percent
+PLAY = 10.0  # points on either side within which nothing is changed
+MIN_FREE = 0.10  # share of the device's memory: below it the budget shrinks
+GROW_FREE = 0.30  # above it the budget may grow: doubling the activations must still leave MIN_FREE
+FORGET_FREE = 0.50  # above it memory has been given back since it ran out, and the limit of that time is lifted
+MIN_TOKENS, MAX_TOKENS = 512, 262_144
+_KEPT_CHANGES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a device reports. None is "cannot be read"."""
+
+    utilization: float | None  # percent of the last sampling interval in which a kernel ran
+    free: float | None  # share of the device's memory, 0 to 1
+
+
+class Gauge(Protocol):
+    """Where readings come from: a GPU, or a simulated one in tests."""
+
+    def read(self) -> Reading:
+        """The state right now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One decision: the budget before and after, and why."""
+
+    before: int
+    after: int
+    reason: str
+    reason_zh: str
+
+
+class AdaptiveBudget:
+    """Pieces a forward. Any thread may ask; the one that runs forwards reports."""
+
+    def __init__(self, tokens: int, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._lock = threading.Lock()
+        self._tokens = min(MAX_TOKENS, max(MIN_TOKENS, tokens))
+        self._ceiling = MAX_TOKENS
+        self._changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
+
+    @property
+    def tokens(self) -> Resolved[int]:
+        with self._lock:
+            if not self._changes:
+                return Resolved(value=self._tokens, reason="where a GPU starts", reason_zh="GPU 的起始值")
+            last = self._changes[-1]
+            return Resolved(value=self._tokens, reason=last.reason, reason_zh=last.reason_zh)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The latest ones, oldest first."""
+        with self._lock:
+            return tuple(self._changes)
+
+    def after_batch(self) -> None:
+        """Read the gauge and follow it."""
+        reading = self._gauge.read()
+        with self._lock:
+            if reading.free is not None and reading.free < MIN_FREE:
+                self._change(
+                    self._tokens // 2,
+                    f"{reading.free:.0%} of the memory free, under {MIN_FREE:.0%}",
+                    f"空闲显存 {reading.free:.0%}，低于 {MIN_FREE:.0%}",
+                )
+            elif reading.utilization is None:
+                return  # without a reading there is nothing to follow
+            elif (
+                reading.utilization > TARGET_UTILIZATION + PLAY
+                and reading.free is not None
+                and reading.free < GROW_FREE
+            ):
+                self._change(
+                    self._tokens // 2,
+                    f"GPU {reading.utilization:.0f}% busy and only {reading.free:.0%} of the memory free",
+                    f"GPU 利用率 {reading.utilization:.0f}%，空闲显存仅 {reading.free:.0%}",
+                )
+            elif reading.utilization < TARGET_UTILIZATION - PLAY and (reading.free is None or reading.free > GROW_FREE):
+                if reading.free is not None and reading.free > FORGET_FREE:
+                    self._ceiling = MAX_TOKENS
+                self._change(
+                    self._tokens * 2,
+                    f"GPU {reading.utilization:.0f}% busy, under {TARGET_UTILIZATION - PLAY:.0f}%",
+                    f"GPU 利用率 {reading.utilization:.0f}%，低于 {TARGET_UTILIZATION - PLAY:.0f}%",
+                )
+
+    def out_of_memory(self, tokens: int) -> None:
+        """A forward of `tokens` pieces did not fit: halve, and keep below where it failed."""
+        with self._lock:
+            self._ceiling = max(MIN_TOKENS, min(self._ceiling, tokens // 2))
+            self._change(
+                min(self._tokens // 2, self._ceiling),
+                f"memory ran out at {tokens:,} pieces",
+                f"{tokens:,} 个词元时显存不足",
+            )
+
+    def _change(self, wanted: int, reason: str, reason_zh: str) -> None:
+        after = max(MIN_TOKENS, min(wanted, self._ceiling, MAX_TOKENS))
+        if after != self._tokens:
+            log.info("batch budget %d -> %d: %s", self._tokens, after, reason)
+            self._changes.append(Change(before=self._tokens, after=after, reason=reason, reason_zh=reason_zh))
+            self._tokens = after
