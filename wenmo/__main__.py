@@ -1,4 +1,4 @@
-"""The command line: serve, run, eval, models, train. Where a command reports figures its last line is JSON."""
+"""The command line: serve, run, eval, bench, models, train. Where a command reports figures its last line is JSON."""
 
 from __future__ import annotations
 
@@ -78,6 +78,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
     _model_options(evaluate)
     evaluate.set_defaults(command=_eval)
+
+    bench = commands.add_parser("bench", help="speed of the forward on this machine, beside peers in the same run")
+    bench.add_argument("what", choices=("throughput", "latency"))
+    bench.add_argument("--shape", choices=("bundled", "base", "large"), default="bundled", help="bundled")
+    bench.add_argument("--texts", type=Path, help="Parquet with a column text, or text_a and text_b (invented reviews)")
+    bench.add_argument("--count", type=_positive, default=512, help="how many of them (512)")
+    bench.add_argument("--rounds", type=_positive, default=3, help="turns of each contestant (3)")
+    bench.add_argument("--against", help="comma-separated peers of benchmarks/peers.py, or all, fp32, int8")
+    bench.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (auto)", default="auto")
+    bench.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)", default="auto")
+    bench.add_argument("--out", type=Path, help="write the JSON there, too")
+    bench.set_defaults(command=_bench)
 
     models = commands.add_parser("models", help="what is bundled, cached and known; `models pull ID` downloads")
     models.set_defaults(command=_models)
@@ -185,6 +197,63 @@ def _eval(options: argparse.Namespace) -> None:
     )
     print(file=sys.stderr)
     _print_json(asdict(evaluation))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from wenmo import bench
+
+    items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
+    given: dict[str, Any] = {
+        "shape": options.shape,
+        "items": items,
+        "device": options.device,
+        "precision": options.precision,
+        **_peers(options.against),
+    }
+    if options.what == "latency":
+        figures = bench.latency(**given)
+        for figure in figures:
+            print(f"{figure.name:40} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
+        result: dict[str, Any] = {
+            "benchmark": "latency",
+            "machine": bench.machine(),
+            "shape": options.shape,
+            "items": len(items),
+            "figures": [asdict(figure) for figure in figures],
+        }
+    else:
+        report = bench.throughput(
+            **given, rounds=options.rounds, progress=lambda line: print(line, file=sys.stderr, flush=True)
+        )
+        print(bench.table(report))
+        result = {"benchmark": "throughput", **asdict(report)}
+    if options.out is not None:
+        options.out.write_text(json.dumps(result, ensure_ascii=False) + "\n", encoding="utf-8")
+    _print_json(result)
+
+
+def _peers(wanted: str | None) -> dict[str, Any]:
+    """The peers named in `wanted` (fp32, int8, all, or their own names), and what writes a checkpoint for them."""
+    if not wanted:
+        return {}
+    from wenmo.errors import InputError
+
+    try:
+        from benchmarks import peers
+    except ImportError as error:
+        raise InputError(
+            f"Peers cannot be loaded: {error}. Run from the repository's folder.",
+            f"无法载入对照实现：{error}。请在仓库目录中运行。",
+        ) from None
+    everything = {**peers.PEERS, **peers.INT8_PEERS}
+    groups = {"all": everything, "fp32": dict(peers.PEERS), "int8": dict(peers.INT8_PEERS)}
+    chosen: dict[str, Any] = {}
+    for name in wanted.split(","):
+        if name not in groups and name not in everything:
+            known = ", ".join([*groups, *everything])
+            raise InputError(f"No such peer: {name}. Known: {known}.", f"没有这样的对照：{name}。可选：{known}。")
+        chosen.update(groups.get(name) or {name: everything[name]})
+    return {"peers": chosen, "export": peers.export}
 
 
 def _models(options: argparse.Namespace) -> None:

@@ -13,9 +13,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -273,13 +273,13 @@ def latency(
                 run(items[index : index + 1])
                 times[name].append((time.perf_counter() - start) * 1000)
     return [
-        Latency(
-            name=name,
-            p50_ms=round(float(np.percentile(taken, 50)), 2),
-            p95_ms=round(float(np.percentile(taken, 95)), 2),
-        )
+        Latency(name=name, p50_ms=_percentile(taken, 50), p95_ms=_percentile(taken, 95))
         for name, taken in times.items()
     ]
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return round(float(np.percentile(values, share)), 2)
 
 
 def table(report: Report) -> str:
@@ -296,8 +296,3 @@ def table(report: Report) -> str:
             f"| {figure.largest_difference:.1e} |"
         )
     return "\n".join(lines)
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain values."""
-    return {"benchmark": "throughput", **asdict(report)}
