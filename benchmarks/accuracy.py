@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.machine import machine
+from wenmo.bench import machine
 from wenmo.engine import Engine
 from wenmo.training.evaluate import EvalTask, Evaluation, bootstrap_interval, evaluate
 

@@ -23,8 +23,8 @@ from typing import Any
 import psutil
 from playwright.sync_api import sync_playwright
 
-from benchmarks.machine import machine
 from docs.screenshots import launch
+from wenmo.bench import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 
