@@ -169,8 +169,8 @@ class Engine:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(N, H) float32: the mean of the last layer of the similarity model over a text's pieces.
 
-        A cheaper and weaker stand-in for `similarity`: one forward a text instead of one a pair. The bundled model was
-        trained for both uses; ModelScope's similarity checkpoints were not, and their cosines all lie near 1.
+        A cheaper and weaker stand-in for `similarity`: one forward a text instead of one a pair. Models that
+        are trained for pairs alone were not trained for it: their cosines all lie near 1.
         """
         checked = _texts(texts)
         model = self._model("similarity")

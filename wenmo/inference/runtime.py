@@ -20,7 +20,7 @@ from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.types import Precision
 
-# Padded pieces a forward. Small on a CPU, where the caches hold it: everything measured was fastest at 512 to 2,048.
+# Pieces a forward. Small on a CPU, where the caches hold it: everything measured was fastest at 512 to 2,048.
 BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
 
 

@@ -22,8 +22,7 @@ import pyarrow.parquet as pq
 import torch
 
 from wenmo.errors import InputError
-from wenmo.inference.padding import pad
-from wenmo.inference.tokenizer import Tokenizer
+from wenmo.inference.tokenizer import Encoding, Tokenizer
 from wenmo.models.checkpoint import NLI_LABELS
 
 NO_LABEL = -100  # torch's cross_entropy ignores it
@@ -309,13 +308,30 @@ def collate(
         else tokenizer.encode_pair(first.tolist(), second.tolist(), max_length=max_length)
         for first, second in pairs
     ]
-    input_ids, token_type_ids, attention_mask = pad(encodings, pad_id=tokenizer.pad_id, width_step=_WIDTH_STEP)
+    input_ids, token_type_ids, attention_mask = _pad(encodings, pad_id=tokenizer.pad_id)
     return Batch(
         input_ids=input_ids,
         token_type_ids=token_type_ids,
         attention_mask=attention_mask,
         label=torch.from_numpy(np.asarray(label, dtype=np.int64)),
     )
+
+
+def _pad(encodings: Sequence[Encoding], *, pad_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """`input_ids`, `token_type_ids`, `attention_mask`, each (B, L) int64.
+
+    L is the longest length, rounded up to a multiple of `_WIDTH_STEP`.
+    """
+    width = -(-max(len(encoding) for encoding in encodings) // _WIDTH_STEP) * _WIDTH_STEP
+    input_ids = torch.full((len(encodings), width), pad_id)
+    token_type_ids = torch.zeros_like(input_ids)
+    attention_mask = torch.zeros_like(input_ids)
+    for row, encoding in enumerate(encodings):
+        size = len(encoding)
+        input_ids[row, :size] = torch.tensor(encoding.input_ids)
+        token_type_ids[row, size - encoding.segment_b : size] = 1
+        attention_mask[row, :size] = 1
+    return input_ids, token_type_ids, attention_mask
 
 
 def example_lengths(examples: Examples, store: PieceStore, *, max_length: int) -> np.ndarray:

@@ -139,6 +139,7 @@ class Run:
         module: pretrain.Pretraining | None = None
         for number, section in enumerate(_passes(self._recipe.pretrain), start=1):
             shares: dict[str, float] = section.pop("shares")
+            times: dict[str, float] = section.pop("times", {})
             max_length = int(section.pop("max_length"))
             schedule = _schedule(section)
             if module is None:
@@ -150,7 +151,7 @@ class Run:
             if load_finished(module, schedule, state_path):
                 continue
             store = data.PieceStore(tokenizer, max_pieces=384)
-            examples, held_out = self._pretraining_examples(store, shares, schedule.seed)
+            examples, held_out = self._pretraining_examples(store, shares, times, schedule.seed)
             lengths = data.example_lengths(examples, store, max_length=max_length)
             self._log(f"{state_path.stem}: {len(examples):,} examples, {int(lengths.sum()):,} pieces an epoch")
             train(
@@ -166,17 +167,21 @@ class Run:
             )
 
     def _pretraining_examples(
-        self, store: data.PieceStore, shares: Mapping[str, float], seed: int
+        self, store: data.PieceStore, shares: Mapping[str, float], times: Mapping[str, float], seed: int
     ) -> tuple[data.Examples, data.Examples]:
-        """The shuffled examples of a pass, and 256 that no pass is trained on."""
+        """The shuffled examples of a pass, and 256 that no pass is trained on.
+
+        `shares` are by part of the data pack, `times` by source, as in fine-tuning.
+        """
         parts: list[data.Examples] = []
         held_out: list[data.Examples] = []
         sources = pretrain.pretraining_texts(self._data)
         for path, columns in sources:
-            texts = data.read(path, *columns)
+            *texts, origin = data.read(path, *columns, "source")
             order = np.random.default_rng(0).permutation(len(texts[0]))
             kept = max(1, 256 // len(sources))
             rows = order[kept:][data.sample(len(order) - kept, shares.get(path.parent.name, 1.0), seed)]
+            rows = data.drawn_rows(rows, origin, times, np.random.default_rng(seed))
             for into, chosen_rows in ((held_out, order[:kept]), (parts, rows)):
                 chosen = [store.add([column[row] for row in chosen_rows]) for column in texts]
                 second = chosen[1] if len(chosen) == 2 else np.full(len(chosen_rows), -1, np.int32)

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -58,10 +59,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     topics = [("书", "雨")[row % 2] for row in range(200)]
     _write(
         folder / "topics" / "train.parquet",
-        {"text": [sentence(label) for label in topics], "label": topics, "task": ["toy"] * 200},
+        {"text": [sentence(label) for label in topics], "label": topics, "task": ["toy"] * 200, "source": ["x"] * 200},
     )
     (folder / "topics" / "labels.json").write_text(json.dumps({"toy": ["书", "雨"]}), encoding="utf-8")
-    _write(folder / "text" / "pretrain.parquet", {"text": [sentence() + sentence() for _ in range(300)]})
+    _write(
+        folder / "text" / "pretrain.parquet",
+        {"text": [sentence() + sentence() for _ in range(300)], "source": ["web", "laws"] * 150},
+    )
     return folder
 
 
@@ -78,7 +82,7 @@ def recipe() -> Recipe:
             "max_position_embeddings": 64,
         },
         vocabulary={"characters": 100, "words": 10},
-        pretrain={**schedule, "tokens": 30_000, "max_length": 48, "shares": {"text": 1.0}},
+        pretrain={**schedule, "tokens": 30_000, "max_length": 48, "shares": {"text": 0.9}, "times": {"laws": 0.0}},
         similarity={
             **task,
             "tokens": 20_000,
@@ -133,8 +137,9 @@ def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp
     assert _figures(lines)["dev_accuracy"] > 0.9  # one telling character a text: learnt within these few steps
     out = tmp_path / "out"
     with Engine(device="cpu", models={name: out / name for name in ("similarity", "sentiment", "zero_shot")}) as engine:
-        good, bad = engine.sentiment(["这本书好", "这本书烂"])
-        assert good.positive > 0.5 > bad.positive
+        dev = pq.read_table(data / "sentiment" / "dev.parquet").to_pydict()
+        moods = [result.positive > 0.5 for result in engine.sentiment(dev["text"])]
+        assert np.mean(np.asarray(moods) == np.asarray(dev["label"])) > 0.9
         assert engine.model_info("similarity").labels == ("不相似", "相似")
         assert set(engine.zero_shot(["今天下雨"], labels="书，雨")[0].scores) == {"书", "雨"}
         # Every checkpoint carries the temperatures that were fitted, and the engine has read them.
