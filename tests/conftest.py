@@ -14,6 +14,7 @@ GOLDEN_MODELS = {
     "similarity": str(GOLDEN / "similarity"),
     "sentiment": str(GOLDEN / "sentiment"),
     "zero_shot": str(GOLDEN / "zero_shot"),
+    "embedding": str(GOLDEN / "similarity"),
 }
 
 

@@ -167,13 +167,14 @@ class Engine:
         return results
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, H) float32: the mean of the last layer of the similarity model over a text's pieces.
+        """(N, H) float32: the mean of the last layer of the embedding model over a text's pieces. Not normalised.
 
-        A cheaper and weaker stand-in for `similarity`: one forward a text instead of one a pair. Models that
-        are trained for pairs alone were not trained for it: their cosines all lie near 1.
+        For search, clusters and near-duplicates: one forward a text instead of one a pair. Weaker than `similarity`.
+        `models={"embedding": …}` takes a checkpoint of any task; those that were not trained for vectors, such as
+        ModelScope's similarity models, put all their cosines near 1.
         """
         checked = _texts(texts)
-        model = self._model("similarity")
+        model = self._model("embedding")
         vectors = [
             model.runtime.vectors(encode_texts(model.tokenizer, window, max_length=model.max_length))
             for window in _windows(checked)

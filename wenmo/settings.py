@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     similarity_model: str = DEFAULT_MODELS["similarity"]
     sentiment_model: str = DEFAULT_MODELS["sentiment"]
     zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
+    embedding_model: str = DEFAULT_MODELS["embedding"]
     calibrated: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
@@ -54,5 +55,6 @@ class Settings(BaseSettings):
                 "similarity": self.similarity_model,
                 "sentiment": self.sentiment_model,
                 "zero_shot": self.zero_shot_model,
+                "embedding": self.embedding_model,
             },
         )

@@ -8,8 +8,8 @@ from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-TaskName = Literal["similarity", "sentiment", "zero_shot"]
-TASKS: tuple[TaskName, ...] = ("similarity", "sentiment", "zero_shot")
+TaskName = Literal["similarity", "sentiment", "zero_shot", "embedding"]
+TASKS: tuple[TaskName, ...] = ("similarity", "sentiment", "zero_shot", "embedding")
 
 # What a probability is of, each with a calibration temperature of its own: a single-label answer of a zero-shot model
 # is a softmax over labels, a multi-label one over contradiction and entailment, and `nli` over all three logits.
@@ -18,6 +18,7 @@ READINGS: Mapping[TaskName, tuple[Reading, ...]] = {
     "similarity": ("similarity",),
     "sentiment": ("sentiment",),
     "zero_shot": ("single_label", "multi_label", "nli"),
+    "embedding": (),  # vectors are no probabilities
 }
 UNCALIBRATED: Mapping[Reading, float] = {reading: 1.0 for readings in READINGS.values() for reading in readings}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 import wenmo
+from tests.conftest import GOLDEN_MODELS as MODELS
 from wenmo.api.problems import MAX_ERRORS_TOLD, PROBLEMS
 from wenmo.api.routes import create_api
 from wenmo.api.schemas import (
@@ -24,8 +24,6 @@ from wenmo.api.schemas import (
 )
 from wenmo.errors import WenmoError
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-MODELS = {task: str(GOLDEN / task) for task in ("similarity", "sentiment", "zero_shot")}
 JSON = {"Content-Type": "application/json"}
 ROUTES = ("/v1/similarity", "/v1/sentiment", "/v1/zero-shot", "/v1/embed")
 

@@ -20,9 +20,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
 import wenmo
+from tests.conftest import GOLDEN_MODELS as MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = {task: str(ROOT / "tests" / "golden" / task) for task in ("similarity", "sentiment", "zero_shot")}
 ENVIRONMENT = {
     **os.environ,
     **{f"WENMO_{task.upper()}_MODEL": folder for task, folder in MODELS.items()},

@@ -93,7 +93,7 @@ def create_api(get_engine: Callable[[], Engine]) -> FastAPI:
         """The mean-pooled vector of each text, for search; weaker and cheaper than /v1/similarity."""
         engine = get_engine()
         vectors = engine.embed(body.texts)  # (N, H)
-        return _answer(engine, "similarity", [{"embedding": vector} for vector in vectors.tolist()])
+        return _answer(engine, "embedding", [{"embedding": vector} for vector in vectors.tolist()])
 
     # The one route whose contract is older than this service: 400 without a text, 413 for a long one. Its body is
     # therefore not a schema, whose failures are 422.

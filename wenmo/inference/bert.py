@@ -149,6 +149,7 @@ class Bert(nn.Module):
     """Embeddings, layers, pooler and classifier; inference only."""
 
     def __init__(self, shape: BertShape, *, labels: int) -> None:
+        """`labels` 0: the encoder alone, for vectors."""
         super().__init__()
         hidden = shape.hidden_size
         self.words = nn.Embedding(shape.vocab_size, hidden)
@@ -157,8 +158,9 @@ class Bert(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
         count = shape.num_hidden_layers
         self.layers = nn.ModuleList(Layer(shape, last=index == count - 1) for index in range(count))
-        self.pooler = nn.Linear(hidden, hidden)
-        self.classifier = nn.Linear(hidden, labels)
+        if labels:
+            self.pooler = nn.Linear(hidden, hidden)
+            self.classifier = nn.Linear(hidden, labels)
 
     @classmethod
     def of(cls, shape: BertShape, weights: Mapping[str, torch.Tensor], device: torch.device) -> Bert:
@@ -166,9 +168,10 @@ class Bert(nn.Module):
         own = {
             target: _joined([weights[name].to(device, torch.float32) for name in names])
             for target, names in _own_names(shape.num_hidden_layers).items()
+            if names[0] in weights
         }
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced in the next line
-            model = cls(shape, labels=own["classifier.weight"].shape[0])
+            model = cls(shape, labels=weights["classifier.weight"].shape[0] if "classifier.weight" in weights else 0)
         model.load_state_dict(own, strict=True, assign=True)
         return model.requires_grad_(False).eval()
 

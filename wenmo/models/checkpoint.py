@@ -33,13 +33,15 @@ HUB_TASK: Mapping[TaskName, str] = {  # ModelScope's names of the tasks
     "similarity": "sentence-similarity",
     "sentiment": "sentiment-classification",
     "zero_shot": "zero-shot-classification",
+    "embedding": "sentence-embedding",
 }
 _TASK_OF_HUB_NAME: Mapping[str, TaskName] = {
     **{name: task for task, name in HUB_TASK.items()},
     "text-classification": "sentiment",  # ModelScope's general name; its pipeline type says more, where it does
 }
 NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say
-_LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3}
+_LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3, "embedding": 0}
+MEAN_POOLING = "avg"  # ModelScope's name of it, in configuration.json's model.emb_pooler_type
 MODEL_TYPES = ("structbert", "sbert", "bert")
 _ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
 _SIZES = (
@@ -60,7 +62,10 @@ _SECOND_BY_NAME = {"相似", "正面", "positive", "yes", "same"}
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model as read: nothing is on a device yet. `weights` have the names of BertForSequenceClassification."""
+    """A model as read: nothing is on a device yet. `weights` have the names of BertForSequenceClassification.
+
+    A model for embedding has no labels, and neither pooler nor classifier.
+    """
 
     folder: Path
     task: TaskName
@@ -76,9 +81,9 @@ class Checkpoint:
 def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_length: int | None = None) -> Checkpoint:
     """Read a model folder.
 
-    `task` is what the model is wanted for; a checkpoint of another task is refused. `sequence_length` bounds the pieces
-    of an input where configuration.json does not (`preprocessor.max_length` wins, as in ModelScope; zero-shot ignores
-    both). Raises CheckpointError.
+    `task` is what the model is wanted for; a checkpoint of another task is refused, but for embedding any will do.
+    `sequence_length` bounds the pieces of an input where configuration.json does not (`preprocessor.max_length` wins,
+    as in ModelScope; zero-shot ignores both). Raises CheckpointError.
     """
     if not folder.is_dir():
         raise CheckpointError(
@@ -95,7 +100,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     if isinstance(backbone, Mapping):
         config = {**backbone, **config}
     own_task = _task_of(folder, configuration)
-    if task is not None and own_task != task:
+    if task is not None and task != "embedding" and own_task != task:
         raise CheckpointError(
             f"{folder} is a model for {own_task}, not for {task}. Choose a {task} model.",
             f"{folder} 是 {own_task} 模型，而不是 {task} 模型。请选择 {task} 模型。",
@@ -110,8 +115,10 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
             "请使用该模型自带的 vocab.txt。",
         )
-    weights = _canonical(folder, _read_weights(folder), shape)
-    count = weights["classifier.weight"].shape[0]
+    if own_task == "embedding":
+        _check_pooling(folder, configuration["model"].get("emb_pooler_type"))
+    weights = _canonical(folder, _read_weights(folder), shape, classifies=own_task != "embedding")
+    count = _rows(weights.get("classifier.weight"))
     if count != _LABEL_COUNT[own_task]:
         raise CheckpointError(
             f"{folder}: a {own_task} model has {_LABEL_COUNT[own_task]} labels, this classifier has {count} rows. "
@@ -121,6 +128,9 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     if own_task == "zero_shot":
         labels: tuple[str, ...] = NLI_LABELS
         max_length = DEFAULT_MAX_LENGTH
+    elif own_task == "embedding":
+        labels = ()
+        max_length = _own_length(folder, configuration) or sequence_length or DEFAULT_MAX_LENGTH
     else:
         has_mapping = (folder / "label_mapping.json").is_file()
         labels = label_names(
@@ -130,11 +140,8 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             label_mapping=_read_json(folder, "label_mapping.json") if has_mapping else None,
             count=count,
         )
-        own_length = configuration["preprocessor"].get("max_length")
-        if own_length is not None and not (type(own_length) is int and own_length >= MIN_MAX_LENGTH):
-            raise _bad_value(folder, "configuration.json", "preprocessor.max_length", own_length)
         _check_order(folder, own_task, labels)
-        max_length = own_length or sequence_length or DEFAULT_MAX_LENGTH
+        max_length = _own_length(folder, configuration) or sequence_length or DEFAULT_MAX_LENGTH
     return Checkpoint(
         folder=folder,
         task=own_task,
@@ -146,6 +153,24 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
         parameters=sum(tensor.numel() for tensor in weights.values()),
         weights=weights,
     )
+
+
+def _own_length(folder: Path, configuration: Mapping[str, Any]) -> int | None:
+    own_length = configuration["preprocessor"].get("max_length")
+    if own_length is not None and not (type(own_length) is int and own_length >= MIN_MAX_LENGTH):
+        raise _bad_value(folder, "configuration.json", "preprocessor.max_length", own_length)
+    return own_length
+
+
+def _check_pooling(folder: Path, pooling: object) -> None:
+    """ModelScope's own default is "cls": vectors averaged where they were trained to be read off [CLS] mean nothing."""
+    if pooling != MEAN_POOLING:
+        raise CheckpointError(
+            f"{folder}: configuration.json says model.emb_pooler_type {pooling!r}; only {MEAN_POOLING!r}, the mean "
+            "over the pieces, is computed. Choose another embedding model.",
+            f"{folder}：configuration.json 的 model.emb_pooler_type 为 {pooling!r}；这里只支持 {MEAN_POOLING!r}"
+            "（对词元取平均）。请换一个向量模型。",
+        )
 
 
 def _temperatures(folder: Path, configuration: Mapping[str, Any], task: TaskName) -> dict[Reading, float]:
@@ -287,7 +312,9 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     )
 
 
-def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], shape: BertShape) -> dict[str, torch.Tensor]:
+def _canonical(
+    folder: Path, weights: Mapping[str, torch.Tensor], shape: BertShape, *, classifies: bool
+) -> dict[str, torch.Tensor]:
     """Names as transformers' BertForSequenceClassification has them; missing, surplus or misshapen ones are refused."""
     marker = "embeddings.word_embeddings.weight"
     prefix = next(
@@ -312,14 +339,17 @@ def _canonical(folder: Path, weights: Mapping[str, torch.Tensor], shape: BertSha
             surplus.append(name)
         else:
             found[target] = tensor
-    wanted = expected_shapes(shape, labels=_rows(found.get("classifier.weight")))
+    if not classifies:  # a pooler is in the file of many an embedding model, and nothing reads it
+        found = {name: tensor for name, tensor in found.items() if not name.startswith("bert.pooler.")}
+    wanted = expected_shapes(shape, labels=_rows(found.get("classifier.weight")) if classifies else None)
     surplus += [name for name in found if name not in wanted]
     missing = [name for name in wanted if name not in found]
     if missing or surplus:
+        kind, kind_zh = ("classifier", "分类器") if classifies else ("encoder", "编码器")
         raise CheckpointError(
-            f"{folder}: the weights are no BERT classifier. Missing: {_names(missing)}. Surplus: {_names(surplus)}."
+            f"{folder}: the weights are no BERT {kind}. Missing: {_names(missing)}. Surplus: {_names(surplus)}."
             " The file belongs to another model or was cut; download the model again.",
-            f"{folder}：权重与 BERT 分类器不符。缺少：{_names(missing)}。多余：{_names(surplus)}。"
+            f"{folder}：权重与 BERT {kind_zh}不符。缺少：{_names(missing)}。多余：{_names(surplus)}。"
             "文件属于别的模型或已被截断，请重新下载模型。",
         )
     misshapen = [
@@ -345,8 +375,11 @@ def _rows(classifier: torch.Tensor | None) -> int:
     return classifier.shape[0] if classifier is not None and classifier.ndim else 0
 
 
-def expected_shapes(shape: BertShape, *, labels: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter of a BERT classifier: known from the sizes, without building it."""
+def expected_shapes(shape: BertShape, *, labels: int | None) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter of a BERT classifier: known from the sizes, without building it.
+
+    Without `labels` of the encoder alone, which has no pooler.
+    """
     hidden, inner = shape.hidden_size, shape.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
         "bert.embeddings.word_embeddings.weight": (shape.vocab_size, hidden),
@@ -370,8 +403,9 @@ def expected_shapes(shape: BertShape, *, labels: int) -> dict[str, tuple[int, ..
         linear(f"{layer}.intermediate.dense", inner, hidden)
         linear(f"{layer}.output.dense", hidden, inner)
         norm(f"{layer}.output.LayerNorm")
-    linear("bert.pooler.dense", hidden, hidden)
-    linear("classifier", labels, hidden)
+    if labels is not None:
+        linear("bert.pooler.dense", hidden, hidden)
+        linear("classifier", labels, hidden)
     return shapes
 
 

@@ -1,7 +1,7 @@
 """Which models there are, by what name, and where they lie.
 
 A name is that of a bundled model, a folder, or an id of ModelScope's hub, tried in this order. The bundled models come
-with the repository, so that all three tasks work from a fresh clone without a hub.
+with the repository, so that all tasks work from a fresh clone without a hub.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from wenmo.types import TaskName
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
 _BUNDLED_TASKS: Mapping[str, TaskName] = MappingProxyType(
-    {"wenmo-similarity": "similarity", "wenmo-sentiment": "sentiment", "wenmo-zero-shot": "zero_shot"}
+    {
+        "wenmo-similarity": "similarity",
+        "wenmo-sentiment": "sentiment",
+        "wenmo-zero-shot": "zero_shot",
+        "wenmo-embedding": "embedding",
+    }
 )
 
 BUNDLED: Mapping[str, Path] = MappingProxyType({name: _ASSETS / task for name, task in _BUNDLED_TASKS.items()})

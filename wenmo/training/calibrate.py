@@ -25,6 +25,8 @@ _BARRED = -1e30  # the logit of a place where there is no label
 
 def calibrate(folder: Path, task: TaskName, data: Path) -> dict[Reading, float]:
     """Fit the temperatures of the checkpoint in `folder` on the data pack `data` and store them in it."""
+    if task == "embedding":
+        return {}  # vectors are no probabilities
     with Engine(precision="fp32", models={task: folder}, calibrated=False) as engine:
         temperatures = _zero_shot(engine, data) if task == "zero_shot" else _two_classes(engine, task, data)
     path = folder / "configuration.json"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,28 @@ def nli_examples(path: Path, store: PieceStore) -> Examples:
     return Examples(first=store.add(premise), second=store.add(hypothesis), label=ids)
 
 
+def embedding_examples(folder: Path, store: PieceStore) -> tuple[Examples, list[str]]:
+    """Pairs of the same (1) and of different meaning (0), and the source of each, without the rows that are held out.
+
+    The similarity pairs; of the inference pairs entailment as 1, contradiction as 0, neutral left out.
+    """
+    parts, sources = [], []
+    for path, read_examples in (
+        (folder / "similarity" / "train.parquet", similarity_examples),
+        (folder / "nli" / "train.parquet", nli_examples),
+    ):
+        examples = read_examples(path, store)
+        (origin,) = read(path, "source")
+        rows = np.setdiff1d(np.arange(len(examples)), held_out_rows(len(examples)))
+        if read_examples is nli_examples:
+            entailment, neutral = NLI_LABELS.index("entailment"), NLI_LABELS.index("neutral")
+            rows = rows[examples.label[rows] != neutral]
+            examples = replace(examples, label=(examples.label == entailment).astype(np.int64))
+        parts.append(examples.take(rows))
+        sources += [origin[row] for row in rows]
+    return Examples.join(parts), sources
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelSet:
     """Texts that each have one of `names`; for a name several wordings may stand, the first of them being the name."""
@@ -237,14 +259,6 @@ class TopicGroups:
                 Examples(first=first, second=second.reshape(-1), label=np.zeros(len(first), np.int64)),
                 count,
             )
-
-    def pairs(self, rng: np.random.Generator) -> Examples:
-        """Texts and their own labels, one bare wording each, labelled 1: to be near as vectors."""
-        parts = []
-        for examples, count in self.draw(rng):
-            true = examples.take(np.arange(0, len(examples), count))
-            parts.append(Examples(first=true.first, second=true.second, label=np.ones(len(true), np.int64)))
-        return Examples.join(parts)
 
 
 # Widths are multiples of 8 pieces: every new shape of a matrix product costs the CPU library a kernel compilation, and

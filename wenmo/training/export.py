@@ -12,13 +12,14 @@ from safetensors.torch import save_file
 from transformers import BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
-from wenmo.models.checkpoint import HUB_TASK, NLI_LABELS
+from wenmo.models.checkpoint import HUB_TASK, MEAN_POOLING, NLI_LABELS
 from wenmo.types import TaskName
 
 _LABELS: Mapping[TaskName, tuple[str, ...]] = {
     "similarity": ("不相似", "相似"),
     "sentiment": ("负面", "正面"),
     "zero_shot": NLI_LABELS,
+    "embedding": (),
 }
 _CONFIG_FIELDS = (
     "attention_probs_dropout_prob",
@@ -47,10 +48,11 @@ def export_checkpoint(model: BertForSequenceClassification, tokenizer: Tokenizer
         "id2label": {str(index): name for index, name in enumerate(labels)},
         "label2id": {name: index for index, name in enumerate(labels)},
     }
+    embeds = task == "embedding"
     configuration = {
         "framework": "pytorch",
         "task": HUB_TASK[task],
-        "model": {"type": "structbert"},
+        "model": {"type": "structbert", **({"emb_pooler_type": MEAN_POOLING} if embeds else {})},
         "pipeline": {"type": HUB_TASK[task]},
     }
     _write_json(folder / "config.json", config)
@@ -60,7 +62,7 @@ def export_checkpoint(model: BertForSequenceClassification, tokenizer: Tokenizer
     weights = {
         name: tensor.detach().to("cpu", torch.float16).contiguous()
         for name, tensor in model.state_dict().items()
-        if tensor.is_floating_point()
+        if tensor.is_floating_point() and not (embeds and name.startswith(("bert.pooler.", "classifier.")))
     }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 

@@ -5,8 +5,9 @@
   entailment logits, which is how a zero-shot answer is read off, and entailment against contradiction for each.
 - `ContrastiveBatches`: sentences alone, mean-pooled; pairs of the same meaning end up near, others far.
 
-The steps of all parts of a task are shuffled together in every epoch. Teachers are models whose averaged probabilities
-stand in for part of the labels (Hinton et al., 2015, arXiv 1503.02531).
+The first two are for classifiers, the third for the embedding model. The steps of all parts of a task are shuffled
+together in every epoch. Teachers are models whose averaged probabilities stand in for part of the labels (Hinton et
+al., 2015, arXiv 1503.02531).
 """
 
 from __future__ import annotations
@@ -149,10 +150,9 @@ class TopicBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastiveBatches:
-    """Pairs with labels 0 and 1, each sentence encoded alone; see `contrast`."""
+    """Pairs with labels 0 and 1, each sentence encoded alone; see `contrast`. `draw` gives an epoch's examples."""
 
     draw: Callable[[np.random.Generator], Examples]
-    weight: float
 
     def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
         examples = self.draw(rng)
@@ -165,8 +165,7 @@ class ContrastiveBatches:
                 def loss() -> torch.Tensor:
                     first, second = mean_pooled(learner.model, batch).chunk(2)
                     same_text = torch.from_numpy(chosen.second[:, None] == chosen.second[None, :]).to(first.device)
-                    label = batch.label[: len(rows)]
-                    return self.weight * contrast(first, second, label, same_text)
+                    return contrast(first, second, batch.label[: len(rows)], same_text)
 
                 return Step(loss=loss, tokens=batch.pieces())
 
@@ -232,3 +231,14 @@ def held_out_accuracy(learner: Learner, examples: Examples, *, batch_tokens: int
         correct += int((logits.argmax(-1) == batch.label).sum())
         loss += float(F.cross_entropy(logits, batch.label, reduction="sum"))
     return {"dev_accuracy": correct / len(examples), "dev_loss": loss / len(examples)}
+
+
+def held_out_ranking(learner: Learner, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
+    """How often a pair of the same meaning has a higher cosine than one of different meaning (area under the ROC)."""
+    cosines = np.empty(len(examples))
+    longest = learner.lengths(examples.separated()).reshape(2, -1).max(axis=0)
+    for rows in in_order(longest, tokens=batch_tokens // 2):
+        first, second = mean_pooled(learner.model, learner.batch(examples.take(rows).separated())).chunk(2)
+        cosines[rows] = F.cosine_similarity(first, second).cpu().numpy()
+    same, different = cosines[examples.label == 1], np.sort(cosines[examples.label == 0])
+    return {"dev_auc": float(np.searchsorted(different, same).mean() / len(different))}

@@ -42,6 +42,7 @@ class Recipe:
     similarity: dict[str, Any]
     sentiment: dict[str, Any]
     zero_shot: dict[str, Any]
+    embedding: dict[str, Any]
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -198,12 +199,10 @@ class Run:
             max_length, batch_tokens = int(options.pop("max_length")), int(options["batch_tokens"])
             model = self._classifier(task, tokenizer, dropout=float(options.pop("dropout")))
             teachers = [self._classifier(task, tokenizer, dropout=0.0).eval() for _ in options.get("teachers", [])]
-            label_smoothing, teaching = float(options.pop("label_smoothing")), float(options.pop("teaching", 0.0))
+            label_smoothing, teaching = float(options.pop("label_smoothing", 0.0)), float(options.pop("teaching", 0.0))
             for teacher, name in zip(teachers, options.pop("teachers", []), strict=True):
                 self._load(teacher, name, task)
-            mix: dict[str, Any] = {
-                name: options.pop(name) for name in ("times", "contrastive", "topics") if name in options
-            }
+            mix: dict[str, Any] = {name: options.pop(name) for name in ("times", "topics") if name in options}
             schedule = _schedule(options)
             state_path = self._work / f"{task}-{number}.pt"
             if load_finished(model, schedule, state_path):
@@ -220,12 +219,13 @@ class Run:
                 teaching=teaching,
             )
             parts, dev = self._parts(task, store, mix)
+            report = finetune.held_out_ranking if task == "embedding" else finetune.held_out_accuracy
             train(
                 model,
                 schedule,
                 finetune.finetuning_steps(learner, parts, schedule),
                 state_path=state_path,
-                report=partial(finetune.held_out_accuracy, learner, dev, batch_tokens=batch_tokens),
+                report=partial(report, learner, dev, batch_tokens=batch_tokens),
                 log=self._log,
                 max_steps=self._max_steps,
             )
@@ -249,6 +249,15 @@ class Run:
         self, task: TaskName, store: data.PieceStore, mix: Mapping[str, Any]
     ) -> tuple[list[finetune.Part], data.Examples]:
         """What a pass learns from, and the development examples."""
+        times: dict[str, float] = mix.get("times", {})
+        if task == "embedding":
+            pairs, origin = data.embedding_examples(self._data, store)
+
+            def draw_pairs(rng: np.random.Generator) -> data.Examples:
+                return pairs.take(data.drawn_rows(np.arange(len(pairs)), origin, times, rng))
+
+            dev = data.similarity_examples(self._data / "similarity" / "dev.parquet", store)
+            return [finetune.ContrastiveBatches(draw=draw_pairs)], dev
         folder = self._data / ("nli" if task == "zero_shot" else task)
         read = {
             "similarity": data.similarity_examples,
@@ -260,7 +269,7 @@ class Run:
         kept = np.setdiff1d(np.arange(len(examples)), data.held_out_rows(len(examples)))
 
         def draw(rng: np.random.Generator) -> data.Examples:
-            return examples.take(data.drawn_rows(kept, sources, mix.get("times", {}), rng))
+            return examples.take(data.drawn_rows(kept, sources, times, rng))
 
         parts: list[finetune.Part] = [finetune.LabelledBatches(draw=draw, symmetric=task == "similarity")]
         if "topics" in mix:
@@ -270,17 +279,6 @@ class Run:
                 sets, store, draw=topics["draw"], templates=topics["templates"], group=int(topics["group"])
             )
             parts.append(finetune.TopicBatches(groups=groups))
-        if "contrastive" in mix:
-            contrastive = mix["contrastive"]
-            sets, _ = data.label_sets(self._data, store, wordings={}, moods=contrastive["moods"])
-            topic_pairs = data.TopicGroups(sets, store, draw=contrastive["draw"], templates=["{}"], group=1)
-
-            def draw_near(rng: np.random.Generator) -> data.Examples:
-                share = dict.fromkeys(set(sources), float(contrastive["share"]))
-                rows = data.drawn_rows(kept, sources, share, rng)
-                return data.Examples.join([examples.take(rows), topic_pairs.pairs(rng)])
-
-            parts.append(finetune.ContrastiveBatches(draw=draw_near, weight=float(contrastive["weight"])))
         return parts, dev
 
     def _load(self, model: BertForSequenceClassification, name: str, task: TaskName) -> None:

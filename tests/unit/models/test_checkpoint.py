@@ -314,3 +314,38 @@ def test_lengths(folder: Path) -> None:
     assert load_checkpoint(folder, sequence_length=64).max_length == 100
     _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(max_length=4096))
     assert load_checkpoint(folder).max_length == 512  # the model has no more places
+
+
+def _for_embedding(folder: Path, pooling: str | None) -> None:
+    model = {"type": "structbert", **({"emb_pooler_type": pooling} if pooling else {})}
+    task = "sentence-embedding"
+    _edit(folder, "configuration.json", lambda c: c.update(task=task, pipeline={"type": task}, model=model))
+
+
+@pytest.mark.parametrize("with_pooler", [False, True])
+def test_an_embedding_model_has_no_classifier(folder: Path, with_pooler: bool) -> None:
+    """And gives the vectors that the whole model gives: the pooler and the classifier have no part in them."""
+    whole = {name: tensor for name, tensor in _weights(folder).items() if not name.startswith("classifier.")}
+    encoder = {name: tensor for name, tensor in whole.items() if not name.startswith("bert.pooler.")}
+    with Engine(device="cpu", precision="fp32", models={"embedding": folder}) as engine:
+        expected = engine.embed(["下班以后去哪里吃饭", "短"])
+    torch.save(whole if with_pooler else encoder, folder / "pytorch_model.bin")
+    _for_embedding(folder, "avg")
+    checkpoint = load_checkpoint(folder)
+    assert (checkpoint.task, checkpoint.labels) == ("embedding", ())
+    assert set(checkpoint.weights) == set(encoder) - {"bert.embeddings.position_ids"}
+    with Engine(device="cpu", precision="fp32", models={"embedding": folder}) as engine:
+        assert (engine.embed(["下班以后去哪里吃饭", "短"]) == expected).all()
+
+
+@pytest.mark.parametrize("pooling", [None, "cls"])
+def test_vectors_that_are_not_means_are_refused(folder: Path, pooling: str | None) -> None:
+    _for_embedding(folder, pooling)
+    with pytest.raises(CheckpointError, match="emb_pooler_type"):
+        load_checkpoint(folder)
+
+
+def test_an_embedding_model_with_a_classifier_is_refused(folder: Path) -> None:
+    _for_embedding(folder, "avg")
+    with pytest.raises(CheckpointError, match=r"no BERT encoder.*classifier\.weight"):
+        load_checkpoint(folder)

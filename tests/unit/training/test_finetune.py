@@ -155,12 +155,12 @@ def test_pooling_is_what_the_engine_computes(tokenizer: Tokenizer, tmp_path: Pat
 
     model, store = _small_model(tokenizer), PieceStore(tokenizer, max_pieces=16)
     texts = ["体育好", "财经坏关于雨"]
-    export_checkpoint(model, tokenizer, "similarity", tmp_path / "model")
+    export_checkpoint(model, tokenizer, "embedding", tmp_path / "model")
     learner = Learner(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)
     examples = Examples(first=store.add(texts), second=np.full(2, -1, np.int32), label=np.zeros(2, np.int64))
     with torch.inference_mode():
         trained = mean_pooled(model, learner.batch(examples)).numpy()
-    with Engine(device="cpu", precision="fp32", models={"similarity": tmp_path / "model"}) as engine:
+    with Engine(device="cpu", precision="fp32", models={"embedding": tmp_path / "model"}) as engine:
         assert np.abs(engine.embed(texts) - trained).max() < 2e-3  # the checkpoint is in fp16
 
 

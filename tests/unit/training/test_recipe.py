@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from wenmo import Engine, InputError
-from wenmo.training.recipe import Recipe, Run
-from wenmo.types import READINGS
+from wenmo.training.recipe import STAGES, Recipe, Run
+from wenmo.types import READINGS, TASKS
 
 GOOD, BAD = "好棒赞喜欢满意", "差烂坏讨厌失望"
 FILLER = "这本书的纸张和故事让我觉得今天下雨"
@@ -88,8 +88,8 @@ def recipe() -> Recipe:
             "tokens": 20_000,
             "start_from": "pretrain",
             "times": {"bank": 1.5},
-            "contrastive": {"weight": 0.2, "share": 0.5, "draw": {"toy": 50}, "moods": []},
         },
+        embedding={**schedule, "max_length": 48, "dropout": 0.0, "tokens": 20_000, "start_from": "pretrain"},
         zero_shot={
             **task,
             "tokens": 20_000,
@@ -131,20 +131,22 @@ def _figures(lines: list[str]) -> dict[str, Any]:
 
 
 def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp_path: Path) -> None:
-    run, lines = _run(recipe, data, tmp_path)
-    for stage in ("vocabulary", "pretrain", "similarity", "zero_shot", "sentiment"):
+    run, _ = _run(recipe, data, tmp_path)
+    for stage in STAGES:
         run.stage(stage)
-    assert _figures(lines)["dev_accuracy"] > 0.9  # one telling character a text: learnt within these few steps
     out = tmp_path / "out"
-    with Engine(device="cpu", models={name: out / name for name in ("similarity", "sentiment", "zero_shot")}) as engine:
+    with Engine(device="cpu", models={name: out / name for name in TASKS}) as engine:
         dev = pq.read_table(data / "sentiment" / "dev.parquet").to_pydict()
         moods = [result.positive > 0.5 for result in engine.sentiment(dev["text"])]
         assert np.mean(np.asarray(moods) == np.asarray(dev["label"])) > 0.9
         assert engine.model_info("similarity").labels == ("不相似", "相似")
         assert set(engine.zero_shot(["今天下雨"], labels="书，雨")[0].scores) == {"书", "雨"}
+        same, other = engine.cosine_similarity([("今天下雨", "今天下雨"), ("今天下雨", "这本书好")])
+        assert other < same == pytest.approx(1.0)
         # Every checkpoint carries the temperatures that were fitted, and the engine has read them.
         for task, readings in READINGS.items():
-            written = json.loads((out / task / "configuration.json").read_text(encoding="utf-8"))["calibration"]
+            configuration = json.loads((out / task / "configuration.json").read_text(encoding="utf-8"))
+            written = configuration.get("calibration", {})
             assert engine.model_info(task).temperatures == written
             assert set(written) == set(readings) and all(0.1 <= value <= 10 for value in written.values())
 
