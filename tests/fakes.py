@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wenmo.inference.runtime import OnBatch
 from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.types import Resolved
 
 
 class LengthRuntime:
@@ -23,14 +25,19 @@ class LengthRuntime:
         self.calls = 0
         self.inputs = 0
 
-    def logits(self, encodings: Sequence[Encoding]) -> np.ndarray:
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         with self._lock:
             self.calls += 1
             self.inputs += len(encodings)
         output = np.zeros((len(encodings), self._width), dtype=np.float32)
         output[:, 0] = [len(encoding) for encoding in encodings]
         output[:, 1] = [encoding.segment_b for encoding in encodings]
+        if on_batch is not None:
+            on_batch(len(encodings))
         return output
 
-    def vectors(self, encodings: Sequence[Encoding]) -> np.ndarray:
+    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         return np.asarray([[len(encoding), 1.0] for encoding in encodings], dtype=np.float32).reshape(-1, 2)
+
+    def batch_tokens(self) -> Resolved[int]:
+        return Resolved(value=1, reason="nothing is computed", reason_zh="不作计算")

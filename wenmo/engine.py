@@ -7,14 +7,17 @@ engine changes, so any number of threads may call it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from wenmo.errors import InputError
+from wenmo.errors import ForwardError, InputError
 from wenmo.models.registry import DEFAULT_MODELS, locate
 from wenmo.tasks import sentiment as sentiment_task
 from wenmo.tasks import similarity as similarity_task
@@ -23,11 +26,14 @@ from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.types import TASKS, Precision, Reading, Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
+    from wenmo.inference.cores import Cores
     from wenmo.inference.runtime import Runtime
-    from wenmo.inference.tokenizer import Tokenizer
+    from wenmo.inference.tokenizer import Encoding, Tokenizer
     from wenmo.models.checkpoint import Checkpoint
 
 T = TypeVar("T")
+R = TypeVar("R")
+Progress = Callable[[int, int], None]  # items done, of how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,10 @@ class Engine:
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
     InputError for what it cannot work on, and answers an empty list with an empty list.
+
+    A task method calls `progress(done, of)` after every batch, in the thread that called the method; an exception that
+    it raises stops the work and comes out of the method. Where some inputs cannot be computed (memory), all others are,
+    and ForwardError brings their results.
     """
 
     def __init__(
@@ -111,34 +121,28 @@ class Engine:
         self._make_runtime = make_runtime or self._torch_runtime
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
+        self._cores: Cores | None = None
+        self._cores_lock = threading.Lock()
 
-    def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[SimilarityResult]:
+    def similarity(
+        self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None
+    ) -> list[SimilarityResult]:
         """Whether the two sentences of each pair mean the same, read together by a cross-encoder."""
-        results: list[SimilarityResult] = []
-        for window in _windows(_pairs(pairs)):
-            model = self._model("similarity")
-            encodings = encode_pairs(model.tokenizer, window, max_length=model.max_length)
-            results += similarity_task.decode(
-                model.runtime.logits(encodings),
-                encodings,
-                labels=model.labels,
-                temperature=model.temperatures["similarity"],
-            )
-        return results
 
-    def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
+        def decode(model: _Loaded, logits: np.ndarray, encodings: list[Encoding]) -> list[SimilarityResult]:
+            temperature = model.temperatures["similarity"]
+            return similarity_task.decode(logits, encodings, labels=model.labels, temperature=temperature)
+
+        return self._answers("similarity", _pairs(pairs), _encode_pairs, decode, progress=progress)
+
+    def sentiment(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[SentimentResult]:
         """The mood of each text."""
-        results: list[SentimentResult] = []
-        for window in _windows(_texts(texts)):
-            model = self._model("sentiment")
-            encodings = encode_texts(model.tokenizer, window, max_length=model.max_length)
-            results += sentiment_task.decode(
-                model.runtime.logits(encodings),
-                encodings,
-                labels=model.labels,
-                temperature=model.temperatures["sentiment"],
-            )
-        return results
+
+        def decode(model: _Loaded, logits: np.ndarray, encodings: list[Encoding]) -> list[SentimentResult]:
+            temperature = model.temperatures["sentiment"]
+            return sentiment_task.decode(logits, encodings, labels=model.labels, temperature=temperature)
+
+        return self._answers("sentiment", _texts(texts), _encode_texts, decode, progress=progress)
 
     def zero_shot(
         self,
@@ -147,26 +151,27 @@ class Engine:
         labels: Sequence[str] | str,
         template: str = zero_shot_task.DEFAULT_TEMPLATE,
         multi_label: bool = False,
+        progress: Progress | None = None,
     ) -> list[ZeroShotResult]:
         """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`."""
         parsed = zero_shot_task.parse_labels(labels)
         zero_shot_task.check_template(template)
-        results: list[ZeroShotResult] = []
-        for window in _windows(_texts(texts), encodings_each=len(parsed.names)):
-            model = self._model("zero_shot")
-            encodings = zero_shot_task.encode(
+
+        def encode(model: _Loaded, window: list[str]) -> list[Encoding]:
+            return zero_shot_task.encode(
                 model.tokenizer, window, parsed.names, template=template, max_length=model.max_length
             )
-            results += zero_shot_task.decode(
-                model.runtime.logits(encodings),
-                encodings,
-                labels=parsed,
-                multi_label=multi_label,
-                temperatures=model.temperatures,
-            )
-        return results
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        def decode(model: _Loaded, logits: np.ndarray, encodings: list[Encoding]) -> list[ZeroShotResult]:
+            return zero_shot_task.decode(
+                logits, encodings, labels=parsed, multi_label=multi_label, temperatures=model.temperatures
+            )
+
+        return self._answers(
+            "zero_shot", _texts(texts), encode, decode, encodings_each=len(parsed.names), progress=progress
+        )
+
+    def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
         """(N, H) float32: the mean of the last layer of the embedding model over a text's pieces. Not normalised.
 
         For search, clusters and near-duplicates: one forward a text instead of one a pair. Weaker than `similarity`.
@@ -174,32 +179,30 @@ class Engine:
         ModelScope's similarity models, put all their cosines near 1.
         """
         checked = _texts(texts)
-        model = self._model("embedding")
-        vectors = [
-            model.runtime.vectors(encode_texts(model.tokenizer, window, max_length=model.max_length))
-            for window in _windows(checked)
-        ]
-        return np.concatenate(vectors) if vectors else np.empty((0, model.info.hidden_size), dtype=np.float32)
+        vectors = self._answers("embedding", checked, _encode_texts, _rows, vectors=True, progress=progress)
+        return np.stack(vectors) if vectors else self._no_rows(self._model("embedding").info.hidden_size)
 
-    def cosine_similarity(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    def cosine_similarity(self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None) -> np.ndarray:
         """(N,) float32 in [-1, 1]: cosine of the `embed` vectors of each pair. Not the cross-encoder's probability."""
-        checked = _pairs(pairs)
-        if not checked:
-            return np.empty(0, dtype=np.float32)
-        vectors = self.embed([text for pair in checked for text in pair])
-        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return np.clip(np.sum(unit[0::2] * unit[1::2], axis=1), -1.0, 1.0)
 
-    def nli(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        def encode(model: _Loaded, window: list[tuple[str, str]]) -> list[Encoding]:
+            return _encode_texts(model, [text for pair in window for text in pair])
+
+        def decode(model: _Loaded, vectors: np.ndarray, encodings: list[Encoding]) -> list[float]:
+            unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            return np.clip(np.sum(unit[0::2] * unit[1::2], axis=1), -1.0, 1.0).tolist()
+
+        checked = _pairs(pairs)
+        cosines = self._answers("embedding", checked, encode, decode, encodings_each=2, vectors=True, progress=progress)
+        return np.asarray(cosines, dtype=np.float32)
+
+    def nli(self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None) -> np.ndarray:
         """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
 
         In the order entailment, neutral, contradiction.
         """
-        logits = [np.empty((0, 3), dtype=np.float32)]
-        for window in _windows(_pairs(pairs)):
-            model = self._model("zero_shot")
-            logits.append(model.runtime.logits(encode_pairs(model.tokenizer, window, max_length=model.max_length)))
-        return np.concatenate(logits)
+        logits = self._answers("zero_shot", _pairs(pairs), _encode_pairs, _rows, progress=progress)
+        return np.stack(logits) if logits else self._no_rows(3)
 
     def model_info(self, task: TaskName) -> ModelInfo:
         """What is loaded for `task`; loads it first where it is not."""
@@ -209,6 +212,10 @@ class Engine:
                 f"没有这样的任务：{task!r}。可选：{'、'.join(TASKS)}。",
             )
         return self._model(task).info
+
+    def batch_tokens(self, task: TaskName) -> Resolved[int]:
+        """Pieces that a batch of `task` takes at most, and why; loads the model first where it is not."""
+        return self._model(task).runtime.batch_tokens()
 
     def loaded_tasks(self) -> tuple[TaskName, ...]:
         """The tasks whose models are in memory."""
@@ -225,6 +232,55 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _answers(
+        self,
+        task: TaskName,
+        items: list[T],
+        encode: Callable[[_Loaded, list[T]], list[Encoding]],
+        decode: Callable[[_Loaded, np.ndarray, list[Encoding]], Sequence[R]],
+        *,
+        encodings_each: int = 1,
+        vectors: bool = False,
+        progress: Progress | None,
+    ) -> list[R]:
+        """The one way through: window by window, the next one tokenised while the runtime computes this one."""
+        if not items:
+            return []
+        from wenmo.inference.runtime import PartialOutputError
+
+        model = self._model(task)
+        forward = model.runtime.vectors if vectors else model.runtime.logits
+        results: list[R | None] = []
+        failed: dict[int, str] = {}
+        done = 0
+
+        def on_batch(encodings: int) -> None:
+            nonlocal done
+            done += encodings
+            if progress is not None:
+                progress(done // encodings_each, len(items))
+
+        windows = _windows(items, encodings_each=encodings_each)
+        with closing(_ahead(partial(encode, model), windows)) as encoded:
+            for encodings in encoded:
+                lost: set[int] = set()
+                try:
+                    output = forward(encodings, on_batch=on_batch)
+                except PartialOutputError as failure:
+                    output = failure.output
+                    for index, error in failure.failed.items():
+                        lost.add(index // encodings_each)
+                        failed[len(results) + index // encodings_each] = str(error) or type(error).__name__
+                answers = decode(model, output, encodings)
+                results += [None if index in lost else answer for index, answer in enumerate(answers)]
+        if failed:
+            raise ForwardError(failed, results)
+        return cast("list[R]", results)
+
+    @staticmethod
+    def _no_rows(width: int) -> np.ndarray:
+        return np.empty((0, width), dtype=np.float32)
 
     def _model(self, task: TaskName) -> _Loaded:
         loaded = self._loaded.get(task)
@@ -264,18 +320,55 @@ class Engine:
             device=torch.device(self.device.value),
             precision=self.precision.value,
             native=computes_natively(self.precision.value, self.device.value),
+            cores=self._cores_of_the_cpu() if self.device.value == "cpu" else None,
         )
+
+    def _cores_of_the_cpu(self) -> Cores | None:
+        """Shared by all models; None where there is but one core to use."""
+        import torch
+
+        from wenmo.inference.cores import Cores
+
+        with self._cores_lock:
+            if self._cores is None and torch.get_num_threads() > 1:
+                self._cores = Cores(torch.get_num_threads())
+            return self._cores
 
 
 # Encodings held at once: enough to sort by length, few enough that a million texts take no more memory than these.
 _WINDOW_ENCODINGS = 4096
 
 
-def _windows(items: list[T], *, encodings_each: int = 1) -> Iterator[list[T]]:
+def _windows(items: list[T], *, encodings_each: int) -> list[list[T]]:
     """Slices of `items` that make at most _WINDOW_ENCODINGS encodings (or one item's)."""
     size = max(1, _WINDOW_ENCODINGS // encodings_each)
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _ahead(work: Callable[[T], R], items: Sequence[T]) -> Generator[R]:
+    """`work` of each item in order; that of the next one is done in a thread while the caller is at this one."""
+    if len(items) == 1:
+        yield work(items[0])
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="wenmo-ahead") as helper:
+        upcoming = helper.submit(work, items[0])
+        for item in items[1:]:
+            result = upcoming.result()
+            upcoming = helper.submit(work, item)
+            yield result
+        yield upcoming.result()
+
+
+def _encode_texts(model: _Loaded, texts: list[str]) -> list[Encoding]:
+    return encode_texts(model.tokenizer, texts, max_length=model.max_length)
+
+
+def _encode_pairs(model: _Loaded, pairs: list[tuple[str, str]]) -> list[Encoding]:
+    return encode_pairs(model.tokenizer, pairs, max_length=model.max_length)
+
+
+def _rows(model: _Loaded, output: np.ndarray, encodings: list[Encoding]) -> list[np.ndarray]:
+    return list(output)
 
 
 def _texts(texts: Sequence[str]) -> list[str]:

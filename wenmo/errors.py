@@ -5,7 +5,8 @@
     ├── CheckpointError       a model folder that cannot be used as it is
     ├── ModelNotFoundError    a name that is neither bundled, nor a folder, nor a hub id
     ├── DownloadError         the hub could not be reached, or the download did not complete
-    └── DeviceError           a device or precision that this machine does not have
+    ├── DeviceError           a device or precision that this machine does not have
+    └── ForwardError          inputs that the model could not be run on; the others' results are with it
 
 Each says what is wrong, why, and how to mend it, in English and in Chinese. `str(error)` is the English text;
 `error.text("zh")` the Chinese one. Anything else that escapes from wenmo is a bug.
@@ -13,7 +14,8 @@ Each says what is wrong, why, and how to mend it, in English and in Chinese. `st
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 Language = Literal["zh", "en"]
 
@@ -30,7 +32,7 @@ class WenmoError(Exception):
         """The message in the reader's language."""
         return self.zh if language == "zh" else self.en
 
-    def __reduce__(self) -> tuple[type[WenmoError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[WenmoError], tuple[Any, ...]]:
         return type(self), (self.en, self.zh)  # crosses process borders whole
 
 
@@ -52,3 +54,24 @@ class DownloadError(WenmoError):
 
 class DeviceError(WenmoError):
     """The wanted device or precision is not there."""
+
+
+class ForwardError(WenmoError):
+    """The model could not be run on some inputs, for want of memory, say.
+
+    `failed` tells why, by position among the inputs; `results` are those of all inputs in order, None for the failed.
+    """
+
+    def __init__(self, failed: Mapping[int, str], results: Sequence[Any]) -> None:
+        first = min(failed)
+        super().__init__(
+            f"{len(failed):,} of {len(results):,} inputs could not be computed, the first of them number {first + 1:,}:"
+            f" {failed[first]}. The others were. Shorten these inputs, or free memory, and run them again.",
+            f"{len(results):,} 条输入中有 {len(failed):,} 条无法计算，其中第一条为第 {first + 1:,} 条："
+            f"{failed[first]}。其余均已完成。请缩短这些输入或释放内存后重试。",
+        )
+        self.failed = failed
+        self.results = results
+
+    def __reduce__(self) -> tuple[type[WenmoError], tuple[Any, ...]]:
+        return type(self), (self.failed, self.results)

@@ -6,9 +6,11 @@ import json
 import math
 import random
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import LengthRuntime
-from wenmo import CheckpointError, DeviceError, Engine, InputError, ModelNotFoundError
+from wenmo import CheckpointError, DeviceError, Engine, ForwardError, InputError, ModelNotFoundError
+from wenmo import engine as engine_module
+from wenmo.inference.runtime import PartialOutputError
 
 ODD_TEXTS = [
     "",
@@ -274,3 +278,103 @@ def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[
         assert bare.logits == pair.logits
         assert bare.similarity == pytest.approx(probability(bare.logits[0], 1, 1.0))
         assert set(engine.model_info("zero_shot").temperatures.values()) == {1.0}
+
+
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven encodings a window, so that a short list makes many."""
+    monkeypatch.setattr(engine_module, "_WINDOW_ENCODINGS", 7)
+
+
+def test_windows_do_not_show(golden_engine: Engine, small_windows: None) -> None:
+    texts = [f"第{number}条，{'很好' if number % 3 else '不好'}" * (1 + number % 5) for number in range(40)]
+    alone = [golden_engine.sentiment([text])[0].positive for text in texts]
+    assert [result.positive for result in golden_engine.sentiment(texts)] == pytest.approx(alone, abs=1e-6)
+    alone_vectors = np.concatenate([golden_engine.embed([text]) for text in texts])
+    assert golden_engine.embed(texts) == pytest.approx(alone_vectors, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine, progress: engine.sentiment(["好", "坏", "好"] * 10, progress=progress),
+        lambda engine, progress: engine.similarity([("好", "坏")] * 30, progress=progress),
+        lambda engine, progress: engine.zero_shot(["好"] * 30, labels="体育，财经，书", progress=progress),
+        lambda engine, progress: engine.embed(["好", "坏坏"] * 15, progress=progress),
+        lambda engine, progress: engine.cosine_similarity([("好", "坏坏")] * 30, progress=progress),
+        lambda engine, progress: engine.nli([("好", "坏")] * 30, progress=progress),
+    ],
+)
+def test_progress_counts_up_to_all(golden_engine: Engine, small_windows: None, call: Any) -> None:
+    told: list[tuple[int, int]] = []
+    threads = set()
+
+    def progress(done: int, of: int) -> None:
+        told.append((done, of))
+        threads.add(threading.current_thread())
+
+    assert len(call(golden_engine, progress)) == 30
+    assert [of for _, of in told] == [30] * len(told) and len(told) > 2
+    assert [done for done, _ in told] == sorted(done for done, _ in told) and told[-1] == (30, 30)
+    assert threads == {threading.current_thread()}  # a Streamlit page may draw in it
+
+
+class _StopError(Exception):
+    pass
+
+
+def test_progress_can_stop_the_work(golden_models: dict[str, str], small_windows: None) -> None:
+    runtimes: list[LengthRuntime] = []
+
+    def make(checkpoint):  # type: ignore[no-untyped-def]
+        runtimes.append(LengthRuntime(checkpoint))
+        return runtimes[-1]
+
+    def stop_at_14(done: int, of: int) -> None:
+        if done >= 14:
+            raise _StopError
+
+    engine = Engine(device="cpu", models=golden_models, make_runtime=make)
+    with pytest.raises(_StopError):
+        engine.sentiment(["好"] * 700, progress=stop_at_14)
+    assert runtimes[0].inputs == 14
+    assert not [thread for thread in threading.enumerate() if "ahead" in thread.name]
+    assert len(engine.sentiment(["好"] * 8)) == 8
+
+
+class FailingRuntime(LengthRuntime):
+    """Cannot compute inputs of exactly five pieces."""
+
+    def logits(self, encodings, *, on_batch=None):  # type: ignore[no-untyped-def]
+        output = super().logits(encodings, on_batch=on_batch)
+        failed = {index: MemoryError("five") for index, encoding in enumerate(encodings) if len(encoding) == 5}
+        if failed:
+            output[list(failed)] = 0
+            raise PartialOutputError(failed, output)
+        return output
+
+
+def test_what_fails_takes_nothing_else_with_it(golden_models: dict[str, str], small_windows: None) -> None:
+    engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
+    texts = ["天气"] * 20
+    texts[3] = texts[17] = "天气好"  # with [CLS] and [SEP] five pieces
+    with pytest.raises(ForwardError, match=r"2 of 20 .* number 4: five") as caught:
+        engine.sentiment(texts)
+    assert caught.value.failed == {3: "five", 17: "five"}
+    results = caught.value.results
+    assert [index for index, result in enumerate(results) if result is None] == [3, 17]
+    assert {result.logits for result in results if result is not None} == {((4.0, 0.0),)}
+
+
+def test_a_label_that_fails_fails_its_text(golden_models: dict[str, str], small_windows: None) -> None:
+    """[CLS] 天 [SEP] 体 [SEP] is five pieces: the texts of one character lose their answer, the others do not."""
+    engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
+    with pytest.raises(ForwardError) as caught:
+        engine.zero_shot(["天", "天气", "天", "天气"], labels=["体", "体育"])
+    assert set(caught.value.failed) == {0, 2}
+    assert [result is None for result in caught.value.results] == [True, False, True, False]
+
+
+def test_batch_tokens_carry_a_reason(golden_engine: Engine) -> None:
+    resolved = golden_engine.batch_tokens("sentiment")
+    assert resolved.value >= 256 and resolved.reason and resolved.reason_zh

@@ -14,6 +14,7 @@ def test_names() -> None:
         "DeviceError",
         "DownloadError",
         "Engine",
+        "ForwardError",
         "InputError",
         "ModelInfo",
         "ModelNotFoundError",
@@ -34,11 +35,12 @@ def test_engine_signatures() -> None:
 
     engine = wenmo.Engine
     assert parameters(engine) == ["device", "precision", "models", "sequence_length", "calibrated", "make_runtime"]
-    assert parameters(engine.similarity) == ["pairs"]
-    assert parameters(engine.sentiment) == ["texts"]
-    assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label"]
-    assert parameters(engine.embed) == ["texts"]
-    assert parameters(engine.cosine_similarity) == ["pairs"]
+    assert parameters(engine.similarity) == ["pairs", "progress"]
+    assert parameters(engine.sentiment) == ["texts", "progress"]
+    assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", "progress"]
+    assert parameters(engine.embed) == ["texts", "progress"]
+    assert parameters(engine.cosine_similarity) == ["pairs", "progress"]
+    assert parameters(engine.nli) == ["pairs", "progress"]
     public = {name for name, _ in inspect.getmembers(engine, inspect.isfunction) if not name.startswith("_")}
     assert public == {
         "similarity",
@@ -48,6 +50,7 @@ def test_engine_signatures() -> None:
         "cosine_similarity",
         "nli",
         "model_info",
+        "batch_tokens",
         "loaded_tasks",
         "close",
     }
@@ -65,7 +68,7 @@ def test_results() -> None:
 
 
 def test_error_tree() -> None:
-    for name in ("CheckpointError", "DeviceError", "DownloadError", "InputError", "ModelNotFoundError"):
+    for name in ("CheckpointError", "DeviceError", "DownloadError", "ForwardError", "InputError", "ModelNotFoundError"):
         assert issubclass(getattr(wenmo, name), wenmo.WenmoError)
     assert issubclass(wenmo.InputError, ValueError)
 
@@ -75,3 +78,6 @@ def test_errors_cross_process_borders_whole() -> None:
 
     error = pickle.loads(pickle.dumps(wenmo.InputError("wrong", "错了")))
     assert (type(error), error.en, error.zh) == (wenmo.InputError, "wrong", "错了")
+    error = pickle.loads(pickle.dumps(wenmo.ForwardError({1: "memory"}, ["first", None])))
+    assert (type(error), error.failed, error.results) == (wenmo.ForwardError, {1: "memory"}, ["first", None])
+    assert "number 2: memory" in error.en and "第 2 条：memory" in error.zh

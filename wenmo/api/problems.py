@@ -21,6 +21,7 @@ from wenmo.errors import (
     CheckpointError,
     DeviceError,
     DownloadError,
+    ForwardError,
     InputError,
     Language,
     ModelNotFoundError,
@@ -68,7 +69,10 @@ PROBLEMS: Mapping[type[WenmoError], ProblemKind] = {
     DeviceError: ProblemKind(
         status=HTTPStatus.INTERNAL_SERVER_ERROR, name="device", en="The device is not there", zh="设备不可用"
     ),
-    # May pass by itself.
+    # May pass by themselves.
+    ForwardError: ProblemKind(
+        status=HTTPStatus.SERVICE_UNAVAILABLE, name="forward", en="The model could not be run", zh="模型运行失败"
+    ),
     DownloadError: ProblemKind(
         status=HTTPStatus.SERVICE_UNAVAILABLE, name="download", en="The model could not be fetched", zh="模型下载失败"
     ),

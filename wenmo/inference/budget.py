@@ -1,9 +1,9 @@
-"""How many pieces a forward takes, followed while a GPU works.
+"""How many pieces a forward takes: a fixed number on a CPU, followed while a GPU works.
 
-More pieces a forward keep a GPU busier until it is saturated; beyond that they only take memory. So the budget doubles
-while the GPU is under-used and memory is free, halves when memory runs short or the GPU is overloaded, and halves at
-once when memory ran out, without growing back to where that happened while memory is short. Every change is kept with
-its reason.
+More pieces a forward keep a GPU busier until it is saturated; beyond that they only take memory. So there the budget
+doubles while the GPU is under-used and memory is free, halves when memory runs short or the GPU is overloaded, and
+halves at once when memory ran out, without growing back to where that happened while memory is short. Every change is
+kept with its reason.
 
 The thresholds are those of the articles this project answers to: 80% utilisation, ten points of play on either side.
 """
@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+import torch
 
 from wenmo.types import Resolved
 
@@ -26,6 +30,9 @@ MIN_FREE = 0.10  # share of the device's memory: below it the budget shrinks
 GROW_FREE = 0.30  # above it the budget may grow: doubling the activations must still leave MIN_FREE
 FORGET_FREE = 0.50  # above it memory has been given back since it ran out, and the limit of that time is lifted
 MIN_TOKENS, MAX_TOKENS = 512, 262_144
+GPU_START_TOKENS = 32_768
+CPU_TOKENS = 1024
+INTERVAL_S = 1.0  # NVML's utilisation is a mean over up to a second: what it says sooner is of the budget before
 _KEPT_CHANGES = 100
 
 
@@ -35,6 +42,37 @@ class Reading:
 
     utilization: float | None  # percent of the last sampling interval in which a kernel ran
     free: float | None  # share of the device's memory, 0 to 1
+
+
+class Budget(Protocol):
+    """What a runtime asks before each batch, and tells after it. Any thread may call."""
+
+    @property
+    def tokens(self) -> Resolved[int]:
+        """Pieces that the next batch takes at most."""
+
+    def after_batch(self) -> None:
+        """A batch is done."""
+
+    def out_of_memory(self, tokens: int) -> None:
+        """A batch of `tokens` pieces did not fit."""
+
+
+class FixedBudget:
+    """The same for every batch, so that a run that is repeated computes the same batches."""
+
+    def __init__(self, tokens: int = CPU_TOKENS) -> None:
+        self.tokens = Resolved(
+            value=tokens,
+            reason="a CPU is fastest where its caches hold the batch",
+            reason_zh="批次能放进缓存时 CPU 最快",
+        )
+
+    def after_batch(self) -> None:
+        """Nothing to follow."""
+
+    def out_of_memory(self, tokens: int) -> None:
+        """The runtime halves the batch; the next one may well fit."""
 
 
 class Gauge(Protocol):
@@ -54,11 +92,42 @@ class Change:
     reason_zh: str
 
 
-class AdaptiveBudget:
-    """Pieces a forward. Any thread may ask; the one that runs forwards reports."""
+class CudaGauge:
+    """Reads a CUDA device: utilisation from NVML (where nvidia-ml-py is installed), memory from the driver and torch.
 
-    def __init__(self, tokens: int, gauge: Gauge) -> None:
+    Memory that torch's allocator keeps for later counts as free, the highest use since the last reading as used.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def read(self) -> Reading:
+        free, total = torch.cuda.mem_get_info(self._device)
+        peak = torch.cuda.max_memory_allocated(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        others = total - free - torch.cuda.memory_reserved(self._device)
+        try:
+            utilization = float(torch.cuda.utilization(self._device))
+        except Exception:  # no NVML, or one that does not know the device: each says so by an error of its own
+            return Reading(utilization=None, free=1 - (others + peak) / total)
+        return Reading(utilization=utilization, free=1 - (others + peak) / total)
+
+
+class AdaptiveBudget:
+    """Pieces a forward on a GPU. The gauge is read once in `interval_s` seconds of `clock`."""
+
+    def __init__(
+        self,
+        tokens: int = GPU_START_TOKENS,
+        *,
+        gauge: Gauge,
+        interval_s: float = INTERVAL_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._gauge = gauge
+        self._interval_s = interval_s
+        self._clock = clock
+        self._read_at = clock()
         self._lock = threading.Lock()
         self._tokens = min(MAX_TOKENS, max(MIN_TOKENS, tokens))
         self._ceiling = MAX_TOKENS
@@ -79,9 +148,12 @@ class AdaptiveBudget:
             return tuple(self._changes)
 
     def after_batch(self) -> None:
-        """Read the gauge and follow it."""
-        reading = self._gauge.read()
+        """Read the gauge and follow it, unless it was read a moment ago."""
         with self._lock:
+            if self._clock() - self._read_at < self._interval_s:
+                return
+            self._read_at = self._clock()
+            reading = self._gauge.read()
             if reading.free is not None and reading.free < MIN_FREE:
                 self._change(
                     self._tokens // 2,

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 
-def plan_batches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:
-    """Indices of `lengths`, sorted by length and cut so that a batch holds at most `max_tokens` pieces.
+def plan_batches(lengths: Sequence[int], *, max_tokens: Callable[[], int]) -> Iterator[list[int]]:
+    """Indices of `lengths`, sorted by length and cut so that a batch holds at most `max_tokens()` pieces.
 
-    Every index occurs exactly once; an input longer than the budget is a batch of its own.
+    Every index occurs exactly once; an input longer than the budget is a batch of its own. The budget is asked anew for
+    every batch, as it may follow what the batches before have shown.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    batches: list[list[int]] = []
-    current: list[int] = []
-    pieces = 0
-    for index in order:
-        if current and pieces + lengths[index] > max_tokens:
-            batches.append(current)
-            current, pieces = [], 0
-        current.append(index)
-        pieces += lengths[index]
-    if current:
-        batches.append(current)
-    return batches
+    start = 0
+    while start < len(order):
+        budget, pieces, end = max_tokens(), lengths[order[start]], start + 1
+        while end < len(order) and pieces + lengths[order[end]] <= budget:
+            pieces += lengths[order[end]]
+            end += 1
+        yield order[start:end]
+        start = end

@@ -1,46 +1,78 @@
 """The forward pass: encodings in, logits or mean-pooled vectors out, in the order given.
 
-Batches are planned by tokens over inputs sorted by length, equal inputs are computed once, and the order is restored.
-Weights are only read during a forward, so any number of threads may call it at once.
+Batches are planned by pieces over inputs sorted by length, equal inputs are computed once, and the order is restored.
+A batch that fails is halved until the guilty input stands alone. Weights are only read during a forward, so any number
+of threads may call it at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from wenmo.inference.bert import Bert, Packed
+from wenmo.inference.budget import AdaptiveBudget, Budget, CudaGauge, FixedBudget
+from wenmo.inference.cores import Cores
 from wenmo.inference.int8 import quantize_linears
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
 from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
-from wenmo.types import Precision
+from wenmo.types import Precision, Resolved
 
-# Pieces a forward. Small on a CPU, where the caches hold it: everything measured was fastest at 512 to 2,048.
-BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
+_IN_FLIGHT = 2  # batches given to a GPU before the first of them is waited for: one computes, one is queued
+
+OnBatch = Callable[[int], None]  # told after each batch how many encodings it answered; may raise to stop the rest
+
+
+class PartialOutputError(Exception):
+    """Some inputs could not be computed. `failed`: why, by index; `output` holds the others, and zeros for these."""
+
+    def __init__(self, failed: Mapping[int, Exception], output: np.ndarray) -> None:
+        super().__init__(f"{len(failed)} of {len(output)} inputs failed")
+        self.failed = failed
+        self.output = output
 
 
 class Runtime(Protocol):
-    """What the engine needs of a loaded model."""
+    """What the engine needs of a loaded model. `on_batch` is called in the caller's thread."""
 
-    def logits(self, encodings: Sequence[Encoding]) -> np.ndarray:
-        """(N, labels) float32, in the order of `encodings`."""
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        """(N, labels) float32, in the order of `encodings`. Raises PartialOutputError when all else is done."""
 
-    def vectors(self, encodings: Sequence[Encoding]) -> np.ndarray:
+    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         """(N, H) float32, in the order of `encodings`: the mean of the last layer over all pieces of each input."""
+
+    def batch_tokens(self) -> Resolved[int]:
+        """Pieces that a batch takes at most, as things stand."""
 
 
 class TorchRuntime:
     """One checkpoint on one device in one precision."""
 
-    def __init__(self, checkpoint: Checkpoint, *, device: torch.device, precision: Precision, native: bool) -> None:
-        """`native`: compute in `precision`; otherwise weights are stored in it and arithmetic is fp32."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: torch.device,
+        precision: Precision,
+        native: bool,
+        cores: Cores | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """`native`: compute in `precision`; otherwise weights are stored in it and arithmetic is fp32.
+
+        `cores` compute the batches of a long list on a CPU; without them each batch is computed over all cores.
+        """
         self.device = device
-        self._batch_tokens = BATCH_TOKENS[device.type]
+        self._asynchronous = device.type == "cuda"  # a forward returns before it is computed
+        self._cores = cores
         self._labels = len(checkpoint.labels)
         self._hidden_size = checkpoint.shape.hidden_size
         model = Bert.of(checkpoint.shape, checkpoint.weights, device)
@@ -58,12 +90,18 @@ class TorchRuntime:
                     module.__class__ = HalfStorageEmbedding
                     module.to(dtype)
         self._model = model
+        if budget is None:
+            budget = AdaptiveBudget(gauge=CudaGauge(device)) if device.type == "cuda" else FixedBudget()
+        self._budget = budget
 
-    def logits(self, encodings: Sequence[Encoding]) -> np.ndarray:
-        return self._run(encodings, self._model.logits, width=self._labels)
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        return self._run(encodings, self._model.logits, width=self._labels, on_batch=on_batch)
 
-    def vectors(self, encodings: Sequence[Encoding]) -> np.ndarray:
-        return self._run(encodings, self._model.vectors, width=self._hidden_size)
+    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        return self._run(encodings, self._model.vectors, width=self._hidden_size, on_batch=on_batch)
+
+    def batch_tokens(self) -> Resolved[int]:
+        return self._budget.tokens
 
     def _run(
         self,
@@ -71,14 +109,84 @@ class TorchRuntime:
         forward: Callable[[Packed], torch.Tensor],
         *,
         width: int,
+        on_batch: OnBatch | None,
     ) -> np.ndarray:
         position: dict[Encoding, int] = {}
-        slots = [position.setdefault(encoding, len(position)) for encoding in encodings]
+        slots = np.asarray([position.setdefault(encoding, len(position)) for encoding in encodings], dtype=np.int64)
         distinct = list(position)
-        output = np.empty((len(distinct), width), dtype=np.float32)
-        lengths = [len(encoding) for encoding in distinct]
-        with torch.inference_mode():
-            for indices in plan_batches(lengths, max_tokens=self._batch_tokens):
-                packed = Packed.of([distinct[index] for index in indices], self.device)
-                output[indices] = forward(packed).float().cpu().numpy()
+        asked = np.bincount(slots, minlength=len(distinct))  # how often each distinct input stands in `encodings`
+        output = np.zeros((len(distinct), width), dtype=np.float32)
+        failed: dict[int, Exception] = {}
+        with closing(self._batches(distinct, forward)) as batches:  # stops the workers when `on_batch` raises
+            for batch in batches:
+                for indices, rows in batch:
+                    if isinstance(rows, Exception):
+                        failed.update(dict.fromkeys(indices, rows))
+                    else:
+                        output[indices] = rows
+                if on_batch is not None:
+                    on_batch(int(sum(asked[indices].sum() for indices, _ in batch)))
+        if failed:
+            of_slot = {index: failed[slot] for index, slot in enumerate(slots.tolist()) if slot in failed}
+            raise PartialOutputError(of_slot, output[slots])
         return output[slots]
+
+    def _batches(
+        self, encodings: Sequence[Encoding], forward: Callable[[Packed], torch.Tensor]
+    ) -> Generator[list[_Answered]]:
+        lengths = [len(encoding) for encoding in encodings]
+        compute = partial(self._compute, encodings, forward)
+        if self._asynchronous:
+            yield from self._queued(lengths, compute)
+            return
+        budget = self._budget.tokens.value
+        if self._cores is not None and len(encodings) > 1:
+            # A short list is cut into as many batches as there are cores, so that none of them stands idle.
+            share = max(-(-sum(lengths) // self._cores.count), max(lengths))
+            budget = min(budget, max(share, _LEAST_SHARE))
+        batches = list(plan_batches(lengths, max_tokens=lambda: budget))
+        if self._cores is None or len(batches) == 1:
+            yield from map(compute, batches)
+        else:  # the longest inputs first: what is left for the end is small, and the cores end together
+            yield from self._cores.map(compute, reversed(batches))
+
+    def _queued(self, lengths: Sequence[int], compute: Callable[..., list[_Answered]]) -> Generator[list[_Answered]]:
+        """While a batch computes, the next one is packed and queued; results are waited for in turn."""
+        queued: deque[list[_Answered]] = deque()
+        for indices in plan_batches(lengths, max_tokens=lambda: self._budget.tokens.value):
+            queued.append(compute(indices, wait=False))
+            if len(queued) >= _IN_FLIGHT:
+                yield _arrived(queued.popleft())
+                self._budget.after_batch()
+        while queued:
+            yield _arrived(queued.popleft())
+
+    def _compute(
+        self,
+        encodings: Sequence[Encoding],
+        forward: Callable[[Packed], torch.Tensor],
+        indices: list[int],
+        *,
+        wait: bool = True,
+    ) -> list[_Answered]:
+        """The batch of `indices`, or its halves where it fails as a whole. Not to `wait` leaves tensors."""
+        try:
+            with torch.inference_mode():
+                rows = forward(Packed.of([encodings[index] for index in indices], self.device)).float()
+            return [(indices, rows.cpu().numpy() if wait else rows)]
+        except Exception as error:  # whatever it is, it is told for the inputs that it concerns
+            if isinstance(error, torch.OutOfMemoryError):
+                self._budget.out_of_memory(sum(len(encodings[index]) for index in indices))
+            if len(indices) == 1:
+                return [(indices, error)]
+        middle = len(indices) // 2  # outside of the handler, which would keep the failed forward's tensors alive
+        parts = (indices[:middle], indices[middle:])
+        return [answer for part in parts for answer in self._compute(encodings, forward, part, wait=wait)]
+
+
+_LEAST_SHARE = 64  # pieces: below it a worker costs more than it saves
+_Answered = tuple[list[int], np.ndarray | torch.Tensor | Exception]
+
+
+def _arrived(batch: list[_Answered]) -> list[_Answered]:
+    return [(indices, rows.cpu().numpy() if isinstance(rows, torch.Tensor) else rows) for indices, rows in batch]

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.errors import InputError, Language
+from wenmo.errors import ForwardError, InputError, Language, WenmoError
 from wenmo.jobs.tables import Chunk, Kind, Row, TableReader, check_suffix, open_reader, open_writer
 from wenmo.tasks.zero_shot import parse_labels
 from wenmo.types import Result, TaskName, ZeroShotResult
@@ -128,7 +128,7 @@ def run_file(
     with open_writer(target, reader, {prefix + name: _KINDS[name] for name in names}) as writer:
         for chunk in reader:
             texts, errors = _texts(chunk, inputs)
-            answers = iter(_ask(engine, task, [found for found in texts if found is not None], options))
+            answers = iter(_answers(engine, task, [found for found in texts if found is not None], options))
             outcomes: list[Row] = []
             for index, found in enumerate(texts):
                 if found is None:
@@ -136,6 +136,10 @@ def run_file(
                     failed_rows += 1
                     continue
                 answer = next(answers)
+                if isinstance(answer, WenmoError):
+                    outcomes.append({prefix + "error": answer.text(options.language)})
+                    failed_rows += 1
+                    continue
                 label_counts[answer.label] += 1
                 outcomes.append({prefix + name: value for name, value in _outcome(answer, options).items()})
             writer.write(chunk, outcomes)
@@ -215,6 +219,21 @@ def _as_text(value: object, column: str) -> str | InputError:
         f"The value in column {column!r} is no text but {kind}.",
         f"列 {column!r} 的值不是文本，而是 {kind}。",
     )
+
+
+def _answers(
+    engine: Engine, task: TaskName, texts: list[tuple[str, ...]], options: RunOptions
+) -> Sequence[Result | WenmoError]:
+    """For each row its result, or why the model could not be run on it."""
+    try:
+        return _ask(engine, task, texts, options)
+    except ForwardError as error:
+        return [
+            WenmoError(f"The model could not be run: {error.failed[index]}.", f"模型运行失败：{error.failed[index]}。")
+            if result is None
+            else result
+            for index, result in enumerate(error.results)
+        ]
 
 
 def _ask(engine: Engine, task: TaskName, texts: list[tuple[str, ...]], options: RunOptions) -> Sequence[Result]:

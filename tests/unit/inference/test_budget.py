@@ -40,7 +40,7 @@ class SimulatedGpu:
 
 def test_grows_until_the_gpu_is_busy_and_stays() -> None:
     gpu = SimulatedGpu(saturating=64_000, memory_mib=80_000, mib_a_token=0.01)
-    budget = AdaptiveBudget(4096, gpu)
+    budget = AdaptiveBudget(4096, gauge=gpu, interval_s=0)
     sizes = gpu.work(budget, 20)
     assert sizes[-1] >= 0.7 * 64_000  # busy enough
     assert len(set(sizes[-10:])) == 1  # no swinging to and fro
@@ -49,7 +49,7 @@ def test_grows_until_the_gpu_is_busy_and_stays() -> None:
 
 def test_memory_stops_the_growth() -> None:
     gpu = SimulatedGpu(saturating=10**9, memory_mib=8_000, mib_a_token=0.1)
-    budget = AdaptiveBudget(4096, gpu)
+    budget = AdaptiveBudget(4096, gauge=gpu, interval_s=0)
     sizes = gpu.work(budget, 30)
     assert all(gpu.fits(size) for size in sizes)
     assert 1 - sizes[-1] * gpu.mib_a_token / gpu.memory_mib >= MIN_FREE
@@ -58,7 +58,7 @@ def test_memory_stops_the_growth() -> None:
 
 def test_another_process_takes_the_memory_and_gives_it_back() -> None:
     gpu = SimulatedGpu(saturating=64_000, memory_mib=8_000, mib_a_token=0.05)
-    budget = AdaptiveBudget(4096, gpu)
+    budget = AdaptiveBudget(4096, gauge=gpu, interval_s=0)
     before = gpu.work(budget, 20)[-1]
     gpu.others_mib = 6_000
     assert gpu.work(budget, 20)[-1] < before
@@ -74,7 +74,7 @@ def test_out_of_memory_halves_and_is_remembered() -> None:
             return Reading(utilization=10.0, free=None)
 
     gpu = Blind(saturating=10**9, memory_mib=1_000, mib_a_token=0.1)
-    budget = AdaptiveBudget(4096, gpu)
+    budget = AdaptiveBudget(4096, gauge=gpu, interval_s=0)
     sizes = gpu.work(budget, 60)
     failures = [change for change in budget.changes if "ran out" in change.reason]
     assert len(failures) == 1
@@ -87,7 +87,7 @@ def test_nothing_changes_without_a_cause(reading: Reading) -> None:
         def read(self) -> Reading:
             return reading
 
-    budget = AdaptiveBudget(4096, Still())
+    budget = AdaptiveBudget(4096, gauge=Still(), interval_s=0)
     for _ in range(10):
         budget.after_batch()
     assert budget.tokens.value == 4096 and budget.changes == ()
@@ -101,8 +101,8 @@ def test_bounds() -> None:
         def read(self) -> Reading:
             return self.reading
 
-    small = AdaptiveBudget(1024, Always(Reading(utilization=50.0, free=0.01)))
-    large = AdaptiveBudget(1024, Always(Reading(utilization=1.0, free=0.99)))
+    small = AdaptiveBudget(1024, gauge=Always(Reading(utilization=50.0, free=0.01)), interval_s=0)
+    large = AdaptiveBudget(1024, gauge=Always(Reading(utilization=1.0, free=0.99)), interval_s=0)
     for _ in range(40):
         small.after_batch()
         large.after_batch()
@@ -110,3 +110,16 @@ def test_bounds() -> None:
     for _ in range(10):
         small.out_of_memory(small.tokens.value)
     assert small.tokens.value == MIN_TOKENS
+
+
+def test_the_gauge_is_read_once_an_interval() -> None:
+    """A GPU's utilisation is a mean over a second: ten batches in that second would double the budget ten times."""
+    gpu = SimulatedGpu(saturating=10**9, memory_mib=80_000, mib_a_token=0.0)
+    now = 0.0
+    budget = AdaptiveBudget(1024, gauge=gpu, interval_s=1.0, clock=lambda: now)
+    sizes = []
+    for step in range(21):
+        now = step * 0.125
+        budget.after_batch()
+        sizes.append(budget.tokens.value)
+    assert sizes == [1024] * 8 + [2048] * 8 + [4096] * 5

@@ -8,7 +8,7 @@ from wenmo.inference.plan import plan_batches
 
 @given(st.lists(st.integers(1, 512), max_size=200), st.integers(1, 4096))
 def test_every_input_once_and_within_the_budget(lengths: list[int], max_tokens: int) -> None:
-    batches = plan_batches(lengths, max_tokens=max_tokens)
+    batches = list(plan_batches(lengths, max_tokens=lambda: max_tokens))
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         assert sum(lengths[index] for index in batch) <= max_tokens or len(batch) == 1
@@ -17,5 +17,10 @@ def test_every_input_once_and_within_the_budget(lengths: list[int], max_tokens: 
 
 
 def test_by_hand() -> None:
-    assert plan_batches([5, 1, 4, 1], max_tokens=8) == [[1, 3, 2], [0]]
-    assert plan_batches([], max_tokens=8) == []
+    assert list(plan_batches([5, 1, 4, 1], max_tokens=lambda: 8)) == [[1, 3, 2], [0]]
+    assert list(plan_batches([], max_tokens=lambda: 8)) == []
+
+
+def test_the_budget_is_asked_for_every_batch() -> None:
+    budgets = iter([2, 8, 1])
+    assert list(plan_batches([2, 2, 2, 2, 2, 2], max_tokens=lambda: next(budgets))) == [[0], [1, 2, 3, 4], [5]]

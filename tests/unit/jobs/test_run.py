@@ -365,3 +365,19 @@ def test_zero_shot_of_a_parquet_file_is_modelscopes(tmp_path: Path, multi_label:
         )  # fmt: skip
     for case, row in zip(cases, pq.read_table(tmp_path / "out.parquet").to_pylist(), strict=True):
         assert_as_modelscope(case, row, [value for values in json.loads(row["logits"]) for value in values])
+
+
+def test_a_row_that_cannot_be_computed_keeps_its_place(tmp_path: Path) -> None:
+    class SmallMemory(LengthEngine):
+        def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
+            results = super().sentiment(texts)
+            failed = {index: "out of memory" for index, text in enumerate(texts) if len(text) == 3}
+            raise wenmo.ForwardError(failed, [None if index in failed else r for index, r in enumerate(results)])
+
+    source = write(tmp_path / "in.csv", "text\n一二\n一二三\n一二三四\n")
+    summary = run("sentiment", source, tmp_path / "out.csv", engine=SmallMemory())
+    rows = csv_rows(tmp_path / "out.csv")
+    assert (summary.rows, summary.failed_rows) == (len(rows), 1)
+    assert [row["text"] for row in rows] == [row["text"] for row in csv_rows(source)]
+    assert [bool(row["label"]) for row in rows] == [row["text"] != "一二三" for row in rows]
+    assert "out of memory" in rows[1]["error"]

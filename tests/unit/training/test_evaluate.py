@@ -9,8 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import GOLDEN_MODELS
+from tests.fakes import LengthRuntime
 from wenmo import Engine, InputError
+from wenmo.inference.runtime import OnBatch
 from wenmo.inference.tokenizer import Encoding
+from wenmo.models.checkpoint import Checkpoint
 from wenmo.training.evaluate import bootstrap_interval, evaluate, expected_calibration_error, macro_f1
 
 
@@ -50,19 +53,17 @@ def test_the_cost_of_a_precision_by_hand(tmp_path: Path) -> None:
     labels = [int(length >= 8) for length in range(1, 21)]
     pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "file.parquet")
 
-    class From:
-        def __init__(self, length: int) -> None:
+    class From(LengthRuntime):
+        def __init__(self, checkpoint: Checkpoint, length: int) -> None:
+            super().__init__(checkpoint)
             self.length = length
 
-        def logits(self, encodings: Sequence[Encoding]) -> np.ndarray:
-            lengths = [len(encoding) - 2 for encoding in encodings]  # without [CLS] and [SEP]
-            return np.asarray([[0.0, length - self.length + 0.5] for length in lengths], dtype=np.float32)
-
-        def vectors(self, encodings: Sequence[Encoding]) -> np.ndarray:
-            raise NotImplementedError
+        def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+            lengths = super().logits(encodings, on_batch=on_batch)[:, 0] - 2  # without [CLS] and [SEP]
+            return np.stack([np.zeros_like(lengths), lengths - self.length + 0.5], axis=1)
 
     def engine(length: int) -> Engine:
-        return Engine(device="cpu", models=GOLDEN_MODELS, make_runtime=lambda checkpoint: From(length))
+        return Engine(device="cpu", models=GOLDEN_MODELS, make_runtime=lambda checkpoint: From(checkpoint, length))
 
     evaluation = evaluate(engine(10), "sentiment", tmp_path / "file.parquet", against=engine(8))
     assert evaluation.accuracy == 0.9 and evaluation.against is not None
