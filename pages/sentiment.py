@@ -71,7 +71,9 @@ with st.form("sentiment", border=False):
 if not texts:
     st.caption(say("sentiment.empty"))
 else:
-    results = components.ask("sentiment", texts, lambda engine: engine.sentiment(at_most(texts, MAX_TEXTS)))
+    results = components.ask(
+        "sentiment", texts, lambda engine, progress: engine.sentiment(at_most(texts, MAX_TEXTS), progress=progress)
+    )
     if results is not None:
         if len(results) == 1:
             one(results[0])

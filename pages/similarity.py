@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from wenmo import Engine
+from wenmo.engine import Progress
 from wenmo.ui import charts, components
 from wenmo.ui.examples import MATRICES, RANKINGS
 from wenmo.ui.inputs import MAX_CANDIDATES, MAX_CHARACTERS, MAX_MATRIX, at_most
@@ -27,9 +28,9 @@ def ranking() -> None:
         st.caption(say("similarity.ranking_empty"))
         return
 
-    def work(engine: Engine) -> tuple[list[float], list[float], list[bool]]:
+    def work(engine: Engine, progress: Progress) -> tuple[list[float], list[float], list[bool]]:
         pairs = [(query, candidate) for candidate in at_most(candidates, MAX_CANDIDATES)]
-        results = engine.similarity(pairs)
+        results = engine.similarity(pairs, progress=progress)
         cosines = [float(cosine) for cosine in engine.cosine_similarity(pairs)]
         return [result.similarity for result in results], cosines, [result.truncated for result in results]
 
@@ -62,10 +63,11 @@ def matrix() -> None:
         st.caption(say("similarity.matrix_empty"))
         return
 
-    def work(engine: Engine) -> tuple[np.ndarray, bool]:
+    def work(engine: Engine, progress: Progress) -> tuple[np.ndarray, bool]:
         at_most(sentences, MAX_MATRIX)
         rows, columns = np.triu_indices(count)
-        results = engine.similarity([(sentences[i], sentences[j]) for i, j in zip(rows, columns, strict=True)])
+        pairs = [(sentences[i], sentences[j]) for i, j in zip(rows, columns, strict=True)]
+        results = engine.similarity(pairs, progress=progress)
         values = np.empty((count, count))
         values[rows, columns] = values[columns, rows] = [result.similarity for result in results]
         return values, any(result.truncated for result in results)

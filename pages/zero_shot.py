@@ -87,11 +87,12 @@ else:
     results = components.ask(
         "zero_shot",
         (texts, labels, template, multi_label),
-        lambda engine: engine.zero_shot(
+        lambda engine, progress: engine.zero_shot(
             at_most(texts, MAX_TEXTS),
             labels=check_labels(labels, texts=len(texts)),
             template=template,
             multi_label=multi_label,
+            progress=progress,
         ),
     )
     if results is not None:

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
+from wenmo.ui import components
 from wenmo.ui.examples import LABELS, MATRICES, MOODS, PAIRS, RANKINGS
 from wenmo.ui.text import TEXTS
 
@@ -234,3 +235,30 @@ def test_a_device_that_is_not_there_is_an_error_on_every_page(
     monkeypatch.setenv("WENMO_DEVICE", "abacus")
     app: AppTest = open_page("home")
     assert "abacus" in app.error[0].value
+
+
+def test_long_work_shows_how_far_it_is_and_goes_on_after_a_stop(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar from the first batch on; and a visitor who has pressed the button that stands beside it."""
+    monkeypatch.setattr(components, "_PATIENCE_S", 0.0)
+    drawn: list[str] = []
+    monkeypatch.setattr(components.st, "progress", lambda value, **_: drawn.append("bar") or _Bar(drawn))
+    texts = ["很好", "太差了"]
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input("\n".join(texts))
+    app.session_state["stopped.sentiment"] = (texts,)
+    submit(app)
+    assert TEXTS["app.stopped"].zh in shown(app) and not app.dataframe and not drawn
+    app.button(key="sentiment_go_on").click().run()
+    assert not app.exception
+    assert app.dataframe[0].value.iloc[:, 2].tolist() == texts
+    assert drawn == ["bar", "2 / 2"]
+
+
+class _Bar:
+    def __init__(self, drawn: list[str]) -> None:
+        self._drawn = drawn
+
+    def progress(self, value: float, text: str) -> None:
+        self._drawn.append(text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from wenmo.errors import WenmoError
 from wenmo.types import TASKS, SimilarityResult
@@ -18,10 +20,13 @@ from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
 
 if TYPE_CHECKING:
     from wenmo import Engine
+    from wenmo.engine import Progress
 
 T = TypeVar("T")
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
+_PATIENCE_S = 0.5  # what takes longer shows how far it is
+_REDRAW_S = 0.1
 _MEMORY_POINTS = 60  # of the line in the sidebar: three minutes
 
 
@@ -35,24 +40,52 @@ def show_error(error: WenmoError) -> None:
     st.error(literal(error.text(language())))
 
 
-def ask(key: str, inputs: object, work: Callable[[Engine], T]) -> T | None:
+def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | None:
     """The engine's answer to `inputs`, or None after showing why there is none.
 
-    The last answer of each `key` is remembered in the session: switching the language or coming back to a page asks
-    nothing again.
+    `work` hands the progress on to the engine; what takes longer shows a bar, and can be stopped. The last answer of
+    each `key` is remembered in the session: switching the language or coming back to a page asks nothing again.
     """
-    place = f"answer.{key}"
+    place, stopped = f"answer.{key}", f"stopped.{key}"
     kept = st.session_state.get(place)
     if kept is not None and kept[0] == inputs:
         return cast(T, kept[1])
+    if st.session_state.get(stopped) == (inputs,):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(say("app.stopped"), width="content")
+            st.button(say("app.go_on"), key=f"{key}_go_on", on_click=st.session_state.pop, args=(stopped,))
+        return None
+    shown = st.empty()
+    started = time.monotonic()
+    bar: DeltaGenerator | None = None
+    drawn = 0.0
+
+    def progress(done: int, of: int) -> None:
+        # Streamlit ends the run in here when the visitor has stopped it or gone elsewhere.
+        nonlocal bar, drawn
+        now = time.monotonic()
+        if now - started < _PATIENCE_S or now - drawn < _REDRAW_S:
+            return
+        drawn = now
+        if bar is None:
+            with shown.container(horizontal=True, vertical_alignment="center"):
+                bar = st.progress(0.0)
+                st.button(say("app.stop"), key=f"{key}_stop", on_click=_remember, args=(stopped, (inputs,)))
+        bar.progress(done / of, text=say("app.progress", done=f"{done:,}", of=f"{of:,}"))
+
     try:
         with st.spinner(say("app.working")):
-            answer = work(get_engine())
+            answer = work(get_engine(), progress)
+        shown.empty()
     except WenmoError as error:
         show_error(error)
         return None
     st.session_state[place] = (inputs, answer)
     return answer
+
+
+def _remember(name: str, value: object) -> None:
+    st.session_state[name] = value
 
 
 def heading(page: str) -> None:
@@ -120,7 +153,7 @@ def pair_form() -> None:
         st.caption(say("similarity.pair_empty"))
         return
     answer = ask(
-        "pair", pair, lambda engine: (engine.similarity([pair])[0], float(engine.cosine_similarity([pair])[0]))
+        "pair", pair, lambda engine, _: (engine.similarity([pair])[0], float(engine.cosine_similarity([pair])[0]))
     )
     if answer is not None:
         _pair_result(*answer)
