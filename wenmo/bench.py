@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import torch
 
 from wenmo.errors import InputError
+from wenmo.inference.cores import Cores
 from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.tokenizer import Encoding
@@ -169,7 +170,11 @@ def _encode(checkpoint: Checkpoint, items: Items) -> list[Encoding]:
 def _ours(checkpoint: Checkpoint, device: str, precision: Precision) -> Callable[[Items], np.ndarray]:
     where = resolve_device(device).value
     runtime = TorchRuntime(
-        checkpoint, device=torch.device(where), precision=precision, native=computes_natively(precision, where)
+        checkpoint,
+        device=torch.device(where),
+        precision=precision,
+        native=computes_natively(precision, where),
+        cores=Cores(torch.get_num_threads()) if where == "cpu" else None,
     )
     return lambda items: runtime.logits(_encode(checkpoint, items))
 

@@ -164,7 +164,7 @@ class ContrastiveBatches:
 
                 def loss() -> torch.Tensor:
                     first, second = mean_pooled(learner.model, batch).chunk(2)
-                    same_text = torch.from_numpy(chosen.second[:, None] == chosen.second[None, :]).to(first.device)
+                    same_text = torch.from_numpy(_sharing_a_text(chosen, learner.store)).to(first.device)
                     return contrast(first, second, batch.label[: len(rows)], same_text)
 
                 return Step(loss=loss, tokens=batch.pieces())
@@ -173,6 +173,16 @@ class ContrastiveBatches:
 
         longest = learner.lengths(examples.separated()).reshape(2, -1).max(axis=0)
         return [make(rows) for rows in plan_epoch(longest, tokens=tokens // 2, rng=rng) if len(rows) > 1]
+
+
+def _sharing_a_text(pairs: Examples, store: PieceStore) -> np.ndarray:
+    """(B, B) bool: which pairs have their first, or their second text in common. Equal texts have several indices."""
+    shared = np.zeros((len(pairs), len(pairs)), dtype=bool)
+    for indices in (pairs.first.tolist(), pairs.second.tolist()):
+        numbers: dict[bytes, int] = {}
+        text = np.asarray([numbers.setdefault(store[index].tobytes(), len(numbers)) for index in indices])
+        shared |= text[:, None] == text[None, :]
+    return shared
 
 
 def mean_pooled(model: BertForSequenceClassification, batch: Batch) -> torch.Tensor:
@@ -191,8 +201,8 @@ def contrast(
 
     InfoNCE (van den Oord et al., 2018, arXiv 1807.03748): a sentence's partner, where `label` is 1, against all other
     second sentences of the batch. CoSENT (J. Su, 2022, kexue.fm/archives/8847): every labelled pair of the same meaning
-    is to have a higher cosine than every pair of different meaning. `same_text` (B, B) marks second sentences that are
-    one text: no negatives of each other.
+    is to have a higher cosine than every pair of different meaning. `same_text` (B, B) marks pairs that
+    have a text in common: their sentences are no negatives of each other.
     """
     cosines = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T * scale  # (B, B)
     own = torch.eye(len(first), dtype=torch.bool, device=first.device)

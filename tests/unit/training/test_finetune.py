@@ -11,8 +11,8 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
-from wenmo.training.data import LabelSet, PieceStore, TopicGroups, drawn_rows, held_out_rows, label_sets
-from wenmo.training.finetune import Learner, contrast, mean_pooled
+from wenmo.training.data import Examples, LabelSet, PieceStore, TopicGroups, drawn_rows, held_out_rows, label_sets
+from wenmo.training.finetune import Learner, _sharing_a_text, contrast, mean_pooled
 from wenmo.training.loop import Schedule, Step, train
 
 CHARACTERS = "体育运动财经房产雨书好坏关于正面负"
@@ -99,6 +99,18 @@ def test_contrast_by_hand() -> None:
     assert float(loss) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_equal_texts_are_found_wherever_they_stand(tokenizer: Tokenizer) -> None:
+    """Each occurrence of a text has an index of its own; told apart by it, a text would be its own negative."""
+    store = PieceStore(tokenizer, max_pieces=16)
+    pairs = Examples(
+        first=store.add(["雨", "书", "雨", "好"]),
+        second=store.add(["财", "坏", "坏", "体"]),
+        label=np.ones(4, np.int64),
+    )
+    sharing = {(int(row), int(column)) for row, column in np.argwhere(_sharing_a_text(pairs, store)) if row < column}
+    assert sharing == {(0, 2), (1, 2)}
+
+
 @pytest.mark.parametrize("label", [[1, 1, 1], [0, 0, 0]])
 def test_contrast_has_gradients_whatever_the_labels(label: list[int]) -> None:
     """logsumexp over nothing but -inf gave gradients that are no numbers."""
@@ -124,7 +136,6 @@ def _small_model(tokenizer: Tokenizer) -> BertForSequenceClassification:
 
 def test_teachers_stand_in_for_the_labels(tokenizer: Tokenizer) -> None:
     """With `teaching` 1 the labels do not count: the loss is the cross-entropy against the teacher's probabilities."""
-    from wenmo.training.data import Examples
     from wenmo.training.finetune import classify
 
     model, store = _small_model(tokenizer), PieceStore(tokenizer, max_pieces=16)
@@ -150,7 +161,6 @@ def test_teachers_stand_in_for_the_labels(tokenizer: Tokenizer) -> None:
 def test_pooling_is_what_the_engine_computes(tokenizer: Tokenizer, tmp_path: Path) -> None:
     """Trained on one pooling and served with another, the vectors would be worth little."""
     from wenmo import Engine
-    from wenmo.training.data import Examples
     from wenmo.training.export import export_checkpoint
 
     model, store = _small_model(tokenizer), PieceStore(tokenizer, max_pieces=16)
