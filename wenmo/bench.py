@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 import torch
 
 from wenmo.errors import InputError
-from wenmo.inference.cores import Cores
 from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.tokenizer import Encoding
+from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from wenmo.models.registry import DEFAULT_MODELS, locate
 from wenmo.models.shape import BertShape
@@ -174,7 +174,7 @@ def _ours(checkpoint: Checkpoint, device: str, precision: Precision) -> Callable
         device=torch.device(where),
         precision=precision,
         native=computes_natively(precision, where),
-        cores=Cores(torch.get_num_threads()) if where == "cpu" else None,
+        workers=WorkerPool(torch.get_num_threads()) if where == "cpu" else None,
     )
     return lambda items: runtime.logits(_encode(checkpoint, items))
 

@@ -7,7 +7,7 @@ engine changes, so any number of threads may call it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,12 +23,22 @@ from wenmo.tasks import sentiment as sentiment_task
 from wenmo.tasks import similarity as similarity_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.encode import encode_pairs, encode_texts
-from wenmo.types import TASKS, Precision, Reading, Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
+from wenmo.types import (
+    READINGS,
+    TASKS,
+    Precision,
+    Reading,
+    Resolved,
+    SentimentResult,
+    SimilarityResult,
+    TaskName,
+    ZeroShotResult,
+)
 
 if TYPE_CHECKING:
-    from wenmo.inference.cores import Cores
     from wenmo.inference.runtime import Runtime
     from wenmo.inference.tokenizer import Encoding, Tokenizer
+    from wenmo.inference.workers import WorkerPool
     from wenmo.models.checkpoint import Checkpoint
 
 T = TypeVar("T")
@@ -118,11 +128,10 @@ class Engine:
         }
         self._sequence_length = sequence_length
         self.calibrated = calibrated
-        self._make_runtime = make_runtime or self._torch_runtime
+        self._make_runtime = make_runtime
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
-        self._cores: Cores | None = None
-        self._cores_lock = threading.Lock()
+        self._workers = None if make_runtime else self._one_worker_a_core()
 
     def similarity(
         self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None
@@ -253,6 +262,7 @@ class Engine:
         forward = model.runtime.vectors if vectors else model.runtime.logits
         results: list[R | None] = []
         failed: dict[int, str] = {}
+        cause: Exception | None = None
         done = 0
 
         def on_batch(encodings: int) -> None:
@@ -262,7 +272,7 @@ class Engine:
                 progress(done // encodings_each, len(items))
 
         windows = _windows(items, encodings_each=encodings_each)
-        with closing(_ahead(partial(encode, model), windows)) as encoded:
+        with closing(_prefetch(partial(encode, model), windows)) as encoded:
             for encodings in encoded:
                 lost: set[int] = set()
                 try:
@@ -270,12 +280,14 @@ class Engine:
                 except PartialOutputError as failure:
                     output = failure.output
                     for index, error in failure.failed.items():
+                        cause = error
                         lost.add(index // encodings_each)
-                        failed[len(results) + index // encodings_each] = str(error) or type(error).__name__
+                        why = str(error).partition("\n")[0] or type(error).__name__
+                        failed[len(results) + index // encodings_each] = why
                 answers = decode(model, output, encodings)
                 results += [None if index in lost else answer for index, answer in enumerate(answers)]
         if failed:
-            raise ForwardError(failed, results)
+            raise ForwardError(failed, results) from cause
         return cast("list[R]", results)
 
     @staticmethod
@@ -300,14 +312,19 @@ class Engine:
             name=self.model_names[task],
             folder=checkpoint.folder,
             task=task,
-            labels=checkpoint.labels,
+            labels=() if task == "embedding" else checkpoint.labels,
             layers=checkpoint.shape.num_hidden_layers,
             hidden_size=checkpoint.shape.hidden_size,
             parameters=checkpoint.parameters,
             max_length=checkpoint.max_length,
-            temperatures=checkpoint.temperatures if self.calibrated else dict.fromkeys(checkpoint.temperatures, 1.0),
+            temperatures={
+                reading: checkpoint.temperatures.get(reading, 1.0) if self.calibrated else 1.0
+                for reading in READINGS[task]
+            },
         )
-        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=self._make_runtime(checkpoint))
+        return _Loaded(
+            info=info, tokenizer=checkpoint.tokenizer, runtime=(self._make_runtime or self._torch_runtime)(checkpoint)
+        )
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch
@@ -320,41 +337,42 @@ class Engine:
             device=torch.device(self.device.value),
             precision=self.precision.value,
             native=computes_natively(self.precision.value, self.device.value),
-            cores=self._cores_of_the_cpu() if self.device.value == "cpu" else None,
+            workers=self._workers,
         )
 
-    def _cores_of_the_cpu(self) -> Cores | None:
-        """Shared by all models; None where there is but one core to use."""
+    def _one_worker_a_core(self) -> WorkerPool | None:
+        """Shared by all models; None on a GPU, and where there is but one core to use."""
         import torch
 
-        from wenmo.inference.cores import Cores
+        from wenmo.inference.workers import WorkerPool
 
-        with self._cores_lock:
-            if self._cores is None and torch.get_num_threads() > 1:
-                self._cores = Cores(torch.get_num_threads())
-            return self._cores
+        count = torch.get_num_threads() if self.device.value == "cpu" else 1
+        return WorkerPool(count) if count > 1 else None
 
 
-# Encodings held at once: enough to sort by length, few enough that a million texts take no more memory than these.
+# Encodings held at once: enough to sort by length, few enough that a million texts' take no more memory than these.
 _WINDOW_ENCODINGS = 4096
 
 
-def _windows(items: list[T], *, encodings_each: int) -> list[list[T]]:
+def _windows(items: list[T], *, encodings_each: int) -> Iterator[list[T]]:
     """Slices of `items` that make at most _WINDOW_ENCODINGS encodings (or one item's)."""
     size = max(1, _WINDOW_ENCODINGS // encodings_each)
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
-def _ahead(work: Callable[[T], R], items: Sequence[T]) -> Generator[R]:
+def _prefetch(work: Callable[[T], R], items: Iterator[T]) -> Generator[R]:
     """`work` of each item in order; that of the next one is done in a thread while the caller is at this one."""
-    if len(items) == 1:
-        yield work(items[0])
+    current, following = next(items), next(items, None)
+    if following is None:  # most calls: no thread for them
+        yield work(current)
         return
-    with ThreadPoolExecutor(1, thread_name_prefix="wenmo-ahead") as helper:
-        upcoming = helper.submit(work, items[0])
-        for item in items[1:]:
+    with ThreadPoolExecutor(1, thread_name_prefix="wenmo-prefetch") as helper:
+        upcoming = helper.submit(work, current)
+        while following is not None:
             result = upcoming.result()
-            upcoming = helper.submit(work, item)
+            upcoming = helper.submit(work, following)
+            following = next(items, None)
             yield result
         yield upcoming.result()
 

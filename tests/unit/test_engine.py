@@ -338,7 +338,7 @@ def test_progress_can_stop_the_work(golden_models: dict[str, str], small_windows
     with pytest.raises(_StopError):
         engine.sentiment(["好"] * 700, progress=stop_at_14)
     assert runtimes[0].inputs == 14
-    assert not [thread for thread in threading.enumerate() if "ahead" in thread.name]
+    assert not [thread for thread in threading.enumerate() if "prefetch" in thread.name]
     assert len(engine.sentiment(["好"] * 8)) == 8
 
 

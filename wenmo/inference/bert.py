@@ -66,11 +66,17 @@ class Packed:
             Run(start=int(starts[begin]), count=int(end - begin), length=int(lengths[begin]))
             for begin, end in pairwise(changes)
         )
+
+        def placed(values: np.ndarray) -> torch.Tensor:
+            tensor = torch.from_numpy(values)
+            # From pinned memory a copy to a GPU does not wait for what the GPU is at.
+            return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
         return cls(
-            ids=torch.from_numpy(ids).to(device, non_blocking=True),
-            positions=torch.from_numpy(positions).to(device, non_blocking=True),
-            segments=torch.from_numpy(segments.astype(np.int64)).to(device, non_blocking=True),
-            first=torch.from_numpy(starts).to(device, non_blocking=True),
+            ids=placed(ids),
+            positions=placed(positions),
+            segments=placed(segments.astype(np.int64)),
+            first=placed(starts),
             runs=runs,
         )
 

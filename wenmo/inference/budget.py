@@ -25,10 +25,11 @@ from wenmo.types import Resolved
 log = logging.getLogger(__name__)
 
 TARGET_UTILIZATION = 80.0  # percent
-PLAY = 10.0  # points on either side within which nothing is changed
+TOLERANCE = 10.0  # points on either side within which nothing is changed
 MIN_FREE = 0.10  # share of the device's memory: below it the budget shrinks
-GROW_FREE = 0.30  # above it the budget may grow: doubling the activations must still leave MIN_FREE
-FORGET_FREE = 0.50  # above it memory has been given back since it ran out, and the limit of that time is lifted
+GROW_FREE = 0.55  # above it the budget may grow: twice what is in use still leaves MIN_FREE
+FORGET_FREE = 0.65  # above it memory has been given back since it ran out, and the limit of that time is lifted
+FULL = 0.7  # of the budget: a batch that holds less says nothing about it
 MIN_TOKENS, MAX_TOKENS = 512, 262_144
 GPU_START_TOKENS = 32_768
 CPU_TOKENS = 1024
@@ -51,8 +52,8 @@ class Budget(Protocol):
     def tokens(self) -> Resolved[int]:
         """Pieces that the next batch takes at most."""
 
-    def after_batch(self) -> None:
-        """A batch is done."""
+    def after_batch(self, tokens: int) -> None:
+        """A batch of `tokens` pieces is done."""
 
     def out_of_memory(self, tokens: int) -> None:
         """A batch of `tokens` pieces did not fit."""
@@ -68,7 +69,7 @@ class FixedBudget:
             reason_zh="批次能放进缓存时 CPU 最快",
         )
 
-    def after_batch(self) -> None:
+    def after_batch(self, tokens: int) -> None:
         """Nothing to follow."""
 
     def out_of_memory(self, tokens: int) -> None:
@@ -80,6 +81,9 @@ class Gauge(Protocol):
 
     def read(self) -> Reading:
         """The state right now."""
+
+    def release(self) -> None:
+        """Give back memory that is kept for later: the budget shrinks, and the next reading is to show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,7 @@ class Change:
 class CudaGauge:
     """Reads a CUDA device: utilisation from NVML (where nvidia-ml-py is installed), memory from the driver and torch.
 
-    Memory that torch's allocator keeps for later counts as free, the highest use since the last reading as used.
+    Memory that torch's allocator keeps for later counts as used: it is the most that was in use since `release`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -103,14 +107,14 @@ class CudaGauge:
 
     def read(self) -> Reading:
         free, total = torch.cuda.mem_get_info(self._device)
-        peak = torch.cuda.max_memory_allocated(self._device)
-        torch.cuda.reset_peak_memory_stats(self._device)
-        others = total - free - torch.cuda.memory_reserved(self._device)
         try:
-            utilization = float(torch.cuda.utilization(self._device))
+            utilization: float | None = float(torch.cuda.utilization(self._device))
         except Exception:  # no NVML, or one that does not know the device: each says so by an error of its own
-            return Reading(utilization=None, free=1 - (others + peak) / total)
-        return Reading(utilization=utilization, free=1 - (others + peak) / total)
+            utilization = None
+        return Reading(utilization=utilization, free=free / total)
+
+    def release(self) -> None:
+        torch.cuda.empty_cache()
 
 
 class AdaptiveBudget:
@@ -127,7 +131,8 @@ class AdaptiveBudget:
         self._gauge = gauge
         self._interval_s = interval_s
         self._clock = clock
-        self._read_at = clock()
+        self._read_at = self._batch_at = clock()
+        self._start_tokens = tokens
         self._lock = threading.Lock()
         self._tokens = min(MAX_TOKENS, max(MIN_TOKENS, tokens))
         self._ceiling = MAX_TOKENS
@@ -147,23 +152,35 @@ class AdaptiveBudget:
         with self._lock:
             return tuple(self._changes)
 
-    def after_batch(self) -> None:
+    def after_batch(self, tokens: int) -> None:
         """Read the gauge and follow it, unless it was read a moment ago."""
         with self._lock:
-            if self._clock() - self._read_at < self._interval_s:
+            now = self._clock()
+            idle, self._batch_at = now - self._batch_at > self._interval_s, now
+            if idle:  # the reading would be of the time in which there was nothing to do
+                self._read_at = now
+            if now - self._read_at < self._interval_s:
                 return
-            self._read_at = self._clock()
+            self._read_at = now
             reading = self._gauge.read()
+            may_grow = tokens >= FULL * self._tokens and (reading.free is None or reading.free > GROW_FREE)
+            if reading.free is not None and reading.free > FORGET_FREE:
+                self._ceiling = MAX_TOKENS
             if reading.free is not None and reading.free < MIN_FREE:
                 self._change(
                     self._tokens // 2,
                     f"{reading.free:.0%} of the memory free, under {MIN_FREE:.0%}",
                     f"空闲显存 {reading.free:.0%}，低于 {MIN_FREE:.0%}",
                 )
-            elif reading.utilization is None:
-                return  # without a reading there is nothing to follow
+            elif reading.utilization is None:  # nothing to follow upwards, but back to the start once memory is free
+                if may_grow and reading.free is not None and self._tokens < self._start_tokens:
+                    self._change(
+                        min(self._tokens * 2, self._start_tokens),
+                        f"{reading.free:.0%} of the memory free again",
+                        f"空闲显存回到 {reading.free:.0%}",
+                    )
             elif (
-                reading.utilization > TARGET_UTILIZATION + PLAY
+                reading.utilization > TARGET_UTILIZATION + TOLERANCE
                 and reading.free is not None
                 and reading.free < GROW_FREE
             ):
@@ -172,13 +189,11 @@ class AdaptiveBudget:
                     f"GPU {reading.utilization:.0f}% busy and only {reading.free:.0%} of the memory free",
                     f"GPU 利用率 {reading.utilization:.0f}%，空闲显存仅 {reading.free:.0%}",
                 )
-            elif reading.utilization < TARGET_UTILIZATION - PLAY and (reading.free is None or reading.free > GROW_FREE):
-                if reading.free is not None and reading.free > FORGET_FREE:
-                    self._ceiling = MAX_TOKENS
+            elif reading.utilization < TARGET_UTILIZATION - TOLERANCE and may_grow:
                 self._change(
                     self._tokens * 2,
-                    f"GPU {reading.utilization:.0f}% busy, under {TARGET_UTILIZATION - PLAY:.0f}%",
-                    f"GPU 利用率 {reading.utilization:.0f}%，低于 {TARGET_UTILIZATION - PLAY:.0f}%",
+                    f"GPU {reading.utilization:.0f}% busy, under {TARGET_UTILIZATION - TOLERANCE:.0f}%",
+                    f"GPU 利用率 {reading.utilization:.0f}%，低于 {TARGET_UTILIZATION - TOLERANCE:.0f}%",
                 )
 
     def out_of_memory(self, tokens: int) -> None:
@@ -186,7 +201,7 @@ class AdaptiveBudget:
         with self._lock:
             self._ceiling = max(MIN_TOKENS, min(self._ceiling, tokens // 2))
             self._change(
-                min(self._tokens // 2, self._ceiling),
+                min(self._tokens, self._ceiling),  # once, however many batches of that size were under way
                 f"memory ran out at {tokens:,} pieces",
                 f"{tokens:,} 个词元时显存不足",
             )
@@ -196,4 +211,6 @@ class AdaptiveBudget:
         if after != self._tokens:
             log.info("batch budget %d -> %d: %s", self._tokens, after, reason)
             self._changes.append(Change(before=self._tokens, after=after, reason=reason, reason_zh=reason_zh))
+            if after < self._tokens:
+                self._gauge.release()
             self._tokens = after

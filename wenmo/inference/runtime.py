@@ -7,6 +7,7 @@ of threads may call it at once.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -18,13 +19,15 @@ import torch
 
 from wenmo.inference.bert import Bert, Packed
 from wenmo.inference.budget import AdaptiveBudget, Budget, CudaGauge, FixedBudget
-from wenmo.inference.cores import Cores
 from wenmo.inference.int8 import quantize_linears
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
 from wenmo.inference.tokenizer import Encoding
+from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.types import Precision, Resolved
+
+log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 2  # batches given to a GPU before the first of them is waited for: one computes, one is queued
 
@@ -63,16 +66,16 @@ class TorchRuntime:
         device: torch.device,
         precision: Precision,
         native: bool,
-        cores: Cores | None = None,
+        workers: WorkerPool | None = None,
         budget: Budget | None = None,
     ) -> None:
         """`native`: compute in `precision`; otherwise weights are stored in it and arithmetic is fp32.
 
-        `cores` compute the batches of a long list on a CPU; without them each batch is computed over all cores.
+        `workers` compute the batches of a long list on a CPU; without them each batch is computed over all cores.
         """
         self.device = device
         self._asynchronous = device.type == "cuda"  # a forward returns before it is computed
-        self._cores = cores
+        self._workers = workers
         self._labels = len(checkpoint.labels)
         self._hidden_size = checkpoint.shape.hidden_size
         model = Bert.of(checkpoint.shape, checkpoint.weights, device)
@@ -123,9 +126,11 @@ class TorchRuntime:
                     if isinstance(rows, Exception):
                         failed.update(dict.fromkeys(indices, rows))
                     else:
-                        output[indices] = rows
+                        output[indices] = rows()
                 if on_batch is not None:
                     on_batch(int(sum(asked[indices].sum() for indices, _ in batch)))
+        if len(failed) == len(distinct) and not any(map(_is_for_want_of_memory, failed.values())):
+            raise next(iter(failed.values()))  # not the inputs: something is broken, and says so by its own error
         if failed:
             of_slot = {index: failed[slot] for index, slot in enumerate(slots.tolist()) if slot in failed}
             raise PartialOutputError(of_slot, output[slots])
@@ -140,53 +145,74 @@ class TorchRuntime:
             yield from self._queued(lengths, compute)
             return
         budget = self._budget.tokens.value
-        if self._cores is not None and len(encodings) > 1:
-            # A short list is cut into as many batches as there are cores, so that none of them stands idle.
-            share = max(-(-sum(lengths) // self._cores.count), max(lengths))
-            budget = min(budget, max(share, _LEAST_SHARE))
+        workers = self._workers
+        if workers is not None:
+            # A list that is short for the budget is still cut into a batch for each worker.
+            budget = min(budget, max(-(-sum(lengths) // workers.count), max(lengths), _LEAST_SHARE))
         batches = list(plan_batches(lengths, max_tokens=lambda: budget))
-        if self._cores is None or len(batches) == 1:
+        if workers is None or len(batches) < workers.count:  # some cores would stand idle
             yield from map(compute, batches)
-        else:  # the longest inputs first: what is left for the end is small, and the cores end together
-            yield from self._cores.map(compute, reversed(batches))
+        else:  # the longest inputs first: what is left for the end is small, and the workers end together
+            yield from workers.map(compute, reversed(batches))
 
-    def _queued(self, lengths: Sequence[int], compute: Callable[..., list[_Answered]]) -> Generator[list[_Answered]]:
+    def _queued(
+        self, lengths: Sequence[int], compute: Callable[[list[int]], list[_Answered]]
+    ) -> Generator[list[_Answered]]:
         """While a batch computes, the next one is packed and queued; results are waited for in turn."""
         queued: deque[list[_Answered]] = deque()
         for indices in plan_batches(lengths, max_tokens=lambda: self._budget.tokens.value):
-            queued.append(compute(indices, wait=False))
-            if len(queued) >= _IN_FLIGHT:
-                yield _arrived(queued.popleft())
-                self._budget.after_batch()
-        while queued:
-            yield _arrived(queued.popleft())
+            queued.append(compute(indices))
+            if len(queued) == _IN_FLIGHT:
+                yield queued.popleft()
+                self._budget.after_batch(sum(lengths[index] for index in indices))
+        yield from queued
 
     def _compute(
         self,
         encodings: Sequence[Encoding],
         forward: Callable[[Packed], torch.Tensor],
         indices: list[int],
-        *,
-        wait: bool = True,
     ) -> list[_Answered]:
-        """The batch of `indices`, or its halves where it fails as a whole. Not to `wait` leaves tensors."""
+        """The batch of `indices`, or its halves where it fails as a whole."""
         try:
             with torch.inference_mode():
                 rows = forward(Packed.of([encodings[index] for index in indices], self.device)).float()
-            return [(indices, rows.cpu().numpy() if wait else rows)]
+                return [(indices, _arrival(rows))]
         except Exception as error:  # whatever it is, it is told for the inputs that it concerns
-            if isinstance(error, torch.OutOfMemoryError):
+            if _is_for_want_of_memory(error):
                 self._budget.out_of_memory(sum(len(encodings[index]) for index in indices))
             if len(indices) == 1:
-                return [(indices, error)]
+                log.warning("an input of %d pieces cannot be computed", len(encodings[indices[0]]), exc_info=error)
+                return [(indices, error.with_traceback(None))]  # the traceback holds the tensors of all layers
         middle = len(indices) // 2  # outside of the handler, which would keep the failed forward's tensors alive
         parts = (indices[:middle], indices[middle:])
-        return [answer for part in parts for answer in self._compute(encodings, forward, part, wait=wait)]
+        return [answer for part in parts for answer in self._compute(encodings, forward, part)]
 
 
 _LEAST_SHARE = 64  # pieces: below it a worker costs more than it saves
-_Answered = tuple[list[int], np.ndarray | torch.Tensor | Exception]
+_Answered = tuple[list[int], Callable[[], np.ndarray] | Exception]
 
 
-def _arrived(batch: list[_Answered]) -> list[_Answered]:
-    return [(indices, rows.cpu().numpy() if isinstance(rows, torch.Tensor) else rows) for indices, rows in batch]
+def _arrival(rows: torch.Tensor) -> Callable[[], np.ndarray]:
+    """What gives the rows as soon as they are computed."""
+    if rows.device.type != "cuda":
+        return rows.numpy
+    # The copy is queued right behind the forward: a copy that is asked for later would stand behind the next one, too.
+    host = rows.to("cpu", non_blocking=True)
+    done = torch.cuda.Event()
+    done.record()
+
+    def arrived() -> np.ndarray:
+        done.synchronize()
+        return host.numpy()
+
+    return arrived
+
+
+def _is_for_want_of_memory(error: Exception) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # The CPU's allocator and cuBLAS raise plain RuntimeErrors.
+    return isinstance(error, RuntimeError) and any(
+        sign in str(error) for sign in ("not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    )

@@ -16,13 +16,17 @@ class SimulatedGpu:
         self.mib_a_token = mib_a_token
         self.others_mib = others_mib
         self.tokens = 0
+        self.kept = 0  # pieces whose memory the allocator keeps
 
     def fits(self, tokens: int) -> bool:
         return self.others_mib + tokens * self.mib_a_token <= self.memory_mib
 
     def read(self) -> Reading:
-        used = self.others_mib + self.tokens * self.mib_a_token
+        used = self.others_mib + self.kept * self.mib_a_token
         return Reading(utilization=min(98.0, 100 * self.tokens / self.saturating), free=1 - used / self.memory_mib)
+
+    def release(self) -> None:
+        self.kept = 0
 
     def work(self, budget: AdaptiveBudget, batches: int) -> list[int]:
         """Forwards of what the budget says, reporting as the runtime does; returns their sizes."""
@@ -33,8 +37,9 @@ class SimulatedGpu:
                 budget.out_of_memory(tokens)
                 continue
             self.tokens = tokens
+            self.kept = max(self.kept, tokens)
             sizes.append(tokens)
-            budget.after_batch()
+            budget.after_batch(budget.tokens.value)
         return sizes
 
 
@@ -47,12 +52,15 @@ def test_grows_until_the_gpu_is_busy_and_stays() -> None:
     assert "busy" in budget.tokens.reason and budget.tokens.reason_zh
 
 
-def test_memory_stops_the_growth() -> None:
-    gpu = SimulatedGpu(saturating=10**9, memory_mib=8_000, mib_a_token=0.1)
+@pytest.mark.parametrize("memory_mib", [2_000, 3_000, 5_000, 6_500, 8_000, 10_000, 14_000, 20_000])
+def test_memory_stops_the_growth(memory_mib: float) -> None:
+    """Whatever the size of the memory, the budget stops before it runs out, not because it ran out."""
+    gpu = SimulatedGpu(saturating=10**9, memory_mib=memory_mib, mib_a_token=0.1)
     budget = AdaptiveBudget(4096, gauge=gpu, interval_s=0)
     sizes = gpu.work(budget, 30)
     assert all(gpu.fits(size) for size in sizes)
     assert 1 - sizes[-1] * gpu.mib_a_token / gpu.memory_mib >= MIN_FREE
+    assert not [change for change in budget.changes if "ran out" in change.reason]
     assert len(set(sizes[-10:])) == 1
 
 
@@ -87,9 +95,12 @@ def test_nothing_changes_without_a_cause(reading: Reading) -> None:
         def read(self) -> Reading:
             return reading
 
+        def release(self) -> None:
+            pass
+
     budget = AdaptiveBudget(4096, gauge=Still(), interval_s=0)
     for _ in range(10):
-        budget.after_batch()
+        budget.after_batch(budget.tokens.value)
     assert budget.tokens.value == 4096 and budget.changes == ()
 
 
@@ -101,11 +112,14 @@ def test_bounds() -> None:
         def read(self) -> Reading:
             return self.reading
 
+        def release(self) -> None:
+            pass
+
     small = AdaptiveBudget(1024, gauge=Always(Reading(utilization=50.0, free=0.01)), interval_s=0)
     large = AdaptiveBudget(1024, gauge=Always(Reading(utilization=1.0, free=0.99)), interval_s=0)
     for _ in range(40):
-        small.after_batch()
-        large.after_batch()
+        small.after_batch(small.tokens.value)
+        large.after_batch(large.tokens.value)
     assert (small.tokens.value, large.tokens.value) == (MIN_TOKENS, MAX_TOKENS)
     for _ in range(10):
         small.out_of_memory(small.tokens.value)
@@ -120,6 +134,48 @@ def test_the_gauge_is_read_once_an_interval() -> None:
     sizes = []
     for step in range(21):
         now = step * 0.125
-        budget.after_batch()
+        budget.after_batch(budget.tokens.value)
         sizes.append(budget.tokens.value)
     assert sizes == [1024] * 8 + [2048] * 8 + [4096] * 5
+
+
+def test_the_time_between_two_runs_is_not_followed() -> None:
+    """A service that answers a burst now and then: its GPU was idle in between, and that is no reason to grow."""
+    gpu = SimulatedGpu(saturating=10**9, memory_mib=80_000, mib_a_token=0.0)
+    now = 0.0
+    budget = AdaptiveBudget(1024, gauge=gpu, interval_s=1.0, clock=lambda: now)
+    for burst in range(10):
+        for batch in range(4):
+            now = 60.0 * burst + 0.1 * batch
+            budget.after_batch(1024)
+    assert budget.changes == ()
+
+
+def test_batches_that_are_not_full_say_nothing() -> None:
+    gpu = SimulatedGpu(saturating=10**9, memory_mib=80_000, mib_a_token=0.0)
+    budget = AdaptiveBudget(8192, gauge=gpu, interval_s=0)
+    for _ in range(10):
+        budget.after_batch(1024)
+    assert budget.changes == ()
+
+
+def test_two_failures_of_one_size_halve_once() -> None:
+    """Two batches are under way at once; both were planned by the same budget."""
+    budget = AdaptiveBudget(8192, gauge=SimulatedGpu(saturating=1, memory_mib=1, mib_a_token=1), interval_s=0)
+    budget.out_of_memory(8192)
+    budget.out_of_memory(8192)
+    assert budget.tokens.value == 4096
+
+
+def test_without_utilisation_it_comes_back_to_where_it_started() -> None:
+    """No NVML: memory alone is known. What another process took away is taken back, but no more."""
+
+    class NoNvml(SimulatedGpu):
+        def read(self) -> Reading:
+            return Reading(utilization=None, free=super().read().free)
+
+    gpu = NoNvml(saturating=10**9, memory_mib=8_000, mib_a_token=0.05, others_mib=7_000)
+    budget = AdaptiveBudget(16_384, gauge=gpu, interval_s=0)
+    assert gpu.work(budget, 20)[-1] < 16_384
+    gpu.others_mib = 0
+    assert gpu.work(budget, 20)[-1] == 16_384

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tests.conftest import GOLDEN
 from wenmo.inference.budget import FixedBudget
-from wenmo.inference.cores import Cores
 from wenmo.inference.runtime import PartialOutputError, TorchRuntime
 from wenmo.inference.tokenizer import Encoding
+from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import load_checkpoint
 
 VOCABULARY = 300  # of the golden checkpoint at least
@@ -27,13 +27,13 @@ def _checkpoint() -> Any:
     return load_checkpoint(GOLDEN / "similarity")
 
 
-def _runtime(*, tokens: int = 64, cores: int = 0, asynchronous: bool = False, budget: Any = None) -> TorchRuntime:
+def _runtime(*, tokens: int = 64, workers: int = 0, asynchronous: bool = False, budget: Any = None) -> TorchRuntime:
     runtime = TorchRuntime(
         _checkpoint(),
         device=torch.device("cpu"),
         precision="fp32",
         native=True,
-        cores=Cores(cores) if cores else None,
+        workers=WorkerPool(workers) if workers else None,
         budget=budget or FixedBudget(tokens),
     )
     runtime._asynchronous = asynchronous  # the way through that a GPU takes
@@ -52,7 +52,7 @@ def _encodings(lengths: Sequence[int], seed: int = 0) -> list[Encoding]:
     ]
 
 
-_WAYS: list[dict[str, Any]] = [{}, {"cores": 2}, {"cores": 3}, {"asynchronous": True}]
+_WAYS: list[dict[str, Any]] = [{}, {"workers": 2}, {"workers": 3}, {"asynchronous": True}]
 _POISON = Encoding(input_ids=(2, 10**6, 3), segment_b=0, truncated=False)  # no such piece: the table has no such row
 
 
@@ -108,7 +108,7 @@ class _Recorded(FixedBudget):
         self.failures: list[int] = []
         self.batches = 0
 
-    def after_batch(self) -> None:
+    def after_batch(self, tokens: int) -> None:
         self.batches += 1
 
     def out_of_memory(self, tokens: int) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 import torch
 
-from wenmo.inference.cores import Cores
+from wenmo.inference.workers import WorkerPool
 
 
 def test_only_the_workers_are_single_threaded() -> None:
@@ -18,8 +18,8 @@ def test_only_the_workers_are_single_threaded() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        cores = Cores(2)
-        assert set(cores.map(lambda _: torch.get_num_threads(), range(8))) == {1}
+        pool = WorkerPool(2)
+        assert set(pool.map(lambda _: torch.get_num_threads(), range(8))) == {1}
         assert torch.get_num_threads() == 3
         with ThreadPoolExecutor(1) as later:
             assert later.submit(torch.get_num_threads).result() == 3
@@ -29,8 +29,8 @@ def test_only_the_workers_are_single_threaded() -> None:
 
 def test_all_of_them_work_at_once() -> None:
     together = threading.Barrier(3, timeout=10)
-    cores = Cores(3)
-    assert sorted(cores.map(lambda item: (together.wait(), item)[1], range(3))) == [0, 1, 2]
+    pool = WorkerPool(3)
+    assert sorted(pool.map(lambda item: (together.wait(), item)[1], range(3))) == [0, 1, 2]
 
 
 def test_an_error_stops_what_has_not_begun() -> None:
@@ -44,7 +44,7 @@ def test_an_error_stops_what_has_not_begun() -> None:
         return item
 
     with pytest.raises(ValueError, match="three"):
-        list(Cores(1).map(work, range(1000)))
+        list(WorkerPool(1).map(work, range(1000)))
     assert len(begun) < 1000
 
 
@@ -56,7 +56,24 @@ def test_a_caller_that_goes_away_waits_for_what_has_begun() -> None:
         time.sleep(0.005)
         ended.append(item)
 
-    with closing(Cores(2).map(work, range(1000))) as results:
+    with closing(WorkerPool(2).map(work, range(1000))) as results:
         next(results)
     assert len(begun) < 1000
     assert sorted(begun) == sorted(ended)  # nothing runs on behind the caller's back
+
+
+def test_callers_take_turns() -> None:
+    """A short list is not kept waiting until a long one of another caller is done."""
+    pool = WorkerPool(1)
+    order: list[str] = []
+
+    def work(name: str) -> str:
+        time.sleep(0.002)
+        order.append(name)
+        return name
+
+    first = pool.map(work, ["long"] * 100)
+    next(first)
+    assert list(pool.map(work, ["short", "short"])) == ["short", "short"]
+    assert len(order) < 20
+    assert len(list(first)) == 99
