@@ -3,7 +3,7 @@
     python -m benchmarks.startup [--runs 3]
 
 Starts `python -m wenmo serve` on the bundled models and takes, for each run: seconds until a browser shows the first
-page, seconds until that page's first answer, and the resident memory of the server before and after all three models
+page, seconds until that page's first answer, and the resident memory of the server before and after all models
 were used over REST. Needs Chromium. The last line is JSON.
 """
 
@@ -80,11 +80,12 @@ def measure() -> dict[str, float]:
             _post(f"{base}/api/v1/similarity", {"pairs": [["今天天气真好", "天气不错"]]})
             _post(f"{base}/api/v1/sentiment", {"texts": ["今天天气真好"]})
             _post(f"{base}/api/v1/zero-shot", {"texts": ["今天天气真好"], "labels": ["天气", "体育"]})
+            _post(f"{base}/api/v1/embed", {"texts": ["今天天气真好"]})
             return {
                 "first_page_s": shown_s,
                 "first_answer_s": answered_s,
                 "resident_one_model_mib": one_model_mib,
-                "resident_three_models_mib": _resident_mib(process),
+                "resident_all_models_mib": _resident_mib(process),
             }
         finally:
             server.terminate()

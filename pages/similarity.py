@@ -30,8 +30,9 @@ def ranking() -> None:
 
     def work(engine: Engine, progress: Progress) -> tuple[list[float], list[float], list[bool]]:
         pairs = [(query, candidate) for candidate in at_most(candidates, MAX_CANDIDATES)]
-        results = engine.similarity(pairs, progress=progress)
-        cosines = [float(cosine) for cosine in engine.cosine_similarity(pairs)]
+        # Two walks over the pairs, one bar.
+        results = engine.similarity(pairs, progress=lambda done, of: progress(done, 2 * of))
+        cosines = engine.cosine_similarity(pairs, progress=lambda done, of: progress(of + done, 2 * of)).tolist()
         return [result.similarity for result in results], cosines, [result.truncated for result in results]
 
     answer = components.ask("ranking", (query, candidates), work)

@@ -250,7 +250,7 @@ def test_long_work_shows_how_far_it_is_and_goes_on_after_a_stop(
     app.session_state["stopped.sentiment"] = (texts,)
     submit(app)
     assert TEXTS["app.stopped"].zh in shown(app) and not app.dataframe and not drawn
-    app.button(key="sentiment_go_on").click().run()
+    app.button(key="sentiment_start_again").click().run()
     assert not app.exception
     assert app.dataframe[0].value.iloc[:, 2].tolist() == texts
     assert drawn == ["bar", "2 / 2"]

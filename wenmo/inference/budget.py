@@ -66,7 +66,7 @@ class FixedBudget:
         self.tokens = Resolved(
             value=tokens,
             reason="a CPU is fastest where its caches hold the batch",
-            reason_zh="批次能放进缓存时 CPU 最快",
+            reason_zh="批次放得进缓存时 CPU 最快",
         )
 
     def after_batch(self, tokens: int) -> None:

@@ -229,7 +229,10 @@ def _answers(
         return _ask(engine, task, texts, options)
     except ForwardError as error:
         return [
-            WenmoError(f"The model could not be run: {error.failed[index]}.", f"模型运行失败：{error.failed[index]}。")
+            WenmoError(
+                f"The model could not be run: {error.failed[index]}. Shorten the text, or free memory, and run again.",
+                f"模型运行失败：{error.failed[index]}。请缩短文本或释放内存后重试。",
+            )
             if result is None
             else result
             for index, result in enumerate(error.results)

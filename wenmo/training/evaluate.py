@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wenmo.engine import Engine
+from wenmo.engine import Engine, Progress
 from wenmo.errors import InputError
 from wenmo.models.checkpoint import NLI_LABELS
 from wenmo.tasks.scores import softmax
@@ -31,7 +31,6 @@ _COLUMNS: dict[EvalTask, tuple[str, ...]] = {
     "nli": ("premise", "hypothesis", "label"),
     "zero-shot": ("text", "label"),
 }
-_CHUNK = 512  # rows between two progress reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ def evaluate(
     labels: Sequence[str] | str | None = None,
     template: str = "{}",
     against: Engine | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Score the rows of `path` (columns as in `_COLUMNS`), the first `limit` of them where given.
 
@@ -146,20 +145,16 @@ def _answers(
     inputs: list[Any],
     names: Sequence[str],
     template: str,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
     done: int,
     of: int,
 ) -> tuple[np.ndarray, float]:
     """Probabilities (N, labels) and the seconds they took; reports progress from `done` on, `of` rows in all."""
     answer = _answerer(engine, task, names, template)
-    answer(inputs[:1])  # loads the model: not counted
+    answer(inputs[:1], None)  # loads the model: not counted
     start = time.perf_counter()
-    parts = []
-    for begin in range(0, len(inputs), _CHUNK):
-        parts.append(answer(inputs[begin : begin + _CHUNK]))
-        if progress is not None:
-            progress(done + min(begin + _CHUNK, len(inputs)), of)
-    return np.concatenate(parts), time.perf_counter() - start
+    probabilities = answer(inputs, None if progress is None else lambda answered, _: progress(done + answered, of))
+    return probabilities, time.perf_counter() - start
 
 
 def bootstrap_interval(figure: Callable[[np.ndarray], float], rows: int) -> tuple[float, float]:
@@ -246,19 +241,21 @@ def _names(task: EvalTask, truth: Sequence[Any], labels: Sequence[str] | str | N
     return list(parse_labels(labels).names)
 
 
-def _answerer(engine: Engine, task: EvalTask, names: Sequence[str], template: str) -> Callable[[list[Any]], np.ndarray]:
+def _answerer(
+    engine: Engine, task: EvalTask, names: Sequence[str], template: str
+) -> Callable[[list[Any], Progress | None], np.ndarray]:
     """A function from inputs to probabilities (N, labels), in the order of `names`."""
     if task == "similarity":
-        return lambda inputs: _two_classes([result.similarity for result in engine.similarity(inputs)])
+        return lambda inputs, tell: _two_classes([each.similarity for each in engine.similarity(inputs, progress=tell)])
     if task == "sentiment":
-        return lambda inputs: _two_classes([result.positive for result in engine.sentiment(inputs)])
+        return lambda inputs, tell: _two_classes([each.positive for each in engine.sentiment(inputs, progress=tell)])
     if task == "nli":
         temperature = engine.model_info("zero_shot").temperatures["nli"]
-        return lambda inputs: softmax(engine.nli(inputs), temperature=temperature)
-    return lambda inputs: np.asarray(
+        return lambda inputs, tell: softmax(engine.nli(inputs, progress=tell), temperature=temperature)
+    return lambda inputs, tell: np.asarray(
         [
-            [result.scores[name] for name in names]
-            for result in engine.zero_shot(inputs, labels=names, template=template)
+            [each.scores[name] for name in names]
+            for each in engine.zero_shot(inputs, labels=names, template=template, progress=tell)
         ]
     )
 

@@ -150,7 +150,7 @@ class TopicBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastiveBatches:
-    """Pairs with labels 0 and 1, each sentence encoded alone; see `contrast`. `draw` gives an epoch's examples."""
+    """Pairs with labels 0 and 1, each sentence encoded alone; see `contrastive_loss`. `draw` is as above."""
 
     draw: Callable[[np.random.Generator], Examples]
 
@@ -165,7 +165,7 @@ class ContrastiveBatches:
                 def loss() -> torch.Tensor:
                     first, second = mean_pooled(learner.model, batch).chunk(2)
                     same_text = torch.from_numpy(_sharing_a_text(chosen, learner.store)).to(first.device)
-                    return contrast(first, second, batch.label[: len(rows)], same_text)
+                    return contrastive_loss(first, second, batch.label[: len(rows)], same_text)
 
                 return Step(loss=loss, tokens=batch.pieces())
 
@@ -194,7 +194,7 @@ def mean_pooled(model: BertForSequenceClassification, batch: Batch) -> torch.Ten
     return (hidden * weight).sum(1) / weight.sum(1)
 
 
-def contrast(
+def contrastive_loss(
     first: torch.Tensor, second: torch.Tensor, label: torch.Tensor, same_text: torch.Tensor, *, scale: float = 20.0
 ) -> torch.Tensor:
     """Two losses on the cosines of all first (B, H) with all second (B, H) sentences.
@@ -243,7 +243,7 @@ def held_out_accuracy(learner: Learner, examples: Examples, *, batch_tokens: int
     return {"dev_accuracy": correct / len(examples), "dev_loss": loss / len(examples)}
 
 
-def held_out_ranking(learner: Learner, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
+def held_out_auc(learner: Learner, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
     """How often a pair of the same meaning has a higher cosine than one of different meaning (area under the ROC)."""
     cosines = np.empty(len(examples))
     longest = learner.lengths(examples.separated()).reshape(2, -1).max(axis=0)
@@ -251,4 +251,5 @@ def held_out_ranking(learner: Learner, examples: Examples, *, batch_tokens: int)
         first, second = mean_pooled(learner.model, learner.batch(examples.take(rows).separated())).chunk(2)
         cosines[rows] = F.cosine_similarity(first, second).cpu().numpy()
     same, different = cosines[examples.label == 1], np.sort(cosines[examples.label == 0])
-    return {"dev_auc": float(np.searchsorted(different, same).mean() / len(different))}
+    below = np.searchsorted(different, same, side="left") + np.searchsorted(different, same, side="right")
+    return {"dev_auc": float(below.mean() / 2 / len(different))}  # a tie counts one half

@@ -219,7 +219,7 @@ class Run:
                 teaching=teaching,
             )
             parts, dev = self._parts(task, store, mix)
-            report = finetune.held_out_ranking if task == "embedding" else finetune.held_out_accuracy
+            report = finetune.held_out_auc if task == "embedding" else finetune.held_out_accuracy
             train(
                 model,
                 schedule,

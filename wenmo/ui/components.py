@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from wenmo.errors import WenmoError
-from wenmo.types import TASKS, SimilarityResult
+from wenmo.types import TASKS, Resolved, SimilarityResult
 from wenmo.ui import theme
 from wenmo.ui.examples import PAIRS, Example
 from wenmo.ui.inputs import MAX_CHARACTERS, csv_file, lines
@@ -50,10 +50,12 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
     kept = st.session_state.get(place)
     if kept is not None and kept[0] == inputs:
         return cast(T, kept[1])
-    if st.session_state.get(stopped) == (inputs,):
+    if st.session_state.get(stopped) != (inputs,):
+        st.session_state.pop(stopped, None)
+    else:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(say("app.stopped"), width="content")
-            st.button(say("app.go_on"), key=f"{key}_go_on", on_click=st.session_state.pop, args=(stopped,))
+            st.button(say("app.start_again"), key=f"{key}_start_again", on_click=st.session_state.pop, args=(stopped,))
         return None
     shown = st.empty()
     started = time.monotonic()
@@ -78,6 +80,7 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
             answer = work(get_engine(), progress)
         shown.empty()
     except WenmoError as error:
+        shown.empty()
         show_error(error)
         return None
     st.session_state[place] = (inputs, answer)
@@ -257,10 +260,13 @@ def status() -> None:
         st.caption(say("status.models"))
         for task in TASKS:
             st.text(engine.model_names[task], help=say("status.loaded" if task in loaded else "status.waiting"))
-    for key, resolved in (("device", engine.device), ("precision", engine.precision)):
+    decisions: dict[str, Resolved[Any]] = {"device": engine.device, "precision": engine.precision}
+    if loaded:
+        decisions["batch"] = engine.batch_tokens(loaded[0])
+    for key, resolved in decisions.items():
         with st.container(gap="xxsmall"):
             st.caption(say(f"status.{key}"))
-            st.text(resolved.value)
+            st.text(say("status.pieces", value=f"{resolved.value:,}") if key == "batch" else resolved.value)
             st.caption(literal(resolved.reason_zh if language() == "zh" else resolved.reason))
     memory_line()
 

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
 from wenmo.training.data import Examples, LabelSet, PieceStore, TopicGroups, drawn_rows, held_out_rows, label_sets
-from wenmo.training.finetune import Learner, _sharing_a_text, contrast, mean_pooled
+from wenmo.training.finetune import Learner, _sharing_a_text, contrastive_loss, mean_pooled
 from wenmo.training.loop import Schedule, Step, train
 
 CHARACTERS = "体育运动财经房产雨书好坏关于正面负"
@@ -88,14 +88,14 @@ def test_contrast_by_hand() -> None:
     """Two pairs of unit vectors at right angles: cosines 1 within a pair of the same meaning, 0 across."""
     first = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     none = torch.zeros(2, 2, dtype=torch.bool)
-    loss = contrast(first, first, torch.tensor([1, 1]), none, scale=1.0)
+    loss = contrastive_loss(first, first, torch.tensor([1, 1]), none, scale=1.0)
     # -log(e / (e + 1)); no pair of different meaning, so nothing to order.
     assert float(loss) == pytest.approx(np.log(1 + np.exp(-1)))
     # The second pair says "different" at cosine 1, as near as the first: log(1 + e^(1 - 1)) on top.
-    loss = contrast(first, first, torch.tensor([1, 0]), none, scale=1.0)
+    loss = contrastive_loss(first, first, torch.tensor([1, 0]), none, scale=1.0)
     assert float(loss) == pytest.approx(np.log(1 + np.exp(-1)) + np.log(2))
     # One text twice among the second sentences is no negative of itself: nothing is left to be told from.
-    loss = contrast(first, first, torch.tensor([1, 1]), ~none, scale=1.0)
+    loss = contrastive_loss(first, first, torch.tensor([1, 1]), ~none, scale=1.0)
     assert float(loss) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -116,7 +116,7 @@ def test_contrast_has_gradients_whatever_the_labels(label: list[int]) -> None:
     """logsumexp over nothing but -inf gave gradients that are no numbers."""
     first = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     second = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
-    contrast(first, second, torch.tensor(label), torch.zeros(3, 3, dtype=torch.bool)).backward()
+    contrastive_loss(first, second, torch.tensor(label), torch.zeros(3, 3, dtype=torch.bool)).backward()
     assert first.grad is not None and torch.isfinite(first.grad).all()
 
 

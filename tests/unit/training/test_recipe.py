@@ -131,9 +131,10 @@ def _figures(lines: list[str]) -> dict[str, Any]:
 
 
 def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp_path: Path) -> None:
-    run, _ = _run(recipe, data, tmp_path)
+    run, lines = _run(recipe, data, tmp_path)
     for stage in STAGES:
         run.stage(stage)
+    assert _figures(lines)["dev_auc"] > 0.9  # of the last stage, embedding
     out = tmp_path / "out"
     with Engine(device="cpu", models={name: out / name for name in TASKS}) as engine:
         dev = pq.read_table(data / "sentiment" / "dev.parquet").to_pydict()
@@ -141,8 +142,6 @@ def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp
         assert np.mean(np.asarray(moods) == np.asarray(dev["label"])) > 0.9
         assert engine.model_info("similarity").labels == ("不相似", "相似")
         assert set(engine.zero_shot(["今天下雨"], labels="书，雨")[0].scores) == {"书", "雨"}
-        same, other = engine.cosine_similarity([("今天下雨", "今天下雨"), ("今天下雨", "这本书好")])
-        assert other < same == pytest.approx(1.0)
         # Every checkpoint carries the temperatures that were fitted, and the engine has read them.
         for task, readings in READINGS.items():
             configuration = json.loads((out / task / "configuration.json").read_text(encoding="utf-8"))
