@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from wenmo import DeviceError, Engine
+from wenmo.inference import int8
 from wenmo.inference.int8 import Int8Linear, quantize_rows
 from wenmo.inference.precision import resolve_precision
 
@@ -15,13 +16,19 @@ def test_rows_by_hand() -> None:
     assert scale[0].item() == pytest.approx(2 / 127)
 
 
-def test_a_layer_errs_by_no_more_than_its_rounding() -> None:
+@pytest.mark.parametrize("levels", [127, 63])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_layer_errs_by_no_more_than_its_rounding(packed: bool, levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By oneDNN's product and by torch's own; and with the coarser weights of a CPU without VNNI instructions."""
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: levels == 127)
+    if not packed:
+        monkeypatch.setattr(int8, "_has_onednn", lambda: False)
     torch.manual_seed(0)
-    linear, inputs = torch.nn.Linear(64, 48), torch.randn(3, 5, 64)
+    linear, inputs = torch.nn.Linear(64, 48), torch.randn(15, 64)
     exact, close = linear(inputs), Int8Linear(linear)(inputs)
     # Half a step of each factor: |x| dw/2 + |w| dx/2 + dx dw/4, summed over the 64 products.
     step_x = inputs.abs().amax(-1, keepdim=True) / 127
-    step_w = linear.weight.abs().amax(1) / 127
+    step_w = linear.weight.abs().amax(1) / levels
     bound = (
         inputs.abs().sum(-1, keepdim=True) * step_w / 2
         + linear.weight.abs().sum(1) * step_x / 2
@@ -30,6 +37,15 @@ def test_a_layer_errs_by_no_more_than_its_rounding() -> None:
     assert close.shape == exact.shape
     assert bool(((close - exact).abs() <= bound + 1e-5).all())
     assert (close - exact).abs().max() > 0
+
+
+def test_the_largest_products_are_not_cut_off() -> None:
+    """All bytes at their ends: sums of 16 bits in between would overflow."""
+    linear, inputs = torch.nn.Linear(256, 8, bias=True), torch.ones(4, 256)
+    torch.nn.init.ones_(linear.weight)
+    torch.nn.init.zeros_(linear.bias)
+    inputs[1::2] = -1.0
+    assert Int8Linear(linear)(inputs) == pytest.approx(linear(inputs).detach().numpy(), rel=1e-5)
 
 
 def test_one_and_many_are_the_same_to_the_bit(golden_models: dict[str, str]) -> None:
