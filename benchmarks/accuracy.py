@@ -52,7 +52,7 @@ def _figure(name: str, correct: np.ndarray) -> dict[str, Any]:
 def vector_baselines(data: Path, limit: int | None) -> list[dict[str, Any]]:
     """Accuracy of cosines on the pair sets and on TNEWS."""
     figures = []
-    with Engine(device="cpu", precision="fp32") as engine:
+    with Engine(device="cpu", precision="fp32", cache_mib=0) as engine:
         threshold = _best_threshold(*_cosines(engine, data / "similarity" / "dev.parquet", limit))
         for name, task, file in SETS:
             if task == "similarity":
@@ -82,9 +82,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first rows of each set")
     options = parser.parse_args()
     evaluations: list[tuple[str, Evaluation]] = []
-    with Engine(device="cpu", precision="fp32") as exact:
+    with Engine(device="cpu", precision="fp32", cache_mib=0) as exact:
         for precision in options.precisions.split(","):
-            with Engine(device="cpu", precision=precision) as engine:
+            with Engine(device="cpu", precision=precision, cache_mib=0) as engine:
                 for name, task, file in SETS:
                     against = None if precision == "fp32" else exact
                     print(f"{name} {precision}", file=sys.stderr, flush=True)

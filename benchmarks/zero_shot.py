@@ -52,7 +52,7 @@ Answer = Callable[[Sequence[str]], np.ndarray]
 
 
 def _ours(folder: Path, labels: list[str], precision: str) -> Answer:
-    engine = Engine(device="cpu", precision=precision, models={"zero_shot": folder}, calibrated=False)
+    engine = Engine(device="cpu", precision=precision, models={"zero_shot": folder}, calibrated=False, cache_mib=0)
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         results = engine.zero_shot(texts, labels=labels, template=TEMPLATE)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wenmo.inference.tokenizer import Encoding, Tokenizer
     from wenmo.inference.workers import WorkerPool
     from wenmo.models.checkpoint import Checkpoint
+    from wenmo.serving.cache import CacheStatistics
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -92,7 +93,8 @@ class Engine:
     `device`: auto, cpu, cuda, cuda:N. `precision`: auto, fp32, fp16, bf16, int8 (on a CPU). `models`: for each task a
     bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
     pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
-    that a checkpoint carries, as ModelScope does, which knows none. `make_runtime` replaces what computes the forward.
+    that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
+    computed again; 0 keeps none. `make_runtime` replaces what computes the forward.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -111,9 +113,11 @@ class Engine:
         models: Mapping[str, str | Path] | None = None,
         sequence_length: int | None = None,
         calibrated: bool = True,
+        cache_mib: float = 64.0,
         make_runtime: Callable[[Checkpoint], Runtime] | None = None,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
+        from wenmo.serving.cache import ResultCache
 
         unknown = [name for name in models or {} if name not in TASKS]
         if unknown:
@@ -129,6 +133,7 @@ class Engine:
         self._sequence_length = sequence_length
         self.calibrated = calibrated
         self._make_runtime = make_runtime
+        self._cache = ResultCache(cache_mib)
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
         self._workers = None if make_runtime else self._one_worker_a_core()
@@ -226,6 +231,10 @@ class Engine:
         """Pieces that a batch of `task` takes at most, and why; loads the model first where it is not."""
         return self._model(task).runtime.batch_tokens()
 
+    def cache_statistics(self) -> CacheStatistics:
+        """What was found among earlier results, and what that saved."""
+        return self._cache.statistics()
+
     def loaded_tasks(self) -> tuple[TaskName, ...]:
         """The tasks whose models are in memory."""
         return tuple(task for task in TASKS if task in self._loaded)
@@ -305,6 +314,7 @@ class Engine:
 
     def _load(self, task: TaskName) -> _Loaded:
         from wenmo.models.checkpoint import load_checkpoint  # brings torch: not before it is needed
+        from wenmo.serving.cache import CachedRuntime
 
         folder = locate(self.model_names[task])
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
@@ -322,9 +332,10 @@ class Engine:
                 for reading in READINGS[task]
             },
         )
-        return _Loaded(
-            info=info, tokenizer=checkpoint.tokenizer, runtime=(self._make_runtime or self._torch_runtime)(checkpoint)
-        )
+        runtime = (self._make_runtime or self._torch_runtime)(checkpoint)
+        if self._cache.max_mib > 0:
+            runtime = CachedRuntime(runtime, self._cache, task)
+        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=runtime)
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch

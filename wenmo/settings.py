@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
     embedding_model: str = DEFAULT_MODELS["embedding"]
     calibrated: bool = True
+    cache_mib: float = Field(default=64.0, ge=0)
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
             device=self.device,
             precision=self.precision,
             calibrated=self.calibrated,
+            cache_mib=self.cache_mib,
             models={
                 "similarity": self.similarity_model,
                 "sentiment": self.sentiment_model,

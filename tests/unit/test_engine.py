@@ -336,7 +336,7 @@ def test_progress_can_stop_the_work(golden_models: dict[str, str], small_windows
 
     engine = Engine(device="cpu", models=golden_models, make_runtime=make)
     with pytest.raises(_StopError):
-        engine.sentiment(["好"] * 700, progress=stop_at_14)
+        engine.sentiment([f"好{number}" for number in range(700)], progress=stop_at_14)
     assert runtimes[0].inputs == 14
     assert not [thread for thread in threading.enumerate() if "prefetch" in thread.name]
     assert len(engine.sentiment(["好"] * 8)) == 8

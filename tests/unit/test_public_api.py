@@ -34,7 +34,15 @@ def test_engine_signatures() -> None:
         return [name for name in inspect.signature(function).parameters if name != "self"]  # type: ignore[arg-type]
 
     engine = wenmo.Engine
-    assert parameters(engine) == ["device", "precision", "models", "sequence_length", "calibrated", "make_runtime"]
+    assert parameters(engine) == [
+        "device",
+        "precision",
+        "models",
+        "sequence_length",
+        "calibrated",
+        "cache_mib",
+        "make_runtime",
+    ]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]
     assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", "progress"]
@@ -51,6 +59,7 @@ def test_engine_signatures() -> None:
         "nli",
         "model_info",
         "batch_tokens",
+        "cache_statistics",
         "loaded_tasks",
         "close",
     }

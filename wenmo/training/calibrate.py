@@ -27,7 +27,7 @@ def calibrate(folder: Path, task: TaskName, data: Path) -> dict[Reading, float]:
     """Fit the temperatures of the checkpoint in `folder` on the data pack `data` and store them in it."""
     if task == "embedding":
         return {}  # vectors are no probabilities
-    with Engine(precision="fp32", models={task: folder}, calibrated=False) as engine:
+    with Engine(precision="fp32", models={task: folder}, calibrated=False, cache_mib=0) as engine:
         temperatures = _zero_shot(engine, data) if task == "zero_shot" else _two_classes(engine, task, data)
     path = folder / "configuration.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))
