@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+_CHUNK = 131_072  # floats: half a MiB, and as much again for what comes of it
 _LARGEST = 127.0  # -128 is left out, so that the range is symmetric
 # Without VNNI instructions oneDNN adds two products of an unsigned (activation + 128) and a signed byte in 16 bits:
 # 2 * 255 * 63 still fits there, 2 * 255 * 127 would be cut off.
@@ -20,8 +21,14 @@ _LARGEST_WITHOUT_VNNI = 63.0
 
 def quantize_rows(values: torch.Tensor, *, largest: float = _LARGEST) -> tuple[torch.Tensor, torch.Tensor]:
     """(R, C) floats as int8 (R, C) and scales (R, 1), `values` being close to int8 * scale."""
-    scale = values.abs().amax(dim=1, keepdim=True).div_(largest).clamp_(min=torch.finfo(torch.float32).tiny)
-    return (values * scale.reciprocal()).round_().to(torch.int8), scale
+    rows, scales = torch.empty(values.shape, dtype=torch.int8), torch.empty(len(values), 1)
+    step = max(1, _CHUNK // values.shape[1])
+    # A few rows at a time, so that what lies between two operations stays in the core's cache.
+    for chunk, quantized, scale in zip(values.split(step), rows.split(step), scales.split(step), strict=True):
+        torch.maximum(chunk.amax(1, keepdim=True), chunk.amin(1, keepdim=True).neg_(), out=scale)
+        scale.div_(largest).clamp_(min=torch.finfo(torch.float32).tiny)
+        quantized.copy_(torch.mul(chunk, scale.reciprocal()).round_())
+    return rows, scales
 
 
 class Int8Linear(nn.Module):
@@ -52,7 +59,7 @@ class Int8Linear(nn.Module):
             )
         else:
             product = torch._int_mm(rows, self.weight).float() * self.scale
-        return torch.addcmul(self.bias, product, scale)
+        return torch.addcmul(self.bias, product, scale, out=product)
 
 
 def quantize_linears(layers: nn.Module) -> None:
