@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wenmo.inference.runtime import OnBatch
+from wenmo.inference.runtime import OnBatch, PartialOutputError
 from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.types import Resolved
@@ -41,3 +41,17 @@ class LengthRuntime:
 
     def batch_tokens(self) -> Resolved[int]:
         return Resolved(value=1, reason="nothing is computed", reason_zh="不作计算")
+
+
+class FailingRuntime(LengthRuntime):
+    """Cannot compute inputs of exactly five pieces."""
+
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        output = super().logits(encodings, on_batch=on_batch)
+        failed: dict[int, Exception] = {
+            index: MemoryError("five") for index, encoding in enumerate(encodings) if len(encoding) == 5
+        }
+        if failed:
+            output[list(failed)] = 0
+            raise PartialOutputError(failed, output)
+        return output

@@ -17,10 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import LengthRuntime
+from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import CheckpointError, DeviceError, Engine, ForwardError, InputError, ModelNotFoundError
 from wenmo import engine as engine_module
-from wenmo.inference.runtime import PartialOutputError
 
 ODD_TEXTS = [
     "",
@@ -340,18 +339,6 @@ def test_progress_can_stop_the_work(golden_models: dict[str, str], small_windows
     assert runtimes[0].inputs == 14
     assert not [thread for thread in threading.enumerate() if "prefetch" in thread.name]
     assert len(engine.sentiment(["好"] * 8)) == 8
-
-
-class FailingRuntime(LengthRuntime):
-    """Cannot compute inputs of exactly five pieces."""
-
-    def logits(self, encodings, *, on_batch=None):  # type: ignore[no-untyped-def]
-        output = super().logits(encodings, on_batch=on_batch)
-        failed = {index: MemoryError("five") for index, encoding in enumerate(encodings) if len(encoding) == 5}
-        if failed:
-            output[list(failed)] = 0
-            raise PartialOutputError(failed, output)
-        return output
 
 
 def test_what_fails_takes_nothing_else_with_it(golden_models: dict[str, str], small_windows: None) -> None:

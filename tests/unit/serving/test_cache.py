@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import GOLDEN_MODELS
-from tests.fakes import LengthRuntime
+from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import Engine, ForwardError
 from wenmo.inference.runtime import PartialOutputError
 from wenmo.inference.tokenizer import Encoding
@@ -19,17 +19,6 @@ from wenmo.serving.cache import CachedRuntime, ResultCache
 
 def _encoding(*ids: int, second: int = 0) -> Encoding:
     return Encoding(input_ids=ids, segment_b=second, truncated=False)
-
-
-class _Fails(LengthRuntime):
-    """Cannot compute inputs of three pieces."""
-
-    def logits(self, encodings, *, on_batch=None):  # type: ignore[no-untyped-def]
-        output = super().logits(encodings, on_batch=on_batch)
-        failed = {index: MemoryError("three") for index, each in enumerate(encodings) if len(each) == 3}
-        if failed:
-            raise PartialOutputError(failed, output)
-        return output
 
 
 @pytest.fixture
@@ -70,11 +59,11 @@ def test_inputs_that_differ_in_anything_are_told_apart(runtime: LengthRuntime) -
 
 def test_failures_are_not_kept_and_keep_their_places() -> None:
     cache = ResultCache(1)
-    cached = CachedRuntime(_runtime(_Fails), cache, "sentiment")
+    cached = CachedRuntime(_runtime(FailingRuntime), cache, "sentiment")
     cached.logits([_encoding(1)])
     for _ in range(2):
         with pytest.raises(PartialOutputError) as caught:
-            cached.logits([_encoding(1), _encoding(1, 2, 3), _encoding(1, 2)])
+            cached.logits([_encoding(1), _encoding(1, 2, 3, 4, 5), _encoding(1, 2)])
         assert set(caught.value.failed) == {1}
         assert caught.value.output[[0, 2], 0].tolist() == [1.0, 2.0]
     assert cache.statistics().entries == 2
@@ -152,15 +141,7 @@ def test_many_threads(golden_engine: Engine) -> None:
 
 
 def test_a_failed_label_fails_its_text_through_the_cache(golden_models: dict[str, str]) -> None:
-    class Fails(LengthRuntime):
-        def logits(self, encodings, *, on_batch=None):  # type: ignore[no-untyped-def]
-            output = super().logits(encodings, on_batch=on_batch)
-            failed = {index: MemoryError("five") for index, each in enumerate(encodings) if len(each) == 5}
-            if failed:
-                raise PartialOutputError(failed, output)
-            return output
-
-    engine = Engine(device="cpu", models=golden_models, make_runtime=Fails)
+    engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
     engine.zero_shot(["天气"], labels=["体育"])  # cached: the rows that are left have other places
     with pytest.raises(ForwardError) as caught:
         engine.zero_shot(["天气", "天"], labels=["体育", "体"])
