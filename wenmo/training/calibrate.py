@@ -1,13 +1,15 @@
 """Temperature scaling (Guo et al., 2017, arXiv 1706.04599): one number a reading, so that probabilities are true.
 
 Fitted on development rows and on the 2% of each training file that are not trained on, with every source weighted
-alike, so that the largest does not decide alone. Written into the checkpoint's configuration.json, from where the
-engine reads it. No test file is read.
+alike, so that the largest does not decide alone, and of two classes both: how often a user's texts are positive is not
+known, and on a source of few positives a model looks truer than it is. Written into the checkpoint's
+configuration.json, from where the engine reads it. No test file is read.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,7 @@ from wenmo.training.data import held_out_rows
 from wenmo.types import Reading, TaskName
 
 _BARRED = -1e30  # the logit of a place where there is no label
+_FEWEST = 50  # rows of a source with one label: fewer say little and would weigh as much as thousands
 
 
 def calibrate(folder: Path, task: TaskName, data: Path) -> dict[Reading, float]:
@@ -62,6 +65,13 @@ def _each_alike(groups: np.ndarray) -> np.ndarray:
     return 1.0 / count[place]
 
 
+def _balanced(sources: Sequence[str], label: np.ndarray) -> np.ndarray:
+    """Weights (N,) with which every source and within it every label counts alike; 0 where there are few of them."""
+    groups = np.asarray([f"{name} {value}" for name, value in zip(sources, label.tolist(), strict=True)])
+    _, place, count = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.where(count[place] >= min(_FEWEST, count.max()), _each_alike(groups), 0.0)
+
+
 def _two_classes(engine: Engine, task: Literal["similarity", "sentiment"], data: Path) -> dict[Reading, float]:
     dev = pq.read_table(data / task / "dev.parquet").to_pylist()
     train = pq.read_table(data / task / "train.parquet").to_pylist()
@@ -71,8 +81,8 @@ def _two_classes(engine: Engine, task: Literal["similarity", "sentiment"], data:
     else:
         all_logits = [each.logits[0] for each in engine.sentiment([row["text"] for row in rows])]
     logits = np.asarray(all_logits, dtype=np.float64)
-    sources = np.asarray([row["source"] for row in rows])
-    return {task: fit_temperature(logits, np.asarray([row["label"] for row in rows]), _each_alike(sources))}
+    label = np.asarray([row["label"] for row in rows])
+    return {task: fit_temperature(logits, label, _balanced([row["source"] for row in rows], label))}
 
 
 def _zero_shot(engine: Engine, data: Path) -> dict[Reading, float]:

@@ -30,28 +30,33 @@ NO_LABEL = -100  # torch's cross_entropy ignores it
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """`first` and `second` index a PieceStore (`second` is -1 for single texts); `label` may be NO_LABEL."""
+    """`first` and `second` index a PieceStore (`second` is -1 for single texts); `label` may be NO_LABEL.
+
+    Where there are teachers, `target` has the probabilities that are to be learnt instead of the label.
+    """
 
     first: np.ndarray  # (N,) int32
     second: np.ndarray  # (N,) int32
     label: np.ndarray  # (N,) int64
+    target: np.ndarray | None = None  # (N, K) float32
 
     def __len__(self) -> int:
         return len(self.first)
 
     def take(self, indices: np.ndarray) -> Examples:
-        return Examples(first=self.first[indices], second=self.second[indices], label=self.label[indices])
+        target = None if self.target is None else self.target[indices]
+        return Examples(
+            first=self.first[indices], second=self.second[indices], label=self.label[indices], target=target
+        )
 
     def swapped(self, where: np.ndarray) -> Examples:
         """First and second text exchanged `where` (N,) is true."""
-        return Examples(
-            first=np.where(where, self.second, self.first),
-            second=np.where(where, self.first, self.second),
-            label=self.label,
+        return replace(
+            self, first=np.where(where, self.second, self.first), second=np.where(where, self.first, self.second)
         )
 
     def separated(self) -> Examples:
-        """2 N single texts: all first ones, then all second ones; both keep the label of their pair."""
+        """2 N single texts: all first ones, then all second ones; both keep the label of their pair, without target."""
         return Examples(
             first=np.concatenate([self.first, self.second]),
             second=np.full(2 * len(self), -1, np.int32),
@@ -60,6 +65,7 @@ class Examples:
 
     @staticmethod
     def join(parts: Sequence[Examples]) -> Examples:
+        """One part after the other, without targets."""
         return Examples(
             first=np.concatenate([part.first for part in parts]),
             second=np.concatenate([part.second for part in parts]),
@@ -292,12 +298,16 @@ def plan_epoch(lengths: np.ndarray, *, tokens: int, rng: np.random.Generator) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A padded batch: `input_ids`, `token_type_ids`, `attention_mask` are (B, L) int64, `label` is (B,) int64."""
+    """A padded batch: `input_ids`, `token_type_ids`, `attention_mask` are (B, L) int64, `label` is (B,) int64.
+
+    `target` is (B, K) float32 where there are teachers, see Examples.
+    """
 
     input_ids: torch.Tensor
     token_type_ids: torch.Tensor
     attention_mask: torch.Tensor
     label: torch.Tensor
+    target: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -305,6 +315,7 @@ class Batch:
             token_type_ids=self.token_type_ids.to(device),
             attention_mask=self.attention_mask.to(device),
             label=self.label.to(device),
+            target=None if self.target is None else self.target.to(device),
         )
 
     def pieces(self) -> int:
@@ -361,7 +372,8 @@ def collate_examples(examples: Examples, store: PieceStore, tokenizer: Tokenizer
         (store[first], None if second < 0 else store[second])
         for first, second in zip(examples.first.tolist(), examples.second.tolist(), strict=True)
     ]
-    return collate(pairs, examples.label, tokenizer, max_length=max_length)
+    batch = collate(pairs, examples.label, tokenizer, max_length=max_length)
+    return batch if examples.target is None else replace(batch, target=torch.from_numpy(examples.target))
 
 
 def in_order(lengths: np.ndarray, *, tokens: int) -> Iterator[np.ndarray]:

@@ -6,14 +6,13 @@
 - `ContrastiveBatches`: sentences alone, mean-pooled; pairs of the same meaning end up near, others far.
 
 The first two are for classifiers, the third for the embedding model. The steps of all parts of a task are shuffled
-together in every epoch. Teachers are models whose averaged probabilities stand in for part of the labels (Hinton et
-al., 2015, arXiv 1503.02531).
+together in every epoch. Where there are teachers (see teach.py), examples with a label learn from their targets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -38,15 +37,13 @@ from wenmo.training.loop import Schedule, Step, epoch_rng, step_rng
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """The model that is trained, how its inputs are made, and who teaches it."""
+    """The model that is trained, and how its inputs are made."""
 
     model: BertForSequenceClassification
     store: PieceStore
     tokenizer: Tokenizer
     max_length: int
     label_smoothing: float
-    teachers: Sequence[BertForSequenceClassification] = field(default=())
-    teaching: float = 0.0  # share of the teachers' probabilities in the targets
 
     def batch(self, examples: Examples) -> Batch:
         return collate_examples(examples, self.store, self.tokenizer, max_length=self.max_length).to(self.model.device)
@@ -57,18 +54,13 @@ class Learner:
     def loss(
         self, batch: Batch, truth: torch.Tensor, read: Callable[[torch.Tensor], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cross-entropy of `read(logits)` against `truth` (ids) mixed with the teachers'; and the logits (B, labels).
+        """Cross-entropy of `read(logits)` against `truth` (ids or probabilities); and the logits (B, labels).
 
         `read` turns the logits (B, labels) of the classifier into those of the decision, (decisions, choices).
         """
         logits = classify(self.model, batch)
         choices = read(logits)
-        loss = F.cross_entropy(choices, truth, label_smoothing=self.label_smoothing)
-        if self.teachers:
-            with torch.no_grad():
-                taught = torch.stack([read(classify(teacher, batch)).softmax(-1) for teacher in self.teachers]).mean(0)
-            loss = (1 - self.teaching) * loss + self.teaching * F.cross_entropy(choices, taught)
-        return loss, logits
+        return F.cross_entropy(choices, truth, label_smoothing=self.label_smoothing), logits
 
 
 def classify(model: BertForSequenceClassification, batch: Batch) -> torch.Tensor:
@@ -102,9 +94,8 @@ class LabelledBatches:
                 if self.symmetric:
                     chosen = chosen.swapped(step_rng(schedule, number).random(len(rows)) < 0.5)
                 batch = learner.batch(chosen)
-                return Step(
-                    loss=lambda: learner.loss(batch, batch.label, lambda logits: logits)[0], tokens=batch.pieces()
-                )
+                truth = batch.label if batch.target is None else batch.target
+                return Step(loss=lambda: learner.loss(batch, truth, lambda logits: logits)[0], tokens=batch.pieces())
 
             return step
 

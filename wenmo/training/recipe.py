@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from wenmo.training import data, finetune, pretrain, vocabulary
 from wenmo.training.calibrate import calibrate
 from wenmo.training.export import export_checkpoint
 from wenmo.training.loop import Schedule, load_finished, train
+from wenmo.training.teach import CHARACTERS, Teaching, character_probabilities, network_probabilities, targets
 from wenmo.types import TASKS, TaskName
 
 STAGES = ("vocabulary", "pretrain", *TASKS)
+_TEACHER_TOKENS = 6144  # pieces a batch; they only answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,27 +200,23 @@ class Run:
             start_from = str(options.pop("start_from", f"{task}-{number - 1}"))
             max_length, batch_tokens = int(options.pop("max_length")), int(options["batch_tokens"])
             model = self._classifier(task, tokenizer, dropout=float(options.pop("dropout")))
-            teachers = [self._classifier(task, tokenizer, dropout=0.0).eval() for _ in options.get("teachers", [])]
-            label_smoothing, teaching = float(options.pop("label_smoothing", 0.0)), float(options.pop("teaching", 0.0))
-            for teacher, name in zip(teachers, options.pop("teachers", []), strict=True):
-                self._load(teacher, name, task)
-            mix: dict[str, Any] = {name: options.pop(name) for name in ("times", "topics") if name in options}
+            label_smoothing = float(options.pop("label_smoothing", 0.0))
+            mix: dict[str, Any] = {
+                name: options.pop(name) for name in ("times", "topics", "teaching") if name in options
+            }
             schedule = _schedule(options)
             state_path = self._work / f"{task}-{number}.pt"
             if load_finished(model, schedule, state_path):
                 continue
             self._load(model, start_from, task)
-            store = data.PieceStore(tokenizer, max_pieces=max_length)
             learner = finetune.Learner(
                 model=model,
-                store=store,
+                store=data.PieceStore(tokenizer, max_pieces=max_length),
                 tokenizer=tokenizer,
                 max_length=max_length,
                 label_smoothing=label_smoothing,
-                teachers=teachers,
-                teaching=teaching,
             )
-            parts, dev = self._parts(task, store, mix)
+            parts, dev = self._parts(task, learner, mix)
             report = finetune.held_out_auc if task == "embedding" else finetune.held_out_accuracy
             train(
                 model,
@@ -246,9 +244,10 @@ class Run:
         ).to(self._device)  # type: ignore[arg-type]
 
     def _parts(
-        self, task: TaskName, store: data.PieceStore, mix: Mapping[str, Any]
+        self, task: TaskName, learner: finetune.Learner, mix: Mapping[str, Any]
     ) -> tuple[list[finetune.Part], data.Examples]:
         """What a pass learns from, and the development examples."""
+        store = learner.store
         times: dict[str, float] = mix.get("times", {})
         if task == "embedding":
             pairs, origin = data.embedding_examples(self._data, store)
@@ -267,9 +266,12 @@ class Run:
         examples, dev = read(folder / "train.parquet", store), read(folder / "dev.parquet", store)
         (sources,) = data.read(folder / "train.parquet", "source")
         kept = np.setdiff1d(np.arange(len(examples)), data.held_out_rows(len(examples)))
+        examples, sources = examples.take(kept), [sources[row] for row in kept]
+        if "teaching" in mix:
+            examples, sources = self._taught(task, learner, examples, sources, kept, Teaching(**mix["teaching"]))
 
         def draw(rng: np.random.Generator) -> data.Examples:
-            return examples.take(data.drawn_rows(kept, sources, times, rng))
+            return examples.take(data.drawn_rows(np.arange(len(examples)), sources, times, rng))
 
         parts: list[finetune.Part] = [finetune.LabelledBatches(draw=draw, symmetric=task == "similarity")]
         if "topics" in mix:
@@ -280,6 +282,50 @@ class Run:
             )
             parts.append(finetune.TopicBatches(groups=groups))
         return parts, dev
+
+    def _taught(
+        self,
+        task: TaskName,
+        learner: finetune.Learner,
+        examples: data.Examples,
+        sources: list[str],
+        rows: np.ndarray,
+        teaching: Teaching,
+    ) -> tuple[data.Examples, list[str]]:
+        """The examples, which are `rows` of the training file, and the unlabelled ones, with targets; their sources."""
+        texts: list[str] = []
+        if CHARACTERS in teaching.teachers or teaching.unlabelled:
+            if task != "sentiment":
+                raise InputError(
+                    f"{task}: the teacher {CHARACTERS!r} and unlabelled texts are for single texts, that is sentiment.",
+                    f"{task}：教师 {CHARACTERS!r} 与无标签文本仅用于单条文本，即 sentiment。",
+                )
+            (column,) = data.read(self._data / task / "train.parquet", "text")
+            texts = [column[row] for row in rows]
+        if teaching.unlabelled:
+            column, origin = data.read(self._data / "text" / "pretrain.parquet", "text", "source")
+            more = [row for row, source in enumerate(origin) if source in teaching.unlabelled]
+            texts += [column[row] for row in more]
+            sources = sources + [origin[row] for row in more]
+            first = learner.store.add(texts[len(examples) :])
+            unlabelled = data.Examples(
+                first=first, second=np.full(len(more), -1, np.int32), label=np.full(len(more), data.NO_LABEL)
+            )
+            examples = data.Examples.join([examples, unlabelled])
+        answers = []
+        for name in teaching.teachers:
+            if name == CHARACTERS:
+                answers.append(character_probabilities(texts, examples.label))
+            else:
+                teacher = self._classifier(task, learner.tokenizer, dropout=0.0)
+                self._load(teacher, name, task)
+                answers.append(
+                    network_probabilities(replace(learner, model=teacher), examples, batch_tokens=_TEACHER_TOKENS)
+                )
+            decided = answers[-1].argmax(1) == examples.label
+            self._log(f"teacher {name}: agrees with {decided[examples.label >= 0].mean():.4f} of the labels")
+        target = targets(examples.label, answers, list(teaching.teachers.values()), share=teaching.share)
+        return replace(examples, target=target), sources
 
     def _load(self, model: BertForSequenceClassification, name: str, task: TaskName) -> None:
         """The weights that a stage ("pretrain": its last pass) or a pass ("sentiment-1") ended with.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wenmo.training.calibrate import _each_alike, fit_temperature
+from wenmo.training.calibrate import _balanced, _each_alike, fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -27,3 +27,12 @@ def test_places_without_a_label_do_not_count() -> None:
 def test_every_source_counts_alike() -> None:
     weight = _each_alike(np.array(["a", "a", "a", "b"]))
     assert weight.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1.0])
+
+
+def test_a_source_counts_with_both_of_its_labels_or_hardly_at_all() -> None:
+    sources = ["shop"] * 400 + ["bank"] * 110
+    label = np.array([0] * 300 + [1] * 100 + [0] * 100 + [1] * 10)
+    weight = _balanced(sources, label)
+    assert [weight[:300].sum(), weight[300:400].sum(), weight[400:500].sum()] == pytest.approx([1, 1, 1])
+    assert not weight[500:].any()
+    assert _balanced(["shop"] * 3, np.array([0, 1, 1])).sum() == pytest.approx(1)  # the best there is, in a small file

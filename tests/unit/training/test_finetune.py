@@ -134,30 +134,6 @@ def _small_model(tokenizer: Tokenizer) -> BertForSequenceClassification:
     return BertForSequenceClassification(config).eval()
 
 
-def test_teachers_stand_in_for_the_labels(tokenizer: Tokenizer) -> None:
-    """With `teaching` 1 the labels do not count: the loss is the cross-entropy against the teacher's probabilities."""
-    from wenmo.training.finetune import classify
-
-    model, store = _small_model(tokenizer), PieceStore(tokenizer, max_pieces=16)
-    texts = store.add(["体育好", "财经坏"])
-    examples = Examples(first=texts, second=np.full(2, -1, np.int32), label=np.array([0, 1]))
-    learner = Learner(
-        model=model,
-        store=store,
-        tokenizer=tokenizer,
-        max_length=16,
-        label_smoothing=0.0,
-        teachers=[model],
-        teaching=1.0,
-    )
-    batch = learner.batch(examples)
-    logits = classify(model, batch)
-    entropy = -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()
-    for labels in ([0, 1], [1, 0]):
-        loss, _ = learner.loss(batch, torch.tensor(labels), lambda logits: logits)
-        assert loss.item() == pytest.approx(entropy.item(), abs=1e-6)
-
-
 def test_pooling_is_what_the_engine_computes(tokenizer: Tokenizer, tmp_path: Path) -> None:
     """Trained on one pooling and served with another, the vectors would be worth little."""
     from wenmo import Engine

@@ -112,8 +112,11 @@ def recipe() -> Recipe:
                     "tokens": 4_000,
                     "learning_rate": 1e-3,
                     "times": {"shop": 2},
-                    "teachers": ["sentiment-1"],
-                    "teaching": 0.5,
+                    "teaching": {
+                        "share": 0.5,
+                        "teachers": {"sentiment-1": 1, "characters": 1},
+                        "unlabelled": ["web"],
+                    },
                 },
             ],
         },
