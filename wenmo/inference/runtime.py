@@ -19,7 +19,6 @@ import torch
 
 from wenmo.inference.bert import Bert, Packed
 from wenmo.inference.budget import AdaptiveBudget, Budget, CudaGauge, FixedBudget
-from wenmo.inference.int8 import quantize_linears
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
 from wenmo.inference.tokenizer import Encoding
@@ -81,7 +80,9 @@ class TorchRuntime:
         model = Bert.of(checkpoint.shape, checkpoint.weights, device)
         dtype = DTYPES[precision]
         if precision == "int8":
-            quantize_linears(model.layers)
+            from wenmo.inference.int8 import quantize_layers
+
+            quantize_layers(model)
         elif native:
             model.to(dtype)
         elif dtype is not torch.float32:
@@ -147,8 +148,11 @@ class TorchRuntime:
         budget = self._budget.tokens.value
         workers = self._workers
         if workers is not None:
-            # A list that is short for the budget is still cut into a batch for each worker.
-            budget = min(budget, max(-(-sum(lengths) // workers.count), max(lengths), _LEAST_SHARE))
+            # As many batches for one worker as for the other, also from a list that is short for the budget.
+            total = sum(lengths)
+            turns = -(-total // (workers.count * budget))
+            # With room for one input more: a share that ends within one would leave a small batch over.
+            budget = min(budget, max(-(-total // (workers.count * turns)) + max(lengths), _LEAST_SHARE))
         batches = list(plan_batches(lengths, max_tokens=lambda: budget))
         if workers is None or len(batches) < workers.count:  # some cores would stand idle
             yield from map(compute, batches)

@@ -216,7 +216,7 @@ class Run:
                 max_length=max_length,
                 label_smoothing=label_smoothing,
             )
-            parts, dev = self._parts(task, learner, mix)
+            parts, dev = self._parts(task, learner, mix, targets_path=self._work / f"{task}-{number}-targets.npy")
             report = finetune.held_out_auc if task == "embedding" else finetune.held_out_accuracy
             train(
                 model,
@@ -244,7 +244,7 @@ class Run:
         ).to(self._device)  # type: ignore[arg-type]
 
     def _parts(
-        self, task: TaskName, learner: finetune.Learner, mix: Mapping[str, Any]
+        self, task: TaskName, learner: finetune.Learner, mix: Mapping[str, Any], *, targets_path: Path
     ) -> tuple[list[finetune.Part], data.Examples]:
         """What a pass learns from, and the development examples."""
         store = learner.store
@@ -268,7 +268,8 @@ class Run:
         kept = np.setdiff1d(np.arange(len(examples)), data.held_out_rows(len(examples)))
         examples, sources = examples.take(kept), [sources[row] for row in kept]
         if "teaching" in mix:
-            examples, sources = self._taught(task, learner, examples, sources, kept, Teaching(**mix["teaching"]))
+            teaching = Teaching(**mix["teaching"])
+            examples, sources = self._taught(task, learner, examples, sources, kept, teaching, targets_path)
 
         def draw(rng: np.random.Generator) -> data.Examples:
             return examples.take(data.drawn_rows(np.arange(len(examples)), sources, times, rng))
@@ -291,8 +292,12 @@ class Run:
         sources: list[str],
         rows: np.ndarray,
         teaching: Teaching,
+        targets_path: Path,
     ) -> tuple[data.Examples, list[str]]:
-        """The examples, which are `rows` of the training file, and the unlabelled ones, with targets; their sources."""
+        """The examples, which are `rows` of the training file, and the unlabelled ones, with targets; their sources.
+
+        Answering takes minutes, so the targets are kept in `targets_path` for a run that goes on.
+        """
         texts: list[str] = []
         if CHARACTERS in teaching.teachers or teaching.unlabelled:
             if task != "sentiment":
@@ -312,6 +317,8 @@ class Run:
                 first=first, second=np.full(len(more), -1, np.int32), label=np.full(len(more), data.NO_LABEL)
             )
             examples = data.Examples.join([examples, unlabelled])
+        if targets_path.is_file():
+            return replace(examples, target=np.load(targets_path)), sources
         answers = []
         for name in teaching.teachers:
             if name == CHARACTERS:
@@ -325,6 +332,7 @@ class Run:
             decided = answers[-1].argmax(1) == examples.label
             self._log(f"teacher {name}: agrees with {decided[examples.label >= 0].mean():.4f} of the labels")
         target = targets(examples.label, answers, list(teaching.teachers.values()), share=teaching.share)
+        np.save(targets_path, target)
         return replace(examples, target=target), sources
 
     def _load(self, model: BertForSequenceClassification, name: str, task: TaskName) -> None:

@@ -3,17 +3,71 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from wenmo import DeviceError, Engine
-from wenmo.inference import int8
-from wenmo.inference.int8 import Int8Linear, quantize_rows
+from wenmo.inference import int8, kernels
+from wenmo.inference.bert import Bert
+from wenmo.inference.int8 import Int8Linear, Rows
 from wenmo.inference.precision import resolve_precision
+from wenmo.models.shape import BertShape
 
 
 def test_rows_by_hand() -> None:
-    rows, scale = quantize_rows(torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0]]))
-    assert rows.tolist() == [[64, -127, 32], [0, 0, 0]]  # 1 / (2 / 127) = 63.5, to the even neighbour
-    assert scale[0].item() == pytest.approx(2 / 127)
+    rows = Rows.of(torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0]]))
+    assert rows.values.tolist() == [[64, -127, 32], [0, 0, 0]]  # 1 / (2 / 127) = 63.5, to the even neighbour
+    assert rows.scales[0].item() == pytest.approx(2 / 127)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 64, 3072])
+def test_kernels_compute_what_torch_computes(columns: int) -> None:
+    torch.manual_seed(columns)
+    product, scales, bias = torch.randn(9, columns) * 50, torch.rand(9) / 9, torch.randn(columns)
+    values = torch.addcmul(bias, product, scales[:, None])
+    plain = torch.empty_like(product)
+    kernels.dequantize(product.numpy(), scales.numpy(), bias.numpy(), plain.numpy())
+    assert plain.numpy() == pytest.approx(values.numpy(), abs=1e-6)
+
+    inner = Rows(9, columns)
+    arguments = (product.numpy(), scales.numpy(), bias.numpy(), inner.values.numpy(), inner.scales.numpy())
+    kernels.dequantize_gelu_quantize(*arguments)
+    exact = F.gelu(values)
+    assert inner.scales.numpy() == pytest.approx(exact.abs().amax(1).numpy() / 127, rel=1e-5)
+    assert ((inner.values * inner.scales[:, None] - exact).abs() <= inner.scales[:, None] * 0.5001 + 1e-6).all()
+
+    residual, norm = torch.randn(9, columns), torch.nn.LayerNorm(columns)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    with torch.inference_mode():
+        normed = norm(values + residual)
+        found = residual.clone()
+        kernels.dequantize_add_norm(
+            *(each.numpy() for each in (product, scales, bias, found, norm.weight, norm.bias)), norm.eps, found.numpy()
+        )
+        assert found.numpy() == pytest.approx(normed.numpy(), abs=2e-5)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+def test_a_layer_is_close_to_its_own_in_float32(activation: str) -> None:
+    """With more rows than go through it together, and with [CLS] alone."""
+    shape = BertShape(
+        vocab_size=10,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=8,
+        type_vocab_size=2,
+        hidden_act=activation,
+        layer_norm_eps=1e-12,
+    )
+    torch.manual_seed(0)
+    context, hidden = torch.randn(600, 32), torch.randn(600, 32)
+    model = Bert(shape, labels=0).requires_grad_(False)
+    (layer,) = model.layers
+    exact = layer._after_attention(context, hidden)
+    int8.quantize_layers(model)
+    assert (layer._after_attention(context, hidden) - exact).abs().max() < 0.1
 
 
 @pytest.mark.parametrize("levels", [127, 63])

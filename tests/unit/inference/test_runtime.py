@@ -153,6 +153,18 @@ def test_the_budget_is_followed_between_batches() -> None:
     assert budget.batches > 0
 
 
+_SHARES = [(70, [340, 360]), (200, [1000, 1000]), (210, [530, 530, 530, 510]), (600, [1000] * 6), (3, [30])]
+
+
+@pytest.mark.parametrize(("count", "shares"), _SHARES)
+def test_workers_get_equal_shares(count: int, shares: list[int]) -> None:
+    """Three batches on two workers would take as long as four: one of the workers would wait for the other."""
+    runtime = _runtime(tokens=1000, workers=2)
+    seen = _spy(runtime)
+    runtime.logits(_encodings([10] * count))
+    assert sorted(seen) == sorted(shares)
+
+
 def test_an_input_too_large_for_the_memory_says_so() -> None:
     runtime = _runtime()
     _spy(runtime, fits=20)
