@@ -6,6 +6,7 @@ engine.similarity([("今天天气真好", "天气不错")])[0].score
 
 from wenmo.engine import Engine, ModelInfo
 from wenmo.errors import (
+    BusyError,
     CheckpointError,
     DeviceError,
     DownloadError,
@@ -14,11 +15,12 @@ from wenmo.errors import (
     ModelNotFoundError,
     WenmoError,
 )
-from wenmo.types import Resolved, Result, SentimentResult, SimilarityResult, ZeroShotResult
+from wenmo.types import Resolved, Result, SchedulerLimits, SentimentResult, SimilarityResult, ZeroShotResult
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BusyError",
     "CheckpointError",
     "DeviceError",
     "DownloadError",
@@ -29,6 +31,7 @@ __all__ = [
     "ModelNotFoundError",
     "Resolved",
     "Result",
+    "SchedulerLimits",
     "SentimentResult",
     "SimilarityResult",
     "WenmoError",

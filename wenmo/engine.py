@@ -29,6 +29,7 @@ from wenmo.types import (
     Precision,
     Reading,
     Resolved,
+    SchedulerLimits,
     SentimentResult,
     SimilarityResult,
     TaskName,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from wenmo.inference.workers import WorkerPool
     from wenmo.models.checkpoint import Checkpoint
     from wenmo.serving.cache import CacheStatistics
+    from wenmo.serving.scheduler import ScheduledRuntime, SchedulerStatistics
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,6 +75,7 @@ class _Loaded:
     info: ModelInfo
     tokenizer: Tokenizer
     runtime: Runtime
+    scheduler: ScheduledRuntime
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,7 +97,8 @@ class Engine:
     bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
     pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
     that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
-    computed again; 0 keeps none. `make_runtime` replaces what computes the forward.
+    computed again; 0 keeps none. Small calls of many threads are computed together, within `limits`, beyond which they
+    raise BusyError. `make_runtime` replaces what computes the forward.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -114,6 +118,7 @@ class Engine:
         sequence_length: int | None = None,
         calibrated: bool = True,
         cache_mib: float = 64.0,
+        limits: SchedulerLimits | None = None,
         make_runtime: Callable[[Checkpoint], Runtime] | None = None,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
@@ -134,6 +139,7 @@ class Engine:
         self.calibrated = calibrated
         self._make_runtime = make_runtime
         self._cache = ResultCache(cache_mib)
+        self._limits = limits
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
         self._workers = None if make_runtime else self._one_worker_a_core()
@@ -235,6 +241,10 @@ class Engine:
         """What was found among earlier results, and what that saved."""
         return self._cache.statistics()
 
+    def scheduler_statistics(self) -> dict[TaskName, SchedulerStatistics]:
+        """For each loaded task how its calls were joined, and what waits now."""
+        return {task: loaded.scheduler.statistics() for task, loaded in list(self._loaded.items())}
+
     def loaded_tasks(self) -> tuple[TaskName, ...]:
         """The tasks whose models are in memory."""
         return tuple(task for task in TASKS if task in self._loaded)
@@ -315,6 +325,7 @@ class Engine:
     def _load(self, task: TaskName) -> _Loaded:
         from wenmo.models.checkpoint import load_checkpoint  # brings torch: not before it is needed
         from wenmo.serving.cache import CachedRuntime
+        from wenmo.serving.scheduler import ScheduledRuntime
 
         folder = locate(self.model_names[task])
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
@@ -332,10 +343,11 @@ class Engine:
                 for reading in READINGS[task]
             },
         )
-        runtime = (self._make_runtime or self._torch_runtime)(checkpoint)
+        scheduler = ScheduledRuntime((self._make_runtime or self._torch_runtime)(checkpoint), self._limits)
+        runtime: Runtime = scheduler
         if self._cache.max_mib > 0:
-            runtime = CachedRuntime(runtime, self._cache, task)
-        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=runtime)
+            runtime = CachedRuntime(scheduler, self._cache, task)
+        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=runtime, scheduler=scheduler)
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch

@@ -6,7 +6,8 @@
     ├── ModelNotFoundError    a name that is neither bundled, nor a folder, nor a hub id
     ├── DownloadError         the hub could not be reached, or the download did not complete
     ├── DeviceError           a device or precision that this machine does not have
-    └── ForwardError          inputs that the model could not be run on; the others' results are with it
+    ├── ForwardError          inputs that the model could not be run on; the others' results are with it
+    └── BusyError             more calls at once than can be answered in time
 
 Each says what is wrong, why, and how to mend it, in English and in Chinese. `str(error)` is the English text;
 `error.text("zh")` the Chinese one. Anything else that escapes from wenmo is a bug.
@@ -15,6 +16,7 @@ Each says what is wrong, why, and how to mend it, in English and in Chinese. `st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 Language = Literal["zh", "en"]
@@ -32,7 +34,7 @@ class WenmoError(Exception):
         """The message in the reader's language."""
         return self.zh if language == "zh" else self.en
 
-    def __reduce__(self) -> tuple[type[WenmoError], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.en, self.zh)  # crosses process borders whole
 
 
@@ -73,5 +75,18 @@ class ForwardError(WenmoError):
         self.failed = failed
         self.results = results
 
-    def __reduce__(self) -> tuple[type[WenmoError], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.failed, self.results)
+
+
+class BusyError(WenmoError):
+    """Too many calls at once: this one was not computed. `retry_after_s` is when to try again."""
+
+    retry_after_s: float = 1.0
+
+    def __init__(self, en: str, zh: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(en, zh)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), retry_after_s=self.retry_after_s), (self.en, self.zh)

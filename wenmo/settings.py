@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wenmo.errors import InputError
 from wenmo.models.registry import DEFAULT_MODELS
+from wenmo.types import SchedulerLimits
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -27,6 +28,8 @@ class Settings(BaseSettings):
     embedding_model: str = DEFAULT_MODELS["embedding"]
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
+    waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
+    wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0)
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 
@@ -53,6 +56,7 @@ class Settings(BaseSettings):
             precision=self.precision,
             calibrated=self.calibrated,
             cache_mib=self.cache_mib,
+            limits=SchedulerLimits(waiting_pieces=self.waiting_pieces, wait_s=self.wait_s),
             models={
                 "similarity": self.similarity_model,
                 "sentiment": self.sentiment_model,

@@ -36,6 +36,14 @@ class Resolved(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SchedulerLimits:
+    """`waiting_pieces` may wait at once, each for `wait_s` at most; what is more is turned away with BusyError."""
+
+    waiting_pieces: int = 65_536
+    wait_s: float = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What every task answers for one input.
 

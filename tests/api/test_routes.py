@@ -355,6 +355,16 @@ def test_an_error_comes_as_its_problem(cls: type[WenmoError]) -> None:
         assert (body["title"], body["detail"]) == (kind.zh, "何事、何故、如何 \ud800")
 
 
+def test_a_busy_service_says_when_to_come_back() -> None:
+    def failing() -> wenmo.Engine:
+        raise wenmo.BusyError("full", "满了", retry_after_s=1.2)
+
+    with TestClient(create_api(failing)) as client:
+        response = post(client, "/v1/sentiment", {"texts": ["墨"]})
+        assert_problem(response, 503)
+        assert response.headers["Retry-After"] == "2"
+
+
 def test_an_error_of_a_later_kind_comes_as_its_parent() -> None:
     class LaterError(wenmo.DownloadError):
         pass

@@ -10,6 +10,7 @@ import wenmo
 
 def test_names() -> None:
     assert set(wenmo.__all__) == {
+        "BusyError",
         "CheckpointError",
         "DeviceError",
         "DownloadError",
@@ -20,6 +21,7 @@ def test_names() -> None:
         "ModelNotFoundError",
         "Resolved",
         "Result",
+        "SchedulerLimits",
         "SentimentResult",
         "SimilarityResult",
         "WenmoError",
@@ -41,6 +43,7 @@ def test_engine_signatures() -> None:
         "sequence_length",
         "calibrated",
         "cache_mib",
+        "limits",
         "make_runtime",
     ]
     assert parameters(engine.similarity) == ["pairs", "progress"]
@@ -60,6 +63,7 @@ def test_engine_signatures() -> None:
         "model_info",
         "batch_tokens",
         "cache_statistics",
+        "scheduler_statistics",
         "loaded_tasks",
         "close",
     }
@@ -77,7 +81,15 @@ def test_results() -> None:
 
 
 def test_error_tree() -> None:
-    for name in ("CheckpointError", "DeviceError", "DownloadError", "ForwardError", "InputError", "ModelNotFoundError"):
+    for name in (
+        "BusyError",
+        "CheckpointError",
+        "DeviceError",
+        "DownloadError",
+        "ForwardError",
+        "InputError",
+        "ModelNotFoundError",
+    ):
         assert issubclass(getattr(wenmo, name), wenmo.WenmoError)
     assert issubclass(wenmo.InputError, ValueError)
 
@@ -89,4 +101,6 @@ def test_errors_cross_process_borders_whole() -> None:
     assert (type(error), error.en, error.zh) == (wenmo.InputError, "wrong", "错了")
     error = pickle.loads(pickle.dumps(wenmo.ForwardError({1: "memory"}, ["first", None])))
     assert (type(error), error.failed, error.results) == (wenmo.ForwardError, {1: "memory"}, ["first", None])
+    busy = pickle.loads(pickle.dumps(wenmo.BusyError("full", "满了", retry_after_s=2.0)))
+    assert (type(busy), busy.zh, busy.retry_after_s) == (wenmo.BusyError, "满了", 2.0)
     assert "number 2: memory" in error.en and "第 2 条：memory" in error.zh

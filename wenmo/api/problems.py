@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -18,6 +19,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from wenmo.errors import (
+    BusyError,
     CheckpointError,
     DeviceError,
     DownloadError,
@@ -72,6 +74,9 @@ PROBLEMS: Mapping[type[WenmoError], ProblemKind] = {
     # May pass by themselves.
     ForwardError: ProblemKind(
         status=HTTPStatus.SERVICE_UNAVAILABLE, name="forward", en="The model could not be run", zh="模型运行失败"
+    ),
+    BusyError: ProblemKind(
+        status=HTTPStatus.SERVICE_UNAVAILABLE, name="busy", en="The service is too busy", zh="服务繁忙"
     ),
     DownloadError: ProblemKind(
         status=HTTPStatus.SERVICE_UNAVAILABLE, name="download", en="The model could not be fetched", zh="模型下载失败"
@@ -146,7 +151,8 @@ def install(app: FastAPI) -> None:
 def _wenmo_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, WenmoError)
     kind = next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
-    return problem(request, kind.status, en=error.text("en"), zh=error.text("zh"), kind=kind)
+    headers = {"Retry-After": str(ceil(error.retry_after_s))} if isinstance(error, BusyError) else None
+    return problem(request, kind.status, en=error.text("en"), zh=error.text("zh"), kind=kind, headers=headers)
 
 
 def _validation_error(request: Request, error: Exception) -> ProblemResponse:

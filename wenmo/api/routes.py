@@ -45,7 +45,10 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
         (413, "Too much text in one call"),
         (422, "The body or the input does not fit"),
         (500, "The model or the device of the server cannot be used"),
-        (503, "The model could not be fetched, or not be run for want of memory"),
+        (
+            503,
+            "Too busy (see Retry-After), or the model could not be fetched, or not be run for want of memory",
+        ),
     )
 }
 

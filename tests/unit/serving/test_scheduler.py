@@ -1,0 +1,197 @@
+"""Joined calls: every caller gets its own answers and errors, nobody waits for nothing, nobody hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wenmo import BusyError, Engine
+from wenmo.inference.runtime import OnBatch, PartialOutputError
+from wenmo.inference.tokenizer import Encoding
+from wenmo.serving.scheduler import ScheduledRuntime
+from wenmo.types import Resolved, SchedulerLimits
+
+WAIT_S = 20.0  # for what must happen; none of it takes a tenth of this
+
+
+class _Runtime:
+    """A row holds an input's first id. The first forward waits until `hold` is set; then `fail` may raise."""
+
+    def __init__(self, *, tokens: int = 100) -> None:
+        self.hold, self.entered = threading.Event(), threading.Event()
+        self.forwards: list[list[int]] = []
+        self.fail: Callable[[list[int]], None] = lambda ids: None
+        self._tokens = tokens
+
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        ids = [encoding.input_ids[0] for encoding in encodings]
+        self.forwards.append(ids)
+        self.entered.set()
+        assert self.hold.wait(WAIT_S)
+        self.fail(ids)
+        if on_batch is not None:
+            on_batch(len(encodings))
+        return np.asarray(ids, dtype=np.float32)[:, None]
+
+    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        return -self.logits(encodings, on_batch=on_batch)
+
+    def batch_tokens(self) -> Resolved[int]:
+        return Resolved(value=self._tokens, reason="a test", reason_zh="测试")
+
+
+def _encoding(number: int, length: int = 2) -> Encoding:
+    return Encoding(input_ids=(number,) * length, segment_b=0, truncated=False)
+
+
+class _Crowd:
+    """A leader that is being computed, and whoever is asked to `wait` behind it."""
+
+    def __init__(self, runtime: _Runtime, limits: SchedulerLimits | None = None) -> None:
+        self.runtime, self.scheduled = runtime, ScheduledRuntime(runtime, limits)
+        self._pool = ThreadPoolExecutor(64)
+        self.leader = self._pool.submit(self.scheduled.logits, [_encoding(1)])
+        assert runtime.entered.wait(WAIT_S)
+
+    def submit(self, *encodings: Encoding, kind: str = "logits", **more: Any) -> Any:
+        return self._pool.submit(getattr(self.scheduled, kind), list(encodings), **more)
+
+    def wait(self, *encodings: Encoding, **more: Any) -> Any:
+        """Hand in a small call, and wait until it waits, or is turned away."""
+        before = self.scheduled.statistics().waiting
+        future = self.submit(*encodings, **more)
+        while self.scheduled.statistics().waiting == before and not future.done():
+            threading.Event().wait(0.001)
+        return future
+
+    def release(self) -> None:
+        self.runtime.hold.set()
+
+
+def test_a_lone_call_is_computed_at_once() -> None:
+    runtime = _Runtime()
+    runtime.hold.set()
+    told: list[int] = []
+    scheduled = ScheduledRuntime(runtime)
+    assert scheduled.logits([_encoding(7), _encoding(8)], on_batch=told.append).tolist() == [[7], [8]]
+    assert (runtime.forwards, told) == ([[7, 8]], [2])
+
+
+def test_who_waits_is_computed_together() -> None:
+    crowd = _Crowd(_Runtime())
+    told: list[int] = []
+    waiting = [crowd.wait(_encoding(number), _encoding(number + 50), on_batch=told.append) for number in range(10, 20)]
+    crowd.release()
+    assert [future.result(WAIT_S).tolist() for future in waiting] == [[[n], [n + 50]] for n in range(10, 20)]
+    assert len(crowd.runtime.forwards) == 2 and len(crowd.runtime.forwards[1]) == 20
+    assert told == [2] * 10
+    statistics = crowd.scheduled.statistics()
+    assert (statistics.calls, statistics.joined, statistics.forwards) == (11, 9, 2)
+    assert (statistics.waiting, statistics.waiting_pieces) == (0, 0)
+
+
+def test_a_batch_takes_what_fits_and_no_vectors_among_logits() -> None:
+    crowd = _Crowd(_Runtime(tokens=10))
+    waiting = [crowd.wait(_encoding(10, 6)), crowd.wait(_encoding(11, 6)), crowd.wait(_encoding(12, 4))]
+    vectors = crowd.wait(_encoding(13, 2), kind="vectors")
+    crowd.release()
+    assert [future.result(WAIT_S).tolist() for future in waiting] == [[[10]], [[11]], [[12]]]
+    assert vectors.result(WAIT_S).tolist() == [[-13]]
+    assert sorted(map(sorted, crowd.runtime.forwards)) == [[1], [10, 12], [11], [13]]
+
+
+def test_a_long_call_does_not_wait() -> None:
+    crowd = _Crowd(_Runtime(tokens=10))
+    crowd.runtime.entered.clear()
+    long = crowd.submit(_encoding(9, 6), _encoding(8, 6))
+    assert crowd.runtime.entered.wait(WAIT_S)  # while the leader is still being computed
+    assert crowd.runtime.forwards == [[1], [9, 8]]
+    crowd.release()
+    assert long.result(WAIT_S).tolist() == [[9], [8]]
+
+
+def test_an_input_that_fails_is_its_own_callers_error() -> None:
+    crowd = _Crowd(_Runtime())
+
+    def fail(ids: list[int]) -> None:
+        if 66 in ids:
+            output = np.asarray(ids, dtype=np.float32)[:, None]
+            raise PartialOutputError({ids.index(66): MemoryError("66")}, output)
+
+    crowd.runtime.fail = fail
+    good, bad, after = crowd.wait(_encoding(10)), crowd.wait(_encoding(20), _encoding(66)), crowd.wait(_encoding(30))
+    crowd.release()
+    assert (good.result(WAIT_S).tolist(), after.result(WAIT_S).tolist()) == ([[10]], [[30]])
+    with pytest.raises(PartialOutputError) as caught:
+        bad.result(WAIT_S)
+    assert set(caught.value.failed) == {1} and caught.value.output[0] == 20
+
+
+def test_a_forward_that_fails_as_a_whole_is_tried_for_each_alone() -> None:
+    crowd = _Crowd(_Runtime())
+
+    def fail(ids: list[int]) -> None:
+        if 66 in ids:
+            raise ValueError("66")
+
+    crowd.runtime.fail = fail
+    good, bad = crowd.wait(_encoding(10)), crowd.wait(_encoding(66))
+    crowd.release()
+    assert good.result(WAIT_S).tolist() == [[10]]
+    with pytest.raises(ValueError, match="66"):
+        bad.result(WAIT_S)
+    assert crowd.scheduled.logits([_encoding(3)]).tolist() == [[3]]
+
+
+def test_an_interrupted_leader_takes_nobody_with_it() -> None:
+    """KeyboardInterrupt in the thread that computes for others: they are computed by the next one."""
+    crowd = _Crowd(_Runtime())
+
+    def fail(ids: list[int]) -> None:
+        if 10 in ids and len(ids) == 3:
+            raise KeyboardInterrupt
+
+    crowd.runtime.fail = fail
+    first, *others = [crowd.wait(_encoding(number)) for number in (10, 20, 30)]
+    crowd.release()
+    assert [other.result(WAIT_S).tolist() for other in others] == [[[20]], [[30]]]
+    assert isinstance(first.exception(WAIT_S), KeyboardInterrupt)
+
+
+def test_who_waits_for_too_long_leaves() -> None:
+    crowd = _Crowd(_Runtime(), SchedulerLimits(wait_s=0.05))
+    with pytest.raises(BusyError, match=r"0\.05 s") as caught:
+        crowd.wait(_encoding(10)).result(WAIT_S)
+    assert caught.value.retry_after_s == 0.05
+    crowd.release()
+    assert crowd.leader.result(WAIT_S).tolist() == [[1]]
+    assert crowd.scheduled.logits([_encoding(2)]).tolist() == [[2]]
+    assert crowd.runtime.forwards == [[1], [2]]  # nothing was computed for the one who left
+    assert crowd.scheduled.statistics().turned_away == 1
+
+
+def test_a_full_queue_turns_away_at_once() -> None:
+    crowd = _Crowd(_Runtime(), SchedulerLimits(waiting_pieces=5))
+    first = crowd.wait(_encoding(10, 4))
+    with pytest.raises(BusyError, match="4 pieces"):
+        crowd.wait(_encoding(11, 2)).result(WAIT_S)
+    crowd.release()
+    assert first.result(WAIT_S).tolist() == [[10]]
+
+
+def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str]) -> None:
+    """The real forward, under load: hundreds of calls of different length, each compared with its own answer alone."""
+    texts = [f"第{number}件商品{'真的' * (number % 7)}很好" for number in range(300)]
+    with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
+        alone = np.asarray([engine.sentiment([text])[0].logits[0] for text in texts])
+        with ThreadPoolExecutor(50) as pool:
+            together = np.asarray([r[0].logits[0] for r in pool.map(lambda text: engine.sentiment([text]), texts)])
+        statistics = engine.scheduler_statistics()["sentiment"]
+    assert together == pytest.approx(alone, abs=1e-5)
+    assert statistics.joined > 0 and statistics.calls == 600
+    assert statistics.forwards + statistics.joined == 600

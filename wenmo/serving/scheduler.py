@@ -1,0 +1,214 @@
+"""Small calls of many threads join into batches (dynamic batching), without a thread of the scheduler's own.
+
+Whoever comes while nothing is being computed computes at once: it leads. Who comes in the meantime waits; when the
+leader is done, the first of those leads next, for all that wait by then. So nobody waits for a timer, a lone call takes
+no longer than without a scheduler, and under load batches grow by themselves. (For data structures the scheme is known
+as flat combining: Hendler et al., 2010, doi:10.1145/1810479.1810540.)
+
+A call of more than a batch needs no company: it goes straight to the runtime, whose workers are shared batch by batch,
+so that small calls pass between its batches. Each caller gets its own answers and its own errors.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from wenmo.errors import BusyError
+from wenmo.inference.runtime import OnBatch, PartialOutputError, Runtime
+from wenmo.inference.tokenizer import Encoding
+from wenmo.types import Resolved, SchedulerLimits
+
+Kind = Literal["logits", "vectors"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerStatistics:
+    """Calls and forwards since the start, and what waits now. `joined` calls were computed in another one's forward."""
+
+    calls: int
+    joined: int
+    turned_away: int
+    forwards: int
+    waiting: int
+    waiting_pieces: int
+
+
+@dataclass(kw_only=True, eq=False)
+class _Call:
+    kind: Kind
+    encodings: Sequence[Encoding]
+    pieces: int
+    woken: threading.Event = field(default_factory=threading.Event)
+    outcome: np.ndarray | Exception | None = None
+    leads: bool = False
+
+
+class ScheduledRuntime:
+    """`runtime`, whose small calls are joined; see the module."""
+
+    def __init__(self, runtime: Runtime, limits: SchedulerLimits | None = None) -> None:
+        self._runtime = runtime
+        self._limits = limits or SchedulerLimits()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Call] = deque()
+        self._waiting_pieces = 0
+        self._led = False  # somebody computes, or has been told to
+        self._calls = self._joined = self._turned_away = self._forwards = 0
+
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        return self._through("logits", encodings, on_batch)
+
+    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        return self._through("vectors", encodings, on_batch)
+
+    def batch_tokens(self) -> Resolved[int]:
+        return self._runtime.batch_tokens()
+
+    def statistics(self) -> SchedulerStatistics:
+        with self._lock:
+            return SchedulerStatistics(
+                calls=self._calls,
+                joined=self._joined,
+                turned_away=self._turned_away,
+                forwards=self._forwards,
+                waiting=len(self._waiting),
+                waiting_pieces=self._waiting_pieces,
+            )
+
+    def _forward(self, kind: Kind) -> Callable[..., np.ndarray]:
+        return self._runtime.logits if kind == "logits" else self._runtime.vectors
+
+    def _through(self, kind: Kind, encodings: Sequence[Encoding], on_batch: OnBatch | None) -> np.ndarray:
+        pieces = sum(map(len, encodings))
+        if pieces > self.batch_tokens().value:
+            with self._lock:
+                self._calls += 1
+                self._forwards += 1
+            return self._forward(kind)(encodings, on_batch=on_batch)
+        call = _Call(kind=kind, encodings=encodings, pieces=pieces)
+        self._enter(call)
+        self._wait(call)
+        if call.leads:
+            self._lead(call)
+        outcome = call.outcome
+        assert outcome is not None
+        if isinstance(outcome, Exception) and not isinstance(outcome, PartialOutputError):
+            raise outcome
+        if on_batch is not None:
+            on_batch(len(encodings))
+        if isinstance(outcome, PartialOutputError):
+            raise outcome
+        return outcome
+
+    def _enter(self, call: _Call) -> None:
+        """Lead where nobody does, wait otherwise."""
+        with self._lock:
+            self._calls += 1
+            if not self._led:
+                self._led = call.leads = True
+                call.woken.set()
+                return
+            # What is alone too large for the queue is taken when the queue is empty.
+            if self._waiting and self._waiting_pieces + call.pieces > self._limits.waiting_pieces:
+                self._turned_away += 1
+                raise BusyError(
+                    f"Too much is waiting already ({self._waiting_pieces:,} pieces of text). Try again in a moment.",
+                    f"等待处理的文本已过多（{self._waiting_pieces:,} 个词元）。请稍后重试。",
+                    retry_after_s=1.0,
+                )
+            self._waiting.append(call)
+            self._waiting_pieces += call.pieces
+
+    def _wait(self, call: _Call) -> None:
+        """Until the call is answered or leads. Raises BusyError when it has waited for too long."""
+        try:
+            woken = call.woken.wait(self._limits.wait_s)
+        except BaseException:  # interrupted: nothing is computed for one who is gone, and nobody waits for it to lead
+            if not self._withdraw(call) and call.leads:
+                self._pass_on()
+            raise
+        if woken:
+            return
+        if self._withdraw(call):
+            with self._lock:
+                self._turned_away += 1
+            raise BusyError(
+                f"Not answered within {self._limits.wait_s:g} s: too much is being computed. Try again later.",
+                f"{self._limits.wait_s:g} 秒内未能处理：当前计算任务过多。请稍后重试。",
+                retry_after_s=self._limits.wait_s,
+            )
+        call.woken.wait()  # it was taken out of the queue in this very moment: to be answered, or to lead
+
+    def _withdraw(self, call: _Call) -> bool:
+        """Take a call out of the queue; False where it is no longer there."""
+        with self._lock:
+            if call not in self._waiting:
+                return False
+            self._waiting.remove(call)
+            self._waiting_pieces -= call.pieces
+            return True
+
+    def _lead(self, own: _Call) -> None:
+        """Compute `own` and what fits beside it, then let the next one lead."""
+        together = [own]
+        try:
+            with self._lock:
+                room = self.batch_tokens().value - own.pieces
+                for call in list(self._waiting):
+                    if call.kind == own.kind and call.pieces <= room:
+                        self._waiting.remove(call)
+                        self._waiting_pieces -= call.pieces
+                        room -= call.pieces
+                        together.append(call)
+                self._joined += len(together) - 1
+            self._compute(together)
+        finally:
+            unanswered = [call for call in together[1:] if call.outcome is None]
+            if unanswered:  # the leader was interrupted: none of the others' doing
+                with self._lock:
+                    self._waiting.extendleft(reversed(unanswered))
+                    self._waiting_pieces += sum(call.pieces for call in unanswered)
+            self._pass_on()
+            for call in together:
+                if call.outcome is not None:
+                    call.woken.set()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._led = False
+                return
+            call = self._waiting.popleft()
+            self._waiting_pieces -= call.pieces
+            call.leads = True
+            call.woken.set()
+
+    def _compute(self, together: list[_Call]) -> None:
+        """Give each call its outcome."""
+        with self._lock:
+            self._forwards += 1
+        encodings = [encoding for call in together for encoding in call.encodings]
+        failed: dict[int, Exception] = {}
+        try:
+            output = self._forward(together[0].kind)(encodings)
+        except PartialOutputError as error:
+            failed, output = dict(error.failed), error.output
+        except Exception as error:
+            if len(together) == 1:
+                together[0].outcome = error
+                return
+            for call in together:  # one of them may be to blame: each by itself
+                self._compute([call])
+            return
+        start = 0
+        for call in together:
+            end = start + len(call.encodings)
+            own = {index - start: error for index, error in failed.items() if start <= index < end}
+            call.outcome = PartialOutputError(own, output[start:end]) if own else output[start:end]
+            start = end
