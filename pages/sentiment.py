@@ -66,7 +66,7 @@ with st.form("sentiment", border=False):
         height=140,
         placeholder=say("sentiment.placeholder"),
     )
-    st.form_submit_button(say("sentiment.read"), type="primary")
+    components.submit("sentiment", say("sentiment.read"))
 
 if not texts:
     st.caption(say("sentiment.empty"))

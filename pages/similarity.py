@@ -23,7 +23,7 @@ def ranking() -> None:
         candidates = components.text_lines(
             say("similarity.candidates"), key="ranking_candidates", limit=MAX_CANDIDATES, height=180
         )
-        st.form_submit_button(say("similarity.rank"), type="primary")
+        components.submit("ranking", say("similarity.rank"))
     if not query or not candidates:
         st.caption(say("similarity.ranking_empty"))
         return
@@ -58,7 +58,7 @@ def matrix() -> None:
         sentences = components.text_lines(
             say("similarity.sentences"), key="matrix_sentences", limit=MAX_MATRIX, height=220
         )
-        st.form_submit_button(say("similarity.draw"), type="primary")
+        components.submit("matrix", say("similarity.draw"))
     count = len(sentences)
     if count < 2:
         st.caption(say("similarity.matrix_empty"))

@@ -79,7 +79,7 @@ with st.form("zero_shot", border=False):
         help=say("zero_shot.multi_label_help"),
         persist_state="session",
     )
-    submitted = st.form_submit_button(say("zero_shot.classify"), type="primary")
+    submitted = components.submit("zero_shot", say("zero_shot.classify"))
 
 if not texts or (not labels.strip() and not submitted):
     st.caption(say("zero_shot.empty"))

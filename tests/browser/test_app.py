@@ -77,6 +77,28 @@ def test_what_is_typed_is_shown_and_not_run(address: str, page: Page) -> None:
     assert page.locator("img[src='x']").count() == 0
 
 
+def test_long_work_can_be_stopped_and_begun_again(address: str, page: Page) -> None:
+    page.goto(f"{address}/labels")
+    texts = "\n".join(f"{number}号工单" + "账单里多扣了二十块钱" * 40 for number in range(100))
+    page.get_by_role("textbox", name="文本").fill(texts)
+    page.get_by_role("textbox", name="标签").fill("，".join(f"类别{number}" for number in range(39)))
+    submit = page.get_by_role("button", name="分类", exact=True)
+    submit.click()
+    page.get_by_role("button", name="停止", exact=True).click()
+    expect(page.get_by_text("已停止")).to_be_visible()
+    submit.click()  # the same inputs: once more, not "stopped" for ever
+    expect(page.get_by_text("已停止")).to_have_count(0)
+    stop = page.get_by_role("button", name="停止", exact=True)
+    stop.click()
+    expect(page.get_by_text("已停止")).to_be_visible()
+    page.get_by_role("textbox", name="文本").fill("账单有误")
+    page.get_by_role(
+        "button", name="重新开始", exact=True
+    ).click()  # what is typed in the form counts from its own button on
+    submit.click()
+    expect(page.get_by_text("最可能的标签")).to_be_visible()
+
+
 def test_the_address_keeps_language_and_mode(address: str, page: Page) -> None:
     page.goto(f"{address}/compare")
     page.get_by_role("radio", name="矩阵").click()

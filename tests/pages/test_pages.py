@@ -247,8 +247,11 @@ def test_long_work_shows_how_far_it_is_and_goes_on_after_a_stop(
     texts = ["很好", "太差了"]
     app = open_page("sentiment")
     app.text_area(key="sentiment_texts").input("\n".join(texts))
-    app.session_state["stopped.sentiment"] = (texts,)
     submit(app)
+    app.session_state["stopped.sentiment"] = (texts,)  # as if the button beside the bar had been pressed
+    app.session_state["answer.sentiment"] = None
+    drawn.clear()
+    app.run()
     assert TEXTS["app.stopped"].zh in shown(app) and not app.dataframe and not drawn
     app.button(key="sentiment_start_again").click().run()
     assert not app.exception

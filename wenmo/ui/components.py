@@ -46,7 +46,7 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
     `work` hands the progress on to the engine; what takes longer shows a bar, and can be stopped. The last answer of
     each `key` is remembered in the session: switching the language or coming back to a page asks nothing again.
     """
-    place, stopped = f"answer.{key}", f"stopped.{key}"
+    place, stopped = f"answer.{key}", _stopped(key)
     kept = st.session_state.get(place)
     if kept is not None and kept[0] == inputs:
         return cast(T, kept[1])
@@ -85,6 +85,16 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
         return None
     st.session_state[place] = (inputs, answer)
     return answer
+
+
+def submit(key: str, label: str) -> bool:
+    """The button of the form that `ask` answers under `key`. Pressing it begins again what was stopped."""
+    return st.form_submit_button(label, type="primary", on_click=st.session_state.pop, args=(_stopped(key), None))
+
+
+def _stopped(key: str) -> str:
+    """Where the session remembers for which inputs the answer was stopped."""
+    return f"stopped.{key}"
 
 
 def _remember(name: str, value: object) -> None:
@@ -150,7 +160,7 @@ def pair_form() -> None:
             placeholder=say("similarity.second_placeholder"),
             persist_state="session",
         )
-        st.form_submit_button(say("similarity.compare"), type="primary")
+        submit("pair", say("similarity.compare"))
     pair = ((first or "").strip(), (second or "").strip())
     if not all(pair):
         st.caption(say("similarity.pair_empty"))
