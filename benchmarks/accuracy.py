@@ -10,7 +10,6 @@ similarity/dev.parquet, for topics the label whose vector is nearest.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from wenmo.bench import machine
+from wenmo.bench import machine, write_result
 from wenmo.engine import Engine
 from wenmo.training.evaluate import EvalTask, Evaluation, bootstrap_interval, evaluate
 
@@ -113,10 +112,7 @@ def main() -> None:
         "evaluations": [{"set": name, **asdict(each)} for name, each in evaluations],
         "vectors": vectors,
     }
-    line = json.dumps(result, ensure_ascii=False)
-    if options.out is not None:
-        options.out.write_text(line + "\n", encoding="utf-8")
-    print(line)
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from wenmo.bench import machine
+from wenmo.bench import machine, write_result
 
 WINDOW = 4096
 
@@ -43,6 +44,7 @@ def _work(rows: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="10000,1000000", help="sizes to compare (10000,1000000)")
+    parser.add_argument("--out", type=Path, help="write the JSON there, too")
     parser.add_argument("--work", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
@@ -54,7 +56,7 @@ def main() -> None:
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         figures[rows] = json.loads(done.stdout.splitlines()[-1])
         print(f"{int(rows):>10,} rows: {figures[rows]}", flush=True)
-    print(json.dumps({"benchmark": "scale", "machine": machine(), "rows": figures}, ensure_ascii=False))
+    write_result({"benchmark": "scale", "machine": machine(), "rows": figures}, options.out)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from docs.screenshots import launch
-from wenmo.bench import machine
+from wenmo.bench import machine, write_result
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,9 +96,11 @@ def measure() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
-    runs = [measure() for _ in range(parser.parse_args().runs)]
+    parser.add_argument("--out", type=Path, help="write the JSON there, too")
+    options = parser.parse_args()
+    runs = [measure() for _ in range(options.runs)]
     medians = {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
-    print(json.dumps({"benchmark": "startup", "machine": machine(), "runs": len(runs), **medians}, ensure_ascii=False))
+    write_result({"benchmark": "startup", "machine": machine(), "runs": len(runs), **medians}, options.out)
 
 
 if __name__ == "__main__":

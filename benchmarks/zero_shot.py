@@ -9,7 +9,6 @@ line is JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import export
-from wenmo.bench import invented_reviews, machine, read_items
+from wenmo.bench import invented_reviews, machine, read_items, write_result
 from wenmo.engine import Engine
 from wenmo.models.checkpoint import NLI_LABELS, load_checkpoint
 from wenmo.models.registry import DEFAULT_MODELS, locate
@@ -120,10 +119,7 @@ def main() -> None:
         "texts_per_s": {name: round(speed, 2) for name, speed in median.items()},
         "largest_difference": differences,
     }
-    line = json.dumps(result, ensure_ascii=False)
-    if options.out is not None:
-        options.out.write_text(line + "\n", encoding="utf-8")
-    print(line)
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

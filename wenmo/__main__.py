@@ -229,9 +229,7 @@ def _bench(options: argparse.Namespace) -> None:
         )
         print(bench.table(report))
         result = {"benchmark": "throughput", **asdict(report)}
-    if options.out is not None:
-        options.out.write_text(json.dumps(result, ensure_ascii=False) + "\n", encoding="utf-8")
-    _print_json(result)
+    bench.write_result(result, options.out)
 
 
 def _peers(wanted: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the operations of the full model on real pieces (no padding; multiplications and
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -159,6 +160,14 @@ def matrix_peak(device: torch.device, *, size: int = 2048, seconds: float = 1.0)
                 torch.cuda.synchronize(device)
             best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best
+
+
+def write_result(result: Mapping[str, Any], out: Path | None) -> None:
+    """The JSON that ends every benchmark: on the last line of its output, and in `out` where it is given."""
+    line = json.dumps(result, ensure_ascii=False)
+    if out is not None:
+        out.write_text(line + "\n", encoding="utf-8")
+    print(line)
 
 
 def _encode(checkpoint: Checkpoint, items: Items) -> list[Encoding]:
