@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 MAIN_SCRIPT = Path(__file__).resolve().parent.parent / "app.py"
 
 
-def create_app() -> App:
-    """The pages at /, the REST routes under /api, and the sentiment route of old at /analyze."""
+def create_app(*, token: str | None = None) -> App:
+    """The pages at /, the REST routes under /api, and the sentiment route of old at /analyze.
+
+    `token` is wanted by the REST routes; the pages are open to whoever reaches the address.
+    """
     if not MAIN_SCRIPT.is_file():
         raise InputError(
             f"{MAIN_SCRIPT} is missing, so there are no pages to serve. Run this from a clone of the repository.",
@@ -40,7 +43,7 @@ def create_app() -> App:
     # A folder named pages/ makes Streamlit start in its older mode, in which it is itself the navigation, until the
     # shell has run once: the first visitor after a start would be told that the address /compare does not exist.
     PagesManager.uses_pages_directory = False
-    api = create_api(get_engine)
+    api = create_api(get_engine, token=token)
     return App(MAIN_SCRIPT, routes=[Mount("/api", api), Route("/analyze", api)], lifespan=_release_engine)
 
 
@@ -49,7 +52,7 @@ def serve(settings: Settings) -> None:
 
     Must run in the main thread. Raises InputError when the address cannot be listened on.
     """
-    app = create_app()
+    app = create_app(token=None if settings.api_token is None else settings.api_token.get_secret_value())
     _check_address(settings.host, settings.port)
     # Streamlit takes the script in sys.argv[0] as the place of its configuration, and puts that folder on sys.path: it
     # has to be the repository's, and not this package's, whose types.py would then hide Python's.

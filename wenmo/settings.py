@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wenmo.errors import InputError
@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     cache_mib: float = Field(default=64.0, ge=0)
     waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0)
+    api_token: SecretStr | None = Field(default=None, min_length=16)
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 

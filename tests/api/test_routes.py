@@ -26,7 +26,7 @@ from wenmo.api.schemas import (
 from wenmo.errors import WenmoError
 
 JSON = {"Content-Type": "application/json"}
-ROUTES = ("/v1/similarity", "/v1/sentiment", "/v1/zero-shot", "/v1/embed")
+ROUTES = ("/v1/similarity", "/v1/sentiment", "/v1/zero-shot", "/v1/embed", "/v1/rerank")
 
 # Texts that are legal, whatever they look like.
 TEXTS = ["雨后的院子很清静", "", "   ", "墨", "😀🖌️", "a\x00b\x07", "<b>粗</b> **体**", "\ud800", "\udfff墨", "长" * 600]
@@ -105,6 +105,60 @@ def test_zero_shot_equals_the_engine(
     assert [result["dropped_labels"] for result in body["results"]] == [list(r.dropped_labels) for r in expected]
     assert [result["multi_label"] for result in body["results"]] == [result.multi_label for result in expected]
     assert body["model"] == MODELS["zero_shot"]
+
+
+def test_rerank_orders_by_the_engines_similarity(client: TestClient, engine: wenmo.Engine) -> None:
+    documents = [*TEXTS, "院子里下过雨"]
+    scores = [result.similarity for result in engine.similarity([("雨后的院子", text) for text in documents])]
+    body = post(client, "/v1/rerank", {"query": "雨后的院子", "documents": documents}).json()
+    order = sorted(range(len(documents)), key=lambda index: -scores[index])
+    assert body["results"] == [{"index": index, "relevance_score": scores[index]} for index in order]
+    request = {"query": "雨后的院子", "documents": documents, "top_n": 2, "return_documents": True, "model": "any"}
+    body = post(client, "/v1/rerank", request).json()
+    assert [result["document"]["text"] for result in body["results"]] == [documents[index] for index in order[:2]]
+    assert_problem(post(client, "/v1/rerank", {**request, "top_n": 0}), 422)
+
+
+def test_texts_times_labels_are_bounded(client: TestClient) -> None:
+    """256 texts and 200 labels are each allowed: together they would be 51,200 forwards in one call."""
+    request = {"texts": ["墨"] * 200, "labels": [str(number) for number in range(21)]}
+    problem = assert_problem(post(client, "/v1/zero-shot", request), 422)
+    assert "4200" in problem["detail"]
+
+
+# --- who may call ---
+
+
+def test_with_a_token_only_who_brings_it_is_let_in(engine: wenmo.Engine) -> None:
+    token = "correct-horse-battery"
+    with TestClient(create_api(lambda: engine, token=token)) as guarded:
+        for wrong in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {token}"}):
+            response = post(guarded, "/v1/sentiment", {"texts": ["墨"]}, **wrong)
+            assert_problem(response, 401)
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert post(guarded, "/v1/sentiment", {"texts": ["墨"]}, Authorization=f"Bearer {token}").status_code == 200
+        assert guarded.get("/openapi.json").status_code == 401
+        assert guarded.get("/health/live").status_code == guarded.get("/health/ready").status_code == 200
+
+
+def test_a_call_is_known_by_its_id(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="wenmo.api")
+    response = post(client, "/v1/sentiment", {"texts": ["只此一句"]}, **{"X-Request-ID": "order-7"})
+    assert response.headers["X-Request-ID"] == "order-7"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "POST /v1/sentiment 200" in caplog.text and "order-7" in caplog.text and "只此一句" not in caplog.text
+    made_up = post(client, "/v1/sentiment", {"texts": ["墨"]}, **{"X-Request-ID": "a b\x7f"}).headers["X-Request-ID"]
+    assert len(made_up) == 32 and made_up.isalnum()
+
+
+def test_ready_when_there_is_an_engine(client: TestClient) -> None:
+    assert client.get("/health/ready").json()["status"] == "ok"
+
+    def failing() -> wenmo.Engine:
+        raise wenmo.DeviceError("no such device", "没有该设备")
+
+    with TestClient(create_api(failing)) as broken:
+        assert_problem(broken.get("/health/ready"), 500)
 
 
 def test_zero_shot_takes_as_many_labels_as_it_says(client: TestClient) -> None:

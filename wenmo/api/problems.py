@@ -101,6 +101,12 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "list_type": ("Should be a list", "应为列表"),
     "tuple_type": ("Should be a list of two strings", "应为两个字符串的列表"),
     "too_short": ("Should have at least {min_length} items", "至少需要 {min_length} 项"),
+    "int_type": ("Should be a whole number", "应为整数"),
+    "greater_than_equal": ("Should be at least {ge}", "至少为 {ge}"),
+    "too_many_hypotheses": (
+        "Should have at most {max_length} texts times labels, not {actual_length}",
+        "文本数乘以标签数至多为 {max_length}，现在是 {actual_length}",
+    ),
     "too_long": ("Should have at most {max_length} items", "至多 {max_length} 项"),
     "string_too_long": ("Should have at most {max_length} characters", "至多 {max_length} 个字符"),
     "string_unicode": ("The names of the fields should be Unicode text", "字段名应为 Unicode 文本"),

@@ -15,6 +15,7 @@ from fastapi import Body, FastAPI, Request
 from fastapi.responses import Response
 
 from wenmo.api import problems
+from wenmo.api.guard import Guard
 from wenmo.api.problems import SafeJSONResponse
 from wenmo.api.schemas import (
     MAX_ANALYZE_CHARACTERS,
@@ -22,6 +23,8 @@ from wenmo.api.schemas import (
     AnalyzeResponse,
     EmbedResponse,
     Problem,
+    RerankRequest,
+    RerankResponse,
     SentimentResponse,
     SimilarityRequest,
     SimilarityResponse,
@@ -42,6 +45,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
     for status, description in (
+        (401, "The service wants a token, and the call brought none or a wrong one"),
         (413, "Too much text in one call"),
         (422, "The body or the input does not fit"),
         (500, "The model or the device of the server cannot be used"),
@@ -53,10 +57,11 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_api(get_engine: Callable[[], Engine]) -> FastAPI:
+def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) -> FastAPI:
     """The REST service on the engine that `get_engine` returns; it is asked at each call, so it must be cheap.
 
-    Every failure is answered with problem details, see `wenmo.api.problems`.
+    Every failure is answered with problem details, see `wenmo.api.problems`; with a `token`, only who brings it is let
+    in, see `wenmo.api.guard`.
     """
     app = FastAPI(
         title="wenmo 文墨共鸣",
@@ -66,17 +71,36 @@ def create_api(get_engine: Callable[[], Engine]) -> FastAPI:
         max_body_size=MAX_BODY_BYTES,
     )
     problems.install(app)
+    app.add_middleware(Guard, token=token)
 
     @app.get("/health")
+    @app.get("/health/live")
     async def health() -> dict[str, str]:
         """Whether the service answers; loads no model."""
         return {"status": "ok"}
+
+    @app.get("/health/ready", responses={503: _FAILURES[503]})
+    def ready() -> dict[str, Any]:
+        """Whether calls can be answered: 503 when the engine cannot be had. Names the models that are loaded."""
+        return {"status": "ok", "loaded": list(get_engine().loaded_tasks())}
 
     @app.post("/v1/similarity", response_model=SimilarityResponse, responses=_FAILURES)
     def similarity(body: SimilarityRequest) -> Response:
         """Whether the two sentences of each pair say the same (cross-encoder)."""
         engine = get_engine()
         return _answer(engine, "similarity", _items(engine.similarity(body.pairs)))
+
+    @app.post("/v1/rerank", response_model=RerankResponse, response_model_exclude_none=True, responses=_FAILURES)
+    def rerank(body: RerankRequest) -> Response:
+        """The documents that say what the query says, best first (cross-encoder)."""
+        engine = get_engine()
+        scores = [each.similarity for each in engine.similarity([(body.query, text) for text in body.documents])]
+        order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]
+        results: list[dict[str, Any]] = [{"index": index, "relevance_score": scores[index]} for index in order]
+        if body.return_documents:
+            for result in results:
+                result["document"] = {"text": body.documents[result["index"]]}
+        return _answer(engine, "similarity", results)
 
     @app.post("/v1/sentiment", response_model=SentimentResponse, responses=_FAILURES)
     def sentiment(body: TextsRequest) -> Response:

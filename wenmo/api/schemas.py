@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 # Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
@@ -17,6 +17,7 @@ MAX_BODY_BYTES = 8 * 1024 * 1024  # the whole request, before it is parsed
 MAX_TEXTS = 256  # texts, or pairs, in one call
 MAX_CHARACTERS = 100_000  # in one text; the model reads 512 pieces of it, and the result says that it was cut
 MAX_LABELS = 200
+MAX_HYPOTHESES = 4_000  # texts * labels of one zero-shot call: each is a forward of its own
 MAX_LABEL_CHARACTERS = 512  # in one label, and in the template: more does not fit into the model
 MAX_ANALYZE_CHARACTERS = 512  # in the text of /analyze, whose readers expect it to be refused and not cut
 
@@ -105,6 +106,37 @@ class ZeroShotRequest(TextsRequest):
         Field(description="Score each label alone (true), or all against each other (false).", examples=[False]),
     ] = False
 
+    @model_validator(mode="after")
+    def _check_hypotheses(self) -> ZeroShotRequest:
+        labels = len(self.labels.replace("，", ",").split(",")) if isinstance(self.labels, str) else len(self.labels)
+        if labels * len(self.texts) > MAX_HYPOTHESES:
+            raise PydanticCustomError(
+                "too_many_hypotheses",
+                "Should have at most {max_length} texts times labels, not {actual_length}",
+                {"max_length": MAX_HYPOTHESES, "actual_length": labels * len(self.texts)},
+            )
+        return self
+
+
+class RerankRequest(_Request):
+    """A query and documents, in the shape of common reranking services."""
+
+    query: Annotated[Text, Field(examples=["怎么开发票"])]
+    documents: Annotated[
+        list[Text],
+        Field(min_length=1, max_length=MAX_TEXTS, examples=[["发票在哪里下载", "营业时间是几点", "如何申请电子发票"]]),
+    ]
+    top_n: Annotated[
+        StrictInt | None, Field(ge=1, description="How many of the best to return; all without it.", examples=[2])
+    ] = None
+    return_documents: Annotated[
+        StrictBool, Field(description="Whether each result repeats its document.", examples=[False])
+    ] = False
+    model: Annotated[
+        str | None,
+        Field(description="Taken from clients that send one; the server's is used.", examples=["wenmo-similarity"]),
+    ] = None
+
 
 class _Result(BaseModel):
     label: str
@@ -130,9 +162,19 @@ class EmbedItem(BaseModel):
     embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's pieces.")]
 
 
+class RerankItem(BaseModel):
+    index: Annotated[int, Field(description="Place of the document in the request, from 0.")]
+    relevance_score: Annotated[float, Field(description="Probability that query and document say the same.")]
+    document: Annotated[dict[str, str] | None, Field(description='{"text": ...}, where asked for.')] = None
+
+
 class _Response(BaseModel):
     model: Annotated[str, Field(examples=["wenmo-similarity"])]
     precision: Annotated[str, Field(examples=["fp32"])]
+
+
+class RerankResponse(_Response):
+    results: Annotated[list[RerankItem], Field(description="Best first.")]
 
 
 class SimilarityResponse(_Response):
