@@ -151,6 +151,23 @@ def test_a_call_is_known_by_its_id(client: TestClient, caplog: pytest.LogCapture
     assert len(made_up) == 32 and made_up.isalnum()
 
 
+def test_metrics_count_what_was_called(engine: wenmo.Engine) -> None:
+    with TestClient(create_api(lambda: engine)) as fresh:
+        for text in ("一度", "一度", "另一度"):
+            post(fresh, "/v1/sentiment", {"texts": [text]})
+        fresh.get("/no/such/place")
+        fresh.get("/v1/sentiment/made/up")
+        before = engine.cache_statistics()
+        lines = fresh.get("/metrics").text.splitlines()
+    figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert figures['wenmo_http_request_seconds_count{route="/v1/sentiment",status="200"}'] == "3.0"
+    assert figures['wenmo_http_request_seconds_count{route="other",status="404"}'] == "2.0"
+    assert float(figures["wenmo_cache_hits_total"]) == before.hits >= 1
+    assert float(figures['wenmo_calls_total{task="sentiment"}']) >= 2
+    assert float(figures["wenmo_resident_memory_bytes"]) > 2**20
+    assert figures['wenmo_model_loaded{precision="fp32",task="sentiment"}'] == "1.0"
+
+
 def test_ready_when_there_is_an_engine(client: TestClient) -> None:
     assert client.get("/health/ready").json()["status"] == "ok"
 

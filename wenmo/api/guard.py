@@ -11,6 +11,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -33,9 +34,11 @@ _HEADERS = {
 class Guard:
     """With a `token`, a call must bring it as `Authorization: Bearer <token>`, or is answered with 401."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, *, token: str | None, observe: Callable[[str, int, float], None]) -> None:
+        """`observe` is told of each call: the template of its route, the status, and the seconds it took."""
         self._app = app
         self._token = token
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,8 +72,10 @@ class Guard:
                 )
                 await refusal(scope, receive, send_with_headers)
         finally:
-            elapsed_ms = (time.perf_counter() - start) * 1000
-            log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, elapsed_ms, call_id)
+            seconds = time.perf_counter() - start
+            log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, seconds * 1000, call_id)
+            # What a caller made up is no route: else anyone could fill the memory with names.
+            self._observe(getattr(scope.get("route"), "path", "other"), status, seconds)
 
     def _may_enter(self, scope: Scope) -> bool:
         path = scope["path"].removeprefix(scope.get("root_path", ""))

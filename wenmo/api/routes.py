@@ -12,10 +12,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Body, FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from wenmo.api import problems
 from wenmo.api.guard import Guard
+from wenmo.api.metrics import CONTENT_TYPE, Metrics
 from wenmo.api.problems import SafeJSONResponse
 from wenmo.api.schemas import (
     MAX_ANALYZE_CHARACTERS,
@@ -71,7 +72,8 @@ def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) ->
         max_body_size=MAX_BODY_BYTES,
     )
     problems.install(app)
-    app.add_middleware(Guard, token=token)
+    metrics = Metrics(get_engine)
+    app.add_middleware(Guard, token=token, observe=metrics.observe)
 
     @app.get("/health")
     @app.get("/health/live")
@@ -83,6 +85,11 @@ def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) ->
     def ready() -> dict[str, Any]:
         """Whether calls can be answered: 503 when the engine cannot be had. Names the models that are loaded."""
         return {"status": "ok", "loaded": list(get_engine().loaded_tasks())}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def prometheus() -> Response:
+        """Calls, durations, what waits, cache and memory, for Prometheus."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     @app.post("/v1/similarity", response_model=SimilarityResponse, responses=_FAILURES)
     def similarity(body: SimilarityRequest) -> Response:

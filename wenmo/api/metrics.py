@@ -1,0 +1,80 @@
+"""What Prometheus asks for at /metrics: how many calls, how long they take, what waits, what the cache saves.
+
+Read when asked, from the statistics that engine, scheduler and cache keep anyway; only the calls' durations are
+counted here. No name of a label comes from a caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import psutil
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+if TYPE_CHECKING:
+    from wenmo.engine import Engine
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Those of one service. `get_engine` is asked at each scrape."""
+
+    def __init__(self, get_engine: Callable[[], Engine]) -> None:
+        self._registry = CollectorRegistry()
+        self._durations = Histogram(
+            "wenmo_http_request_seconds",
+            "How long REST calls took",
+            ["route", "status"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._registry.register(_EngineCollector(get_engine))
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """A call of the route with this template, such as /v1/embed, was answered."""
+        self._durations.labels(route, str(status)).observe(seconds)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _EngineCollector:
+    def __init__(self, get_engine: Callable[[], Engine]) -> None:
+        self._get_engine = get_engine
+
+    def collect(self) -> Iterator[Metric]:
+        engine = self._get_engine()
+        schedulers = engine.scheduler_statistics()
+        for name, text, attribute in (
+            ("wenmo_calls", "Calls that the cache could not answer by itself", "calls"),
+            ("wenmo_joined_calls", "Calls that were computed in another call's forward", "joined"),
+            ("wenmo_turned_away_calls", "Calls for which the service was too busy", "turned_away"),
+            ("wenmo_forwards", "Forwards, each of one call or of several", "forwards"),
+        ):
+            counter = CounterMetricFamily(name, text, labels=["task"])
+            for task, statistics in schedulers.items():
+                counter.add_metric([task], getattr(statistics, attribute))
+            yield counter
+        waiting = GaugeMetricFamily("wenmo_waiting_calls", "Calls that wait for their forward", labels=["task"])
+        pieces = GaugeMetricFamily("wenmo_waiting_pieces", "Pieces of text in these calls", labels=["task"])
+        for task, statistics in schedulers.items():
+            waiting.add_metric([task], statistics.waiting)
+            pieces.add_metric([task], statistics.waiting_pieces)
+        yield waiting
+        yield pieces
+        cache = engine.cache_statistics()
+        yield CounterMetricFamily("wenmo_cache_hits", "Inputs whose result was kept", value=cache.hits)
+        yield CounterMetricFamily("wenmo_cache_misses", "Inputs that were computed", value=cache.misses)
+        yield CounterMetricFamily("wenmo_cache_saved_seconds", "Estimate of what the hits saved", value=cache.saved_s)
+        yield GaugeMetricFamily("wenmo_cache_bytes", "What the kept results take", value=cache.mib * 2**20)
+        resident = psutil.Process().memory_info().rss
+        yield GaugeMetricFamily("wenmo_resident_memory_bytes", "Resident memory of the process", value=resident)
+        models = GaugeMetricFamily("wenmo_model_loaded", "1 for each model in memory", labels=["task", "precision"])
+        for task in engine.loaded_tasks():
+            models.add_metric([task, engine.precision.value], 1)
+        yield models
