@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--work", type=Path, required=True, help="folder for the vocabulary and the run's own checkpoints"
     )
     train.add_argument("--out", type=Path, required=True, help="folder for the finished models")
-    train.add_argument("--stages", help="comma-separated: vocabulary, pretrain, similarity, zero_shot, sentiment (all)")
+    train.add_argument("--stages", help="comma-separated: vocabulary, pretrain, or a task such as zero_shot (all)")
     train.add_argument("--max-steps", type=_positive, help="stop each stage early")
     train.set_defaults(command=_train)
     return parser

@@ -74,7 +74,8 @@ class _Loaded:
 
     info: ModelInfo
     tokenizer: Tokenizer
-    runtime: Runtime
+    runtime: Runtime  # keeps results and joins calls
+    bulk: Runtime  # keeps results: for long lists, of which no part is to queue, let alone to be turned away
     scheduler: ScheduledRuntime
 
     @property
@@ -278,7 +279,8 @@ class Engine:
         from wenmo.inference.runtime import PartialOutputError
 
         model = self._model(task)
-        forward = model.runtime.vectors if vectors else model.runtime.logits
+        runtime = model.bulk if len(items) * encodings_each > _WINDOW_ENCODINGS else model.runtime
+        forward = runtime.vectors if vectors else runtime.logits
         results: list[R | None] = []
         failed: dict[int, str] = {}
         cause: Exception | None = None
@@ -343,11 +345,19 @@ class Engine:
                 for reading in READINGS[task]
             },
         )
-        scheduler = ScheduledRuntime((self._make_runtime or self._torch_runtime)(checkpoint), self._limits)
-        runtime: Runtime = scheduler
-        if self._cache.max_mib > 0:
-            runtime = CachedRuntime(scheduler, self._cache, task)
-        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=runtime, scheduler=scheduler)
+        plain = (self._make_runtime or self._torch_runtime)(checkpoint)
+        scheduler = ScheduledRuntime(plain, self._limits)
+
+        def kept(runtime: Runtime) -> Runtime:
+            return CachedRuntime(runtime, self._cache, task) if self._cache.max_mib > 0 else runtime
+
+        return _Loaded(
+            info=info,
+            tokenizer=checkpoint.tokenizer,
+            runtime=kept(scheduler),
+            bulk=kept(plain),
+            scheduler=scheduler,
+        )
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch

@@ -6,6 +6,7 @@ without this module. The engine is the one in `wenmo.ui.runtime`; it is built at
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -47,6 +48,15 @@ def create_app(*, token: str | None = None) -> App:
     return App(MAIN_SCRIPT, routes=[Mount("/api", api), Route("/analyze", api)], lifespan=_release_engine)
 
 
+def _log_calls() -> None:
+    """One line a REST call on standard error, beside Streamlit's own log."""
+    logger = logging.getLogger("wenmo")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def serve(settings: Settings) -> None:
     """Serve on `settings.host` and `settings.port` until SIGINT or SIGTERM; calls under way are finished first.
 
@@ -54,6 +64,7 @@ def serve(settings: Settings) -> None:
     """
     app = create_app(token=None if settings.api_token is None else settings.api_token.get_secret_value())
     _check_address(settings.host, settings.port)
+    _log_calls()
     # Streamlit takes the script in sys.argv[0] as the place of its configuration, and puts that folder on sys.path: it
     # has to be the repository's, and not this package's, whose types.py would then hide Python's.
     sys.argv = [str(MAIN_SCRIPT)]

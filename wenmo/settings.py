@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wenmo.errors import InputError
@@ -13,6 +14,13 @@ from wenmo.types import SchedulerLimits
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
+
+
+def _checked_token(token: SecretStr) -> SecretStr:
+    bare = token.get_secret_value().strip()  # a file with a secret ends in a newline
+    if not re.fullmatch(r"[!-~]{16,}", bare):
+        raise ValueError("a token has 16 or more characters, of ASCII and without spaces")
+    return SecretStr(bare)
 
 
 class Settings(BaseSettings):
@@ -29,8 +37,8 @@ class Settings(BaseSettings):
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
     waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
-    wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0)
-    api_token: SecretStr | None = Field(default=None, min_length=16)
+    wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
+    api_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 

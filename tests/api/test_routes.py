@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,9 @@ def test_rerank_orders_by_the_engines_similarity(client: TestClient, engine: wen
     scores = [result.similarity for result in engine.similarity([("雨后的院子", text) for text in documents])]
     body = post(client, "/v1/rerank", {"query": "雨后的院子", "documents": documents}).json()
     order = sorted(range(len(documents)), key=lambda index: -scores[index])
-    assert body["results"] == [{"index": index, "relevance_score": scores[index]} for index in order]
+    assert body["results"] == [
+        {"index": index, "relevance_score": scores[index], "truncated": len(documents[index]) > 500} for index in order
+    ]
     request = {"query": "雨后的院子", "documents": documents, "top_n": 2, "return_documents": True, "model": "any"}
     body = post(client, "/v1/rerank", request).json()
     assert [result["document"]["text"] for result in body["results"]] == [documents[index] for index in order[:2]]
@@ -175,7 +179,42 @@ def test_ready_when_there_is_an_engine(client: TestClient) -> None:
         raise wenmo.DeviceError("no such device", "没有该设备")
 
     with TestClient(create_api(failing)) as broken:
-        assert_problem(broken.get("/health/ready"), 500)
+        assert "no such device" in assert_problem(broken.get("/health/ready"), 503)["detail"]
+
+
+def test_so_many_calls_at_once_and_no_more(engine: wenmo.Engine) -> None:
+    entered, hold = threading.Event(), threading.Event()
+
+    def slow() -> wenmo.Engine:
+        entered.set()
+        assert hold.wait(30)
+        return engine
+
+    with TestClient(create_api(slow, calls_at_once=1)) as full, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, full, "/v1/sentiment", {"texts": ["墨"]})
+        assert entered.wait(30)
+        refused = post(full, "/v1/sentiment", {"texts": ["墨"]})
+        hold.set()
+        assert_problem(refused, 503)
+        assert refused.headers["Retry-After"] == "1"
+        assert first.result(30).status_code == 200
+        assert post(full, "/v1/sentiment", {"texts": ["墨"]}).status_code == 200
+
+
+def test_the_answer_to_a_crash_bears_its_id() -> None:
+    def broken() -> wenmo.Engine:
+        raise ZeroDivisionError
+
+    with TestClient(create_api(broken), raise_server_exceptions=False) as client:
+        response = post(client, "/v1/sentiment", {"texts": ["墨"]}, **{"X-Request-ID": "order-8"})
+    assert_problem(response, 500)
+    assert response.headers["X-Request-ID"] == "order-8" and response.headers["Cache-Control"] == "no-store"
+
+
+def test_no_caller_writes_lines_into_the_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="wenmo.api")
+    client.get("/v1/%0D%0A%1B[31mforged")
+    assert "forged" in caplog.text and "\r" not in caplog.text and "\x1b" not in caplog.text
 
 
 def test_zero_shot_takes_as_many_labels_as_it_says(client: TestClient) -> None:

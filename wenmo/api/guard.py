@@ -1,7 +1,7 @@
 """What stands before every route: who may call, by what id a call is known, and which headers an answer bears.
 
-Plain ASGI, so that an answer passes through unread. The log has one line a call, without its texts: method, path,
-status, milliseconds, id.
+Plain ASGI around the whole service, so that an answer passes through unread, and the answer to a crash bears its id,
+too. The log has one line a call, without its texts: method, path, status, milliseconds, id.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wenmo.api import problems
+from wenmo.errors import BusyError
 
 log = logging.getLogger("wenmo.api")
 
 REQUEST_ID = "X-Request-ID"
 _SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # of the caller's choosing, but fit for a log and a header
 _OPEN_PATHS = ("/health", "/health/live", "/health/ready")  # whoever watches the service needs no token
+_RETRY_AFTER_S = 1
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -32,12 +36,25 @@ _HEADERS = {
 
 
 class Guard:
-    """With a `token`, a call must bring it as `Authorization: Bearer <token>`, or is answered with 401."""
+    """With a `token`, a call must bring it as `Authorization: Bearer <token>`, or is answered with 401.
 
-    def __init__(self, app: ASGIApp, *, token: str | None, observe: Callable[[str, int, float], None]) -> None:
+    No more than `calls_at_once` are let in; the others are answered with 503. Without that they would wait unseen for
+    one of the server's threads. Who asks after the service's health needs no token and is never turned away.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        calls_at_once: int,
+        observe: Callable[[str, int, float], None],
+    ) -> None:
         """`observe` is told of each call: the template of its route, the status, and the seconds it took."""
         self._app = app
         self._token = token
+        self._calls_at_once = calls_at_once
+        self._calls = 0
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,28 +76,46 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        refusal = self._refusal(scope)
+        self._calls += refusal is None
         try:
-            if self._may_enter(scope):
-                await self._app(scope, receive, send_with_headers)
-            else:
-                refusal = problems.problem(
-                    Request(scope),
-                    401,
-                    en="This service wants a token. Send Authorization: Bearer <token>.",
-                    zh="此服务需要令牌。请发送 Authorization: Bearer <令牌>。",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-                await refusal(scope, receive, send_with_headers)
+            await (refusal or self._app)(scope, receive, send_with_headers)
         finally:
+            self._calls -= refusal is None
             seconds = time.perf_counter() - start
-            log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, seconds * 1000, call_id)
+            # Quoted: a path may hold line ends, with which a caller could write lines of his own into the log.
+            path = quote(scope["path"])
+            log.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, call_id)
             # What a caller made up is no route: else anyone could fill the memory with names.
             self._observe(getattr(scope.get("route"), "path", "other"), status, seconds)
 
-    def _may_enter(self, scope: Scope) -> bool:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if self._token is None or path in _OPEN_PATHS:
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """The answer to a call that is not let in."""
+        request = Request(scope)
+        if scope["path"].removeprefix(scope.get("root_path", "")) in _OPEN_PATHS:
+            return None
+        if not self._has_token(request):
+            return problems.problem(
+                request,
+                HTTPStatus.UNAUTHORIZED,
+                en="This service needs a token. Send Authorization: Bearer <token>.",
+                zh="此服务需要令牌。请发送 Authorization: Bearer <令牌>。",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if self._calls >= self._calls_at_once:
+            return problems.problem(
+                request,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                en=f"{self._calls} calls are being answered already. Try again in a moment.",
+                zh=f"正在处理的请求已有 {self._calls} 个。请稍后重试。",
+                kind=problems.PROBLEMS[BusyError],
+                headers={"Retry-After": str(_RETRY_AFTER_S)},
+            )
+        return None
+
+    def _has_token(self, request: Request) -> bool:
+        if self._token is None:
             return True
-        scheme, _, token = Headers(scope=scope).get("Authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # In constant time: how many characters of a guess are right must not show in how long the refusal takes.
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token.encode())

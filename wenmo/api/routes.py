@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
 from wenmo.api import problems
 from wenmo.api.guard import Guard
@@ -33,6 +35,9 @@ from wenmo.api.schemas import (
     ZeroShotRequest,
     ZeroShotResponse,
 )
+from wenmo.errors import WenmoError
+
+CALLS_AT_ONCE = 256  # a call waits in a thread: beyond these a queue would only grow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +63,12 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) -> FastAPI:
+def create_api(
+    get_engine: Callable[[], Engine], *, token: str | None = None, calls_at_once: int = CALLS_AT_ONCE
+) -> ASGIApp:
     """The REST service on the engine that `get_engine` returns; it is asked at each call, so it must be cheap.
 
-    Every failure is answered with problem details, see `wenmo.api.problems`; with a `token`, only who brings it is let
+    Every failure is answered with problem details, see `wenmo.api.problems`. `token` and `calls_at_once` say who is let
     in, see `wenmo.api.guard`.
     """
     app = FastAPI(
@@ -73,7 +80,8 @@ def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) ->
     )
     problems.install(app)
     metrics = Metrics(get_engine)
-    app.add_middleware(Guard, token=token, observe=metrics.observe)
+    # Whoever watches the service needs an answer also when every thread is busy with calls.
+    watchers = CapacityLimiter(2)
 
     @app.get("/health")
     @app.get("/health/live")
@@ -82,14 +90,18 @@ def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) ->
         return {"status": "ok"}
 
     @app.get("/health/ready", responses={503: _FAILURES[503]})
-    def ready() -> dict[str, Any]:
+    async def ready(request: Request) -> Response:
         """Whether calls can be answered: 503 when the engine cannot be had. Names the models that are loaded."""
-        return {"status": "ok", "loaded": list(get_engine().loaded_tasks())}
+        try:
+            engine = await to_thread.run_sync(get_engine, limiter=watchers)
+        except WenmoError as error:
+            return problems.problem(request, 503, en=error.text("en"), zh=error.text("zh"))
+        return SafeJSONResponse({"status": "ok", "loaded": list(engine.loaded_tasks())})
 
     @app.get("/metrics", response_class=PlainTextResponse)
-    def prometheus() -> Response:
+    async def prometheus() -> Response:
         """Calls, durations, what waits, cache and memory, for Prometheus."""
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
+        return Response(await to_thread.run_sync(metrics.text, limiter=watchers), media_type=CONTENT_TYPE)
 
     @app.post("/v1/similarity", response_model=SimilarityResponse, responses=_FAILURES)
     def similarity(body: SimilarityRequest) -> Response:
@@ -101,9 +113,12 @@ def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) ->
     def rerank(body: RerankRequest) -> Response:
         """The documents that say what the query says, best first (cross-encoder)."""
         engine = get_engine()
-        scores = [each.similarity for each in engine.similarity([(body.query, text) for text in body.documents])]
-        order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]
-        results: list[dict[str, Any]] = [{"index": index, "relevance_score": scores[index]} for index in order]
+        read = engine.similarity([(body.query, text) for text in body.documents])
+        order = sorted(range(len(read)), key=lambda index: -read[index].similarity)[: body.top_n]
+        results: list[dict[str, Any]] = [
+            {"index": index, "relevance_score": read[index].similarity, "truncated": read[index].truncated}
+            for index in order
+        ]
         if body.return_documents:
             for result in results:
                 result["document"] = {"text": body.documents[result["index"]]}
@@ -161,7 +176,7 @@ def create_api(get_engine: Callable[[], Engine], *, token: str | None = None) ->
         label, confidence = ("Positive", positive) if positive >= 0.5 else ("Negative", 1 - positive)
         return SafeJSONResponse({"label": label, "confidence": confidence, "text": text})
 
-    return app
+    return Guard(app, token=token, calls_at_once=calls_at_once, observe=metrics.observe)
 
 
 def _items(results: Sequence[Result]) -> list[dict[str, Any]]:

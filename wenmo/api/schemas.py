@@ -92,7 +92,7 @@ class ZeroShotRequest(TextsRequest):
         list[str] | str,
         AfterValidator(_check_labels),
         Field(
-            description=f"At most {MAX_LABELS}: a list, or one string with , or ， between the labels.",
+            description=f"At most {MAX_LABELS}, times texts {MAX_HYPOTHESES}: a list, or a string with , or ，.",
             examples=[["物流", "质量", "价格"]],
         ),
     ]
@@ -108,7 +108,8 @@ class ZeroShotRequest(TextsRequest):
 
     @model_validator(mode="after")
     def _check_hypotheses(self) -> ZeroShotRequest:
-        labels = len(self.labels.replace("，", ",").split(",")) if isinstance(self.labels, str) else len(self.labels)
+        given = self.labels.replace("，", ",").split(",") if isinstance(self.labels, str) else self.labels
+        labels = len({label.strip() for label in given} - {""})  # those that are judged
         if labels * len(self.texts) > MAX_HYPOTHESES:
             raise PydanticCustomError(
                 "too_many_hypotheses",
@@ -165,6 +166,7 @@ class EmbedItem(BaseModel):
 class RerankItem(BaseModel):
     index: Annotated[int, Field(description="Place of the document in the request, from 0.")]
     relevance_score: Annotated[float, Field(description="Probability that query and document say the same.")]
+    truncated: Annotated[bool, Field(description="Whether the model did not see all of query and document.")]
     document: Annotated[dict[str, str] | None, Field(description='{"text": ...}, where asked for.')] = None
 
 

@@ -31,7 +31,7 @@ def _compiled(signature: str | None) -> Callable[[Callable[..., Any]], Callable[
     def compile_it(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return numba.njit(signature, cache=True, **options)(function)
-        except RuntimeError:  # no folder to keep it in
+        except (RuntimeError, OSError):  # no folder to keep it in, or no room
             return numba.njit(signature, **options)(function)
 
     return compile_it
@@ -67,7 +67,7 @@ def _quantize_row(values, row):  # type: ignore[no-untyped-def]
     found = np.empty(1, np.int32)
     found[0] = largest
     scale = found.view(np.float32)[0] / _LARGEST
-    scale = scale if scale > _TINY else _TINY
+    scale = _TINY if scale < _TINY else scale  # a NaN stays one, so that it shows in the answer
     steps = _ONE / scale
     for place in range(len(values)):
         row[place] = np.int8(np.int32(np.rint(values[place] * steps)))

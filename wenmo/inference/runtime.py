@@ -147,14 +147,11 @@ class TorchRuntime:
             return
         budget = self._budget.tokens.value
         workers = self._workers
-        if workers is not None:
-            # As many batches for one worker as for the other, also from a list that is short for the budget.
-            total = sum(lengths)
-            turns = -(-total // (workers.count * budget))
-            # With room for one input more: a share that ends within one would leave a small batch over.
-            budget = min(budget, max(-(-total // (workers.count * turns)) + max(lengths), _LEAST_SHARE))
-        batches = list(plan_batches(lengths, max_tokens=lambda: budget))
-        if workers is None or len(batches) < workers.count:  # some cores would stand idle
+        if workers is None:
+            yield from map(compute, plan_batches(lengths, max_tokens=lambda: budget))
+            return
+        batches = _equal_shares(lengths, budget=budget, workers=workers.count)
+        if len(batches) < workers.count:  # some cores would stand idle
             yield from map(compute, batches)
         else:  # the longest inputs first: what is left for the end is small, and the workers end together
             yield from workers.map(compute, reversed(batches))
@@ -191,6 +188,18 @@ class TorchRuntime:
         middle = len(indices) // 2  # outside of the handler, which would keep the failed forward's tensors alive
         parts = (indices[:middle], indices[middle:])
         return [answer for part in parts for answer in self._compute(encodings, forward, part)]
+
+
+def _equal_shares(lengths: Sequence[int], *, budget: int, workers: int) -> list[list[int]]:
+    """Batches of at most `budget` pieces, as many for one worker as for the other, also where they are small."""
+    turns = -(-sum(lengths) // (workers * budget))
+    share = max(-(-sum(lengths) // (workers * turns)), max(lengths), _LEAST_SHARE)
+    # With room for one input more: a share that ends within one would leave a small batch over. But where that leaves
+    # a worker without a batch, without it.
+    batches = list(plan_batches(lengths, max_tokens=lambda: min(share + max(lengths), budget)))
+    if len(batches) < workers:
+        batches = list(plan_batches(lengths, max_tokens=lambda: min(share, budget)))
+    return batches
 
 
 _LEAST_SHARE = 64  # pieces: below it a worker costs more than it saves

@@ -29,7 +29,8 @@ _ENTRY_OVERHEAD = 400  # bytes that the key, the objects and the dictionaries ta
 class CacheStatistics:
     """Inputs that were found and that were not, since the start; what is kept now; and what was saved.
 
-    `saved_s` is an estimate: what the found inputs would have taken at the mean speed of those that were computed.
+    `saved_s` is an estimate: what the found inputs would have taken at the mean speed of those that were computed,
+    waiting for others included.
     """
 
     hits: int

@@ -46,7 +46,8 @@ class _Call:
     pieces: int
     woken: threading.Event = field(default_factory=threading.Event)
     outcome: np.ndarray | Exception | None = None
-    leads: bool = False
+    leads: bool = False  # until the lead is passed on
+    gone: bool = False  # its thread was interrupted
 
 
 class ScheduledRuntime:
@@ -92,10 +93,20 @@ class ScheduledRuntime:
                 self._forwards += 1
             return self._forward(kind)(encodings, on_batch=on_batch)
         call = _Call(kind=kind, encodings=encodings, pieces=pieces)
-        self._enter(call)
-        self._wait(call)
-        if call.leads:
-            self._lead(call)
+        try:
+            self._enter(call)
+            self._wait(call)
+            if call.leads:
+                self._lead(call)
+        except (
+            BaseException
+        ):  # turned away, or interrupted: nobody computes for one who is gone, nor waits for it to lead
+            with self._lock:
+                call.gone = True
+                self._take(call)
+            if call.leads:
+                self._pass_on(call)
+            raise
         outcome = call.outcome
         assert outcome is not None
         if isinstance(outcome, Exception) and not isinstance(outcome, PartialOutputError):
@@ -127,17 +138,12 @@ class ScheduledRuntime:
 
     def _wait(self, call: _Call) -> None:
         """Until the call is answered or leads. Raises BusyError when it has waited for too long."""
-        try:
-            woken = call.woken.wait(self._limits.wait_s)
-        except BaseException:  # interrupted: nothing is computed for one who is gone, and nobody waits for it to lead
-            if not self._withdraw(call) and call.leads:
-                self._pass_on()
-            raise
-        if woken:
+        if call.woken.wait(self._limits.wait_s):
             return
-        if self._withdraw(call):
-            with self._lock:
-                self._turned_away += 1
+        with self._lock:
+            waited_in_vain = self._take(call)
+            self._turned_away += waited_in_vain
+        if waited_in_vain:
             raise BusyError(
                 f"Not answered within {self._limits.wait_s:g} s: too much is being computed. Try again later.",
                 f"{self._limits.wait_s:g} 秒内未能处理：当前计算任务过多。请稍后重试。",
@@ -145,14 +151,13 @@ class ScheduledRuntime:
             )
         call.woken.wait()  # it was taken out of the queue in this very moment: to be answered, or to lead
 
-    def _withdraw(self, call: _Call) -> bool:
-        """Take a call out of the queue; False where it is no longer there."""
-        with self._lock:
-            if call not in self._waiting:
-                return False
-            self._waiting.remove(call)
-            self._waiting_pieces -= call.pieces
-            return True
+    def _take(self, call: _Call) -> bool:
+        """Take a call out of the queue; False where it is not in it. The lock must be held."""
+        if call not in self._waiting:
+            return False
+        self._waiting.remove(call)
+        self._waiting_pieces -= call.pieces
+        return True
 
     def _lead(self, own: _Call) -> None:
         """Compute `own` and what fits beside it, then let the next one lead."""
@@ -162,30 +167,30 @@ class ScheduledRuntime:
                 room = self.batch_tokens().value - own.pieces
                 for call in list(self._waiting):
                     if call.kind == own.kind and call.pieces <= room:
-                        self._waiting.remove(call)
-                        self._waiting_pieces -= call.pieces
+                        together.append(call)  # first: what is in neither would wait for ever
+                        self._take(call)
                         room -= call.pieces
-                        together.append(call)
                 self._joined += len(together) - 1
             self._compute(together)
         finally:
-            unanswered = [call for call in together[1:] if call.outcome is None]
-            if unanswered:  # the leader was interrupted: none of the others' doing
-                with self._lock:
-                    self._waiting.extendleft(reversed(unanswered))
-                    self._waiting_pieces += sum(call.pieces for call in unanswered)
-            self._pass_on()
+            with self._lock:
+                for call in reversed(together[1:]):
+                    if call.outcome is None and not call.gone and call not in self._waiting:
+                        self._waiting.appendleft(call)  # the leader was interrupted: none of the others' doing
+                        self._waiting_pieces += call.pieces
+            self._pass_on(own)
             for call in together:
                 if call.outcome is not None:
                     call.woken.set()
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, leader: _Call) -> None:
         with self._lock:
+            leader.leads = False
             if not self._waiting:
                 self._led = False
                 return
-            call = self._waiting.popleft()
-            self._waiting_pieces -= call.pieces
+            call = self._waiting[0]
+            self._take(call)
             call.leads = True
             call.woken.set()
 
@@ -210,5 +215,10 @@ class ScheduledRuntime:
         for call in together:
             end = start + len(call.encodings)
             own = {index - start: error for index, error in failed.items() if start <= index < end}
-            call.outcome = PartialOutputError(own, output[start:end]) if own else output[start:end]
+            if own and len(own) == len(call.encodings) and len(together) > 1:
+                self._compute(
+                    [call]
+                )  # nothing of it could be computed: alone it gets the error that it would get alone
+            else:
+                call.outcome = PartialOutputError(own, output[start:end]) if own else output[start:end]
             start = end

@@ -2,7 +2,7 @@
 
 Fitted on development rows and on the 2% of each training file that are not trained on, with every source weighted
 alike, so that the largest does not decide alone, and of two classes both: how often a user's texts are positive is not
-known, and on a source of few positives a model looks truer than it is. Written into the checkpoint's
+known, and on a source of few positives a model looks better calibrated than it is. Written into the checkpoint's
 configuration.json, from where the engine reads it. No test file is read.
 """
 
@@ -66,10 +66,15 @@ def _each_alike(groups: np.ndarray) -> np.ndarray:
 
 
 def _balanced(sources: Sequence[str], label: np.ndarray) -> np.ndarray:
-    """Weights (N,) with which every source and within it every label counts alike; 0 where there are few of them."""
+    """Weights (N,) with which every source and within it each label counts alike; 0 where a label is rare in it."""
+    origin = np.asarray(sources)
     groups = np.asarray([f"{name} {value}" for name, value in zip(sources, label.tolist(), strict=True)])
-    _, place, count = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.where(count[place] >= min(_FEWEST, count.max()), _each_alike(groups), 0.0)
+    rarest = {
+        name: min(int(np.sum((origin == name) & (label == value))) for value in np.unique(label))
+        for name in np.unique(origin)
+    }
+    enough = min(_FEWEST, max(rarest.values()))  # in a small file the best that there is
+    return np.where([rarest[name] >= enough for name in sources], _each_alike(groups), 0.0)
 
 
 def _two_classes(engine: Engine, task: Literal["similarity", "sentiment"], data: Path) -> dict[Reading, float]:

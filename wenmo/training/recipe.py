@@ -6,6 +6,7 @@ its state in the work folder, so that a run goes on where it was stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -216,7 +217,7 @@ class Run:
                 max_length=max_length,
                 label_smoothing=label_smoothing,
             )
-            parts, dev = self._parts(task, learner, mix, targets_path=self._work / f"{task}-{number}-targets.npy")
+            parts, dev = self._parts(task, learner, mix, targets_path=self._work / f"{task}-{number}-targets.npz")
             report = finetune.held_out_auc if task == "embedding" else finetune.held_out_accuracy
             train(
                 model,
@@ -250,6 +251,12 @@ class Run:
         store = learner.store
         times: dict[str, float] = mix.get("times", {})
         if task == "embedding":
+            unused = sorted(set(mix) - {"times"})
+            if unused:
+                raise InputError(
+                    f"The stage embedding has no option {', '.join(unused)}. Take it out of the recipe.",
+                    f"embedding 阶段没有选项 {'、'.join(unused)}。请从配方中删去。",
+                )
             pairs, origin = data.embedding_examples(self._data, store)
 
             def draw_pairs(rng: np.random.Generator) -> data.Examples:
@@ -268,7 +275,10 @@ class Run:
         kept = np.setdiff1d(np.arange(len(examples)), data.held_out_rows(len(examples)))
         examples, sources = examples.take(kept), [sources[row] for row in kept]
         if "teaching" in mix:
-            teaching = Teaching(**mix["teaching"])
+            try:
+                teaching = Teaching(**mix["teaching"])
+            except TypeError as error:
+                raise _wrong_option(error) from None
             examples, sources = self._taught(task, learner, examples, sources, kept, teaching, targets_path)
 
         def draw(rng: np.random.Generator) -> data.Examples:
@@ -317,8 +327,16 @@ class Run:
                 first=first, second=np.full(len(more), -1, np.int32), label=np.full(len(more), data.NO_LABEL)
             )
             examples = data.Examples.join([examples, unlabelled])
+            if set(teaching.unlabelled) - set(origin):
+                raise InputError(
+                    f"The running text has no source {', '.join(sorted(set(teaching.unlabelled) - set(origin)))}.",
+                    f"语料中没有来源 {'、'.join(sorted(set(teaching.unlabelled) - set(origin)))}。",
+                )
+        made_of = self._made_of(teaching, examples)
         if targets_path.is_file():
-            return replace(examples, target=np.load(targets_path)), sources
+            with np.load(targets_path) as kept:
+                if str(kept["made_of"]) == made_of:
+                    return replace(examples, target=kept["target"]), sources
         answers = []
         for name in teaching.teachers:
             if name == CHARACTERS:
@@ -332,8 +350,19 @@ class Run:
             decided = answers[-1].argmax(1) == examples.label
             self._log(f"teacher {name}: agrees with {decided[examples.label >= 0].mean():.4f} of the labels")
         target = targets(examples.label, answers, list(teaching.teachers.values()), share=teaching.share)
-        np.save(targets_path, target)
+        partial_path = targets_path.with_suffix(".partial.npz")
+        np.savez(partial_path, target=target, made_of=made_of)
+        partial_path.replace(targets_path)  # a death in between leaves no torn file
         return replace(examples, target=target), sources
+
+    def _made_of(self, teaching: Teaching, examples: data.Examples) -> str:
+        """A digest of all that targets depend on: kept ones are used only where it is the same."""
+        digest = hashlib.sha256(repr(teaching).encode())
+        digest.update(examples.label.tobytes())
+        for name in teaching.teachers:
+            if name != CHARACTERS:
+                digest.update((self._work / f"{name}.pt").read_bytes())
+        return digest.hexdigest()
 
     def _load(self, model: BertForSequenceClassification, name: str, task: TaskName) -> None:
         """The weights that a stage ("pretrain": its last pass) or a pass ("sentiment-1") ended with.
@@ -372,7 +401,11 @@ def _schedule(section: dict[str, Any]) -> Schedule:
     try:
         return Schedule(**section)
     except TypeError as error:
-        raise InputError(
-            f"The recipe has a wrong or missing option: {error}. See wenmo/training/bundled.toml.",
-            f"配方中的选项有误或缺失：{error}。请参照 wenmo/training/bundled.toml。",
-        ) from None
+        raise _wrong_option(error) from None
+
+
+def _wrong_option(error: TypeError) -> InputError:
+    return InputError(
+        f"The recipe has a wrong or missing option: {error}. See wenmo/training/bundled.toml.",
+        f"配方中的选项有误或缺失：{error}。请参照 wenmo/training/bundled.toml。",
+    )

@@ -1,7 +1,8 @@
 """Teachers: their probabilities stand in for part of the labels (Hinton et al., 2015, arXiv 1503.02531).
 
 Two kinds, answered once before a pass begins: networks, which are passes that ended before, and a linear model on
-characters, which errs on other texts than they do. Texts without a label learn from the teachers alone.
+characters, which errs on other texts than they do. The networks also answer what they have learnt from, the linear
+model never. Texts without a label learn from the teachers alone.
 """
 
 from __future__ import annotations

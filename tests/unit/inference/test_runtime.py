@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import GOLDEN
 from wenmo.inference.budget import FixedBudget
-from wenmo.inference.runtime import PartialOutputError, TorchRuntime
+from wenmo.inference.runtime import PartialOutputError, TorchRuntime, _equal_shares
 from wenmo.inference.tokenizer import Encoding
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import load_checkpoint
@@ -163,6 +163,16 @@ def test_workers_get_equal_shares(count: int, shares: list[int]) -> None:
     seen = _spy(runtime)
     runtime.logits(_encodings([10] * count))
     assert sorted(seen) == sorted(shares)
+
+
+@pytest.mark.parametrize("workers", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("length", [7, 30, 128, 500])
+def test_no_worker_goes_without(workers: int, length: int) -> None:
+    for count in range(workers, 20 * workers, 3):
+        batches = _equal_shares([length] * count, budget=1024, workers=workers)
+        assert sorted(index for batch in batches for index in batch) == list(range(count))
+        if count * length >= 64 * workers * 2:  # enough for all of them
+            assert len(batches) >= workers
 
 
 def test_an_input_too_large_for_the_memory_says_so() -> None:

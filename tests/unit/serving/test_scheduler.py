@@ -1,4 +1,4 @@
-"""Joined calls: every caller gets its own answers and errors, nobody waits for nothing, nobody hangs."""
+"""Joined calls: every caller gets its own answers and errors, nobody waits without need, nobody hangs."""
 
 from __future__ import annotations
 
