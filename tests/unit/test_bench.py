@@ -33,15 +33,22 @@ def test_operations_by_hand() -> None:
 
 
 def test_a_peer_is_held_against_ours() -> None:
-    """A contestant that answers something else shows in the report."""
+    """A contestant that answers something else shows in the report; one that cannot answer is left out."""
     texts = bench.invented_reviews(6)
+
+    def pairs_alone(items: bench.Items) -> np.ndarray:
+        raise NotImplementedError("reads pairs")
+
     report = bench.throughput(
         shape="bundled",
         items=texts,
         device="cpu",
         precision="fp32",
         rounds=1,
-        peers={"zeros": lambda folder: lambda items: np.zeros((len(items), 2), dtype=np.float32)},
+        peers={
+            "zeros": lambda folder: lambda items: np.zeros((len(items), 2), dtype=np.float32),
+            "pairs": lambda folder: pairs_alone,
+        },
         export=lambda checkpoint, folder: None,
     )
     ours, zeros = report.figures

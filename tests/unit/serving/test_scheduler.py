@@ -184,6 +184,16 @@ def test_a_full_queue_turns_away_at_once() -> None:
     assert first.result(WAIT_S).tolist() == [[10]]
 
 
+def test_no_part_of_a_long_list_queues(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turned away at its last window, a list would have been computed for nothing."""
+    monkeypatch.setattr("wenmo.engine._WINDOW_ENCODINGS", 8)
+    with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
+        assert len(engine.sentiment([f"第{number}件" for number in range(20)])) == 20
+        assert engine.scheduler_statistics()["sentiment"].calls == 0
+        engine.sentiment(["一件"])
+        assert engine.scheduler_statistics()["sentiment"].calls == 1
+
+
 def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str]) -> None:
     """The real forward, under load: hundreds of calls of different length, each compared with its own answer alone."""
     texts = [f"第{number}件商品{'真的' * (number % 7)}很好" for number in range(300)]
