@@ -75,7 +75,7 @@ class _Loaded:
     info: ModelInfo
     tokenizer: Tokenizer
     runtime: Runtime  # keeps results and joins calls
-    bulk: Runtime  # keeps results: for long lists, of which no part is to queue, let alone to be turned away
+    bulk: Runtime  # for long lists: no part of them queues or is turned away, and they would only flush the cache
     scheduler: ScheduledRuntime
 
     @property
@@ -98,8 +98,9 @@ class Engine:
     bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
     pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
     that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
-    computed again; 0 keeps none. Small calls of many threads are computed together, within `limits`, beyond which they
-    raise BusyError. `make_runtime` replaces what computes the forward.
+    computed again (but for lists of more than 4,096 inputs, which would only flush the others); 0 keeps none. Small
+    calls of many threads are computed together, within `limits`, beyond which they raise BusyError. `make_runtime`
+    replaces what computes the forward.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -347,17 +348,8 @@ class Engine:
         )
         plain = (self._make_runtime or self._torch_runtime)(checkpoint)
         scheduler = ScheduledRuntime(plain, self._limits)
-
-        def kept(runtime: Runtime) -> Runtime:
-            return CachedRuntime(runtime, self._cache, task) if self._cache.max_mib > 0 else runtime
-
-        return _Loaded(
-            info=info,
-            tokenizer=checkpoint.tokenizer,
-            runtime=kept(scheduler),
-            bulk=kept(plain),
-            scheduler=scheduler,
-        )
+        cached = CachedRuntime(scheduler, self._cache, task) if self._cache.max_mib > 0 else scheduler
+        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=cached, bulk=plain, scheduler=scheduler)
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch

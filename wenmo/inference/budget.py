@@ -65,8 +65,8 @@ class FixedBudget:
     def __init__(self, tokens: int = CPU_TOKENS) -> None:
         self.tokens = Resolved(
             value=tokens,
-            reason="a CPU is fastest where its caches hold the batch",
-            reason_zh="批次放得进缓存时 CPU 最快",
+            reason="fixed: 512 to 4,096 were measured to be equally fast on a CPU",
+            reason_zh="固定值：实测 CPU 上 512 至 4,096 快慢无差别",
         )
 
     def after_batch(self, tokens: int) -> None:
