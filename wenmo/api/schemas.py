@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from wenmo.tasks.zero_shot import split_labels
+
 # Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
 # `python -m wenmo run`.
 MAX_BODY_BYTES = 8 * 1024 * 1024  # the whole request, before it is parsed
@@ -41,9 +43,13 @@ def _length_up_to(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _given(labels: list[str] | str) -> list[str]:
+    return split_labels(labels) if isinstance(labels, str) else labels
+
+
 def _check_labels(value: list[str] | str) -> list[str] | str:
     # Only measured here: which labels a text holds, and which are dropped, the engine says.
-    labels = value.replace("，", ",").split(",") if isinstance(value, str) else value
+    labels = _given(value)
     if len(labels) > MAX_LABELS:
         raise PydanticCustomError(
             "too_long",
@@ -108,8 +114,7 @@ class ZeroShotRequest(TextsRequest):
 
     @model_validator(mode="after")
     def _check_hypotheses(self) -> ZeroShotRequest:
-        given = self.labels.replace("，", ",").split(",") if isinstance(self.labels, str) else self.labels
-        labels = len({label.strip() for label in given} - {""})  # those that are judged
+        labels = len({label.strip() for label in _given(self.labels)} - {""})  # those that are judged
         if labels * len(self.texts) > MAX_HYPOTHESES:
             raise PydanticCustomError(
                 "too_many_hypotheses",

@@ -32,6 +32,11 @@ class Labels:
     dropped: tuple[str, ...]
 
 
+def split_labels(labels: str) -> list[str]:
+    """The parts of `labels` between commas, Chinese or not, blank ones included."""
+    return labels.replace("，", ",").split(",")
+
+
 def parse_labels(labels: Sequence[str] | str) -> Labels:
     """Labels as a list, or as one text split at `,` and `，`.
 
@@ -44,11 +49,7 @@ def parse_labels(labels: Sequence[str] | str) -> Labels:
             f"标签应为列表，或用逗号分隔的文本，而不是 {type(labels).__name__}。",
         )
     # In a text a blank part is nothing but a comma too many; in a list somebody passed a blank label.
-    given = (
-        [part for part in labels.replace("，", ",").split(",") if part.strip()]
-        if isinstance(labels, str)
-        else list(labels)
-    )
+    given = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
     names: list[str] = []
     dropped: list[str] = []
     seen: set[str] = set()

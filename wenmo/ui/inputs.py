@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from wenmo.errors import InputError
 from wenmo.jobs.tables import csv_cell
+from wenmo.tasks.zero_shot import split_labels
 
 MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
 MAX_TEXTS = 200  # of one click; files are for more
@@ -38,7 +39,7 @@ def at_most(items: Sequence[str], limit: int) -> list[str]:
 
 def check_labels(labels: str, *, texts: int) -> str:
     """`labels` as typed. Raises InputError when they are more than one click can sort `texts` texts into."""
-    count = sum(bool(label.strip()) for label in labels.replace("，", ",").split(","))
+    count = sum(bool(label.strip()) for label in split_labels(labels))
     if count > MAX_LABELS:
         raise InputError(
             f"{count} labels are too many: this page takes {MAX_LABELS}. Delete some.",

@@ -132,13 +132,13 @@ TEXTS: Mapping[str, Text] = {
     "similarity.sentences": Text("句子", "Sentences"),
     "similarity.draw": Text("绘制矩阵", "Draw the matrix"),
     "similarity.matrix_empty": Text(
-        "写下至少两句话，墨色越浓，意思越近。",
-        "Write two sentences or more: the denser the ink, the closer the meaning.",
+        "写下至少两句话；格子与底色反差越大，意思越近。",
+        "Write two sentences or more: the more a cell stands out, the closer the meaning.",
     ),
     "similarity.matrix_note": Text(
-        "交叉编码器的同义概率：墨越浓越相近。每一对按书写的先后读一次，上下对称。",
-        "The cross-encoder's probability: denser ink, closer meaning. Each pair is read once, in the order written, "
-        "and mirrored.",
+        "交叉编码器的同义概率：与底色反差越大越相近。每一对按书写的先后读一次，上下对称。",
+        "The cross-encoder's probability: the more a cell stands out, the closer the meaning. Each pair is read once, "
+        "in the order written, and mirrored.",
     ),
     "similarity.matrix_alt": Text(
         "{count} 句话两两之间的同义概率", "Probabilities of same meaning among {count} sentences"

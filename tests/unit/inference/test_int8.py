@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
+from tests.unit.inference.test_bert import SHAPE
 from wenmo import DeviceError, Engine
 from wenmo.inference import int8, kernels
 from wenmo.inference.bert import Bert
 from wenmo.inference.int8 import Int8Linear, Rows
 from wenmo.inference.precision import resolve_precision
-from wenmo.models.shape import BertShape
 
 
 def test_rows_by_hand() -> None:
@@ -49,20 +51,10 @@ def test_kernels_compute_what_torch_computes(columns: int) -> None:
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
 def test_a_layer_is_close_to_its_own_in_float32(activation: str) -> None:
-    """With more rows than go through it together, and with [CLS] alone."""
-    shape = BertShape(
-        vocab_size=10,
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=8,
-        type_vocab_size=2,
-        hidden_act=activation,
-        layer_norm_eps=1e-12,
-    )
+    """With more rows than go through it together."""
+    shape = replace(SHAPE, num_hidden_layers=1, hidden_act=activation)
     torch.manual_seed(0)
-    context, hidden = torch.randn(600, 32), torch.randn(600, 32)
+    context, hidden = torch.randn(600, shape.hidden_size), torch.randn(600, shape.hidden_size)
     model = Bert(shape, labels=0).requires_grad_(False)
     (layer,) = model.layers
     exact = layer._after_attention(context, hidden)
