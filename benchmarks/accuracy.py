@@ -58,13 +58,15 @@ def vector_baselines(data: Path, limit: int | None) -> list[dict[str, Any]]:
                 cosines, label = _cosines(engine, data / file, limit)
                 figures.append({**_figure(name, (cosines >= threshold) == label), "threshold": threshold})
             elif task == "zero-shot":
-                table = pq.read_table(data / file).slice(0, limit)
-                truth = [str(label).strip() for label in table["label"].to_pylist()]
-                names = sorted(set(truth))
-                texts, labels = engine.embed(table["text"].to_pylist()), engine.embed(names)
-                unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (texts, labels)]
-                nearest = (unit[0] @ unit[1].T).argmax(axis=1)
-                figures.append(_figure(name, np.asarray([names[index] for index in nearest]) == np.asarray(truth)))
+                nearest = evaluate(engine, task, data / file, limit=limit, method="embedding")
+                figures.append(
+                    {
+                        "set": name,
+                        "n": nearest.n,
+                        "accuracy": nearest.accuracy,
+                        "accuracy_interval": nearest.accuracy_interval,
+                    }
+                )
     return figures
 
 

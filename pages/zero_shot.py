@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from wenmo.types import ZeroShotResult
+from wenmo.tasks.zero_shot import SHORTLIST
+from wenmo.types import ZERO_SHOT_METHODS, ZeroShotResult
 from wenmo.ui import charts, components
 from wenmo.ui.examples import LABELS
 from wenmo.ui.inputs import MAX_CHARACTERS, MAX_LABELS, MAX_TEXTS, at_most, check_labels
@@ -38,7 +39,8 @@ def many(texts: list[str], results: list[ZeroShotResult]) -> None:
     }
     components.table(columns, bars=[confidence])
     names = sorted(results[0].scores)
-    if len(names) <= charts.BARS_SHOWN and len(texts) <= charts.BARS_SHOWN:
+    alike = all(set(result.scores) == set(names) for result in results)  # a shortlist is each text's own
+    if alike and len(names) <= charts.BARS_SHOWN and len(texts) <= charts.BARS_SHOWN:
         values = np.array([[result.scores[name] for name in names] for result in results])
         figure = charts.ink_map(values, rows=texts, columns=names, names=names)
         alt = say("zero_shot.matrix_alt", texts=len(texts), labels=len(names))
@@ -64,13 +66,21 @@ with st.form("zero_shot", border=False):
         help=say("zero_shot.labels_help", limit=MAX_LABELS),
         persist_state="session",
     )
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     st.session_state.setdefault("zero_shot_template", "{}")
     template = left.text_input(
         say("zero_shot.template"),
         key="zero_shot_template",
         max_chars=500,
         help=say("zero_shot.template_help"),
+        persist_state="session",
+    )
+    method = middle.selectbox(
+        say("zero_shot.method"),
+        ZERO_SHOT_METHODS,
+        key="zero_shot_method",
+        format_func=lambda name: say(f"zero_shot.method.{name}"),
+        help=say("zero_shot.method_help", shortlist=SHORTLIST),
         persist_state="session",
     )
     multi_label = right.toggle(
@@ -86,12 +96,13 @@ if not texts or (not labels.strip() and not submitted):
 else:
     results = components.ask(
         "zero_shot",
-        (texts, labels, template, multi_label),
+        (texts, labels, template, multi_label, method),
         lambda engine, progress: engine.zero_shot(
             at_most(texts, MAX_TEXTS),
-            labels=check_labels(labels, texts=len(texts)),
+            labels=check_labels(labels, texts=len(texts), method=method),
             template=template,
             multi_label=multi_label,
+            method=method,
             progress=progress,
         ),
     )
@@ -104,4 +115,6 @@ else:
             st.caption(say("zero_shot.dropped", count=len(results[0].dropped_labels)))
         if len(results[0].scores) == 1:
             st.caption(say("zero_shot.one_label"))
+        if method != "nli":
+            st.caption(say(f"zero_shot.method_note.{method}", shortlist=SHORTLIST))
         components.truncation_note([result.truncated for result in results])

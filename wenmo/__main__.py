@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import Language, WenmoError
+from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=_positive, help="only the first rows")
     evaluate.add_argument("--labels", help="labels for zero-shot, separated by commas (default: those of the file)")
     evaluate.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
+    evaluate.add_argument("--method", choices=ZERO_SHOT_METHODS, default="nli", help="of zero-shot (nli)")
     _model_options(evaluate)
     evaluate.set_defaults(command=_eval)
 
@@ -194,6 +196,7 @@ def _eval(options: argparse.Namespace) -> None:
         limit=options.limit,
         labels=options.labels,
         template=options.template,
+        method=options.method,
         against=against,
         progress=lambda done, of: print(f"\r{done:,} of {of:,}", end="", file=sys.stderr, flush=True),
     )

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -33,6 +34,7 @@ from wenmo.types import (
     SentimentResult,
     SimilarityResult,
     TaskName,
+    ZeroShotMethod,
     ZeroShotResult,
 )
 
@@ -173,25 +175,127 @@ class Engine:
         labels: Sequence[str] | str,
         template: str = zero_shot_task.DEFAULT_TEMPLATE,
         multi_label: bool = False,
+        method: ZeroShotMethod = "nli",
+        shortlist: int = zero_shot_task.SHORTLIST,
         progress: Progress | None = None,
     ) -> list[ZeroShotResult]:
-        """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`."""
+        """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`.
+
+        `method`: nli has the zero-shot model judge every label, a forward each. embedding takes the label whose vector
+        is nearest to the text's: a forward a text, however many labels there are, and weaker; not with `multi_label`.
+        two_stage has the `shortlist` nearest labels judged, and is nli where there are no more than these.
+        """
         parsed = zero_shot_task.parse_labels(labels)
         zero_shot_task.check_template(template)
+        zero_shot_task.check_method(method, multi_label=multi_label, shortlist=shortlist)
+        checked = _texts(texts)
+        if method == "embedding":
+            return self._nearest(checked, parsed, template, progress=progress, decode=zero_shot_task.decode_vectors)
+        if method == "two_stage" and len(parsed.names) > shortlist:
+            return self._two_stages(checked, parsed, template, multi_label, shortlist, progress)
+        questions = [zero_shot_task.Question(text=text, labels=parsed.names) for text in checked]
+        return self._judged(questions, parsed, template, multi_label=multi_label, method=method, progress=progress)
 
-        def encode(model: _Loaded, window: list[str]) -> list[Encoding]:
-            return zero_shot_task.encode(
-                model.tokenizer, window, parsed.names, template=template, max_length=model.max_length
+    def _two_stages(
+        self,
+        texts: list[str],
+        labels: zero_shot_task.Labels,
+        template: str,
+        multi_label: bool,
+        shortlist: int,
+        progress: Progress | None,
+    ) -> list[ZeroShotResult]:
+        """Vectors choose, the zero-shot model judges; what fails in either loses no other text."""
+
+        def choose(near: np.ndarray, encodings: list[Encoding], **_: object) -> list[tuple[str, ...]]:
+            return [tuple(labels.names[index] for index in row) for row in zero_shot_task.nearest(near, shortlist)]
+
+        # The first of the two walks takes a small part of the time: it can be stopped, and moves no bar.
+        started = None if progress is None else lambda done, of: progress(0, of)
+        failed: dict[int, str] = {}
+        chosen: Sequence[tuple[str, ...] | None]
+        try:
+            chosen = self._nearest(texts, labels, template, progress=started, decode=choose)
+        except ForwardError as failure:
+            failed |= failure.failed
+            chosen = failure.results
+        places = [index for index, names in enumerate(chosen) if names is not None]
+        questions = [
+            zero_shot_task.Question(text=text, labels=names)
+            for text, names in zip(texts, chosen, strict=True)
+            if names is not None
+        ]
+        judged: Sequence[ZeroShotResult | None]
+        try:
+            judged = self._judged(
+                questions, labels, template, multi_label=multi_label, method="two_stage", progress=progress
             )
+        except ForwardError as failure:
+            failed |= {places[index]: why for index, why in failure.failed.items()}
+            judged = failure.results
+        results: list[ZeroShotResult | None] = [None] * len(texts)
+        for place, result in zip(places, judged, strict=True):
+            results[place] = result
+        if failed:
+            raise ForwardError(failed, results)
+        return cast("list[ZeroShotResult]", results)
+
+    def _judged(
+        self,
+        questions: list[zero_shot_task.Question],
+        labels: zero_shot_task.Labels,
+        template: str,
+        *,
+        multi_label: bool,
+        method: ZeroShotMethod,
+        progress: Progress | None,
+    ) -> list[ZeroShotResult]:
+        """Each question's labels by the zero-shot model."""
+        if not questions:
+            return []
+
+        def encode(model: _Loaded, window: list[zero_shot_task.Question]) -> list[Encoding]:
+            return zero_shot_task.encode(model.tokenizer, window, template=template, max_length=model.max_length)
+
+        waiting = iter(questions)  # windows are decoded in order
 
         def decode(model: _Loaded, logits: np.ndarray, encodings: list[Encoding]) -> list[ZeroShotResult]:
             return zero_shot_task.decode(
-                logits, encodings, labels=parsed, multi_label=multi_label, temperatures=model.temperatures
+                logits,
+                encodings,
+                questions=list(islice(waiting, len(encodings) // each)),
+                dropped=labels.dropped,
+                multi_label=multi_label,
+                method=method,
+                temperatures=model.temperatures,
             )
 
-        return self._answers(
-            "zero_shot", _texts(texts), encode, decode, encodings_each=len(parsed.names), progress=progress
-        )
+        each = len(questions[0].labels)
+        return self._answers("zero_shot", questions, encode, decode, encodings_each=each, progress=progress)
+
+    def _nearest(
+        self,
+        texts: list[str],
+        labels: zero_shot_task.Labels,
+        template: str,
+        *,
+        progress: Progress | None,
+        decode: Callable[..., Sequence[R]],
+    ) -> list[R]:
+        """What `decode` makes of the cosines (texts, labels) of the texts with the hypotheses."""
+        if not texts:
+            return []
+        try:
+            of_labels = self.embed([template.format(label) for label in labels.names])
+        except ForwardError as failure:  # without a label's vector no text can be answered
+            why = next(iter(failure.failed.values()))
+            raise ForwardError(dict.fromkeys(range(len(texts)), why), [None] * len(texts)) from failure
+
+        def compare(model: _Loaded, vectors: np.ndarray, encodings: list[Encoding]) -> Sequence[R]:
+            near = zero_shot_task.cosines(vectors, of_labels)
+            return decode(near, encodings, labels=labels, temperatures=model.temperatures)
+
+        return self._answers("embedding", texts, _encode_texts, compare, vectors=True, progress=progress)
 
     def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
         """(N, H) float32: the mean of the last layer of the embedding model over a text's pieces. Not normalised.

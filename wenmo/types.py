@@ -12,15 +12,20 @@ TaskName = Literal["similarity", "sentiment", "zero_shot", "embedding"]
 TASKS: tuple[TaskName, ...] = ("similarity", "sentiment", "zero_shot", "embedding")
 
 # What a probability is of, each with a calibration temperature of its own: a single-label answer of a zero-shot model
-# is a softmax over labels, a multi-label one over contradiction and entailment, and `nli` over all three logits.
-Reading = Literal["similarity", "sentiment", "single_label", "multi_label", "nli"]
+# is a softmax over labels, a multi-label one over contradiction and entailment, and `nli` over all three logits;
+# `nearest_label` is a softmax over the cosines of a text's vector with those of the labels.
+Reading = Literal["similarity", "sentiment", "single_label", "multi_label", "nli", "nearest_label"]
 READINGS: Mapping[TaskName, tuple[Reading, ...]] = {
     "similarity": ("similarity",),
     "sentiment": ("sentiment",),
     "zero_shot": ("single_label", "multi_label", "nli"),
-    "embedding": (),  # vectors are no probabilities
+    "embedding": ("nearest_label",),
 }
 UNCALIBRATED: Mapping[Reading, float] = {reading: 1.0 for readings in READINGS.values() for reading in readings}
+
+# How zero-shot judges labels: each by the inference model; by its vector; or by the model, where its vector is near.
+ZeroShotMethod = Literal["nli", "embedding", "two_stage"]
+ZERO_SHOT_METHODS: tuple[ZeroShotMethod, ...] = ("nli", "embedding", "two_stage")
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
@@ -77,8 +82,11 @@ class SentimentResult(Result):
 class ZeroShotResult(Result):
     """`multi_label` tells how the scores were normalised: over the labels (False) or for each label alone (True).
 
-    `dropped_labels` are the labels that were blank or given twice, as they were typed.
+    `dropped_labels` are the labels that were blank or given twice, as they were typed. `method` is how the labels were
+    judged. With two_stage, `scores` and `logits` are of the labels whose vectors are nearest to the text's, in the
+    order in which they were given; with embedding, each label's only logit is its cosine with the text.
     """
 
     multi_label: bool
     dropped_labels: tuple[str, ...]
+    method: ZeroShotMethod = "nli"

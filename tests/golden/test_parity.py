@@ -130,8 +130,7 @@ def test_ids_and_segments_are_modelscopes(folder: str, case: dict[str, Any]) -> 
     if FOLDERS[folder] == "zero_shot":
         encodings = zero_shot.encode(
             tokenizer,
-            inputs,
-            _given_labels(case),
+            [zero_shot.Question(text=text, labels=tuple(_given_labels(case))) for text in inputs],
             template=case["params"].get("hypothesis_template", "{}"),
             max_length=checkpoint.max_length,
         )

@@ -218,6 +218,25 @@ def test_the_sidebar_says_what_is_in_use_and_why(open_page: OpenPage) -> None:
     assert any("MiB" in metric.value for metric in app.sidebar.metric)
 
 
+def test_zero_shot_by_a_shortlist(open_page: OpenPage, golden_engine: Engine) -> None:
+    """Twelve labels, of which ten are judged; texts with different shortlists have no map in common."""
+    labels = "，".join(f"{'长' * number}标签" for number in range(12))
+    texts = ["世界那么大，我想去看看", "股票"]
+    app = open_page("zero_shot")
+    app.text_area(key="zero_shot_texts").input("\n".join(texts))
+    app.text_input(key="zero_shot_labels").input(labels)
+    app.selectbox(key="zero_shot_method").select("two_stage")
+    submit(app)
+    results = golden_engine.zero_shot(texts, labels=labels, method="two_stage")
+    assert [len(result.scores) for result in results] == [10, 10]
+    assert app.dataframe[0].value.iloc[:, 0].tolist() == [result.label for result in results]
+    assert TEXTS["zero_shot.method_note.two_stage"].zh.format(shortlist=10) in shown(app)
+    app.toggle(key="zero_shot_multi_label").set_value(True)
+    app.selectbox(key="zero_shot_method").select("embedding")
+    submit(app)
+    assert TEXTS["zero_shot.method.two_stage"].zh in app.error[0].value
+
+
 def test_a_model_that_is_not_there_is_an_error_not_a_traceback(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import math
 import random
 import shutil
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,9 @@ from hypothesis import strategies as st
 from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import CheckpointError, DeviceError, Engine, ForwardError, InputError, ModelNotFoundError
 from wenmo import engine as engine_module
+from wenmo.inference.runtime import OnBatch, PartialOutputError
+from wenmo.inference.tokenizer import Encoding
+from wenmo.models.checkpoint import Checkpoint
 
 ODD_TEXTS = [
     "",
@@ -75,6 +79,84 @@ def test_zero_shot_multi_label_by_hand(fake_engine: Engine) -> None:
     (alone,) = fake_engine.zero_shot(["天"], labels=["体"])
     assert alone.multi_label
     assert alone.score == pytest.approx(1 / (1 + math.exp(-5)))
+
+
+def test_zero_shot_by_vectors_by_hand(fake_engine: Engine) -> None:
+    """Vectors are (pieces, 1): 天气好 (5, 1) has the direction of the hypothesis of as many pieces."""
+    labels = ["体", "体育馆", "体育馆前的广场"]
+    (result,) = fake_engine.zero_shot(["天气好"], labels=labels, method="embedding")
+    cosines = [(5 * pieces + 1) / math.sqrt(26 * (pieces**2 + 1)) for pieces in (3, 5, 9)]
+    assert [row[0] for row in result.logits] == pytest.approx(cosines, abs=1e-6)
+    exponents = [math.exp(20 * cosine) for cosine in cosines]
+    assert [result.scores[label] for label in labels] == pytest.approx(
+        [value / sum(exponents) for value in exponents], abs=1e-5
+    )
+    assert (result.label, result.method, result.multi_label) == ("体育馆", "embedding", False)
+
+
+def test_two_stages_judge_the_nearest_labels_alone(golden_models: dict[str, str]) -> None:
+    """Of the lengths 1 to 6 those of 3 and 4 characters are nearest to a text of 3; the model prefers the longer."""
+    runtimes: list[LengthRuntime] = []
+
+    def runtime(checkpoint: Checkpoint) -> LengthRuntime:
+        runtimes.append(LengthRuntime(checkpoint))
+        return runtimes[-1]
+
+    engine = Engine(device="cpu", models=golden_models, make_runtime=runtime, cache_mib=0)
+    labels = ["体" * length for length in (6, 5, 4, 3, 2, 1)]
+    first, second = engine.zero_shot(["天气好", "天"], labels=labels, method="two_stage", shortlist=2)
+    assert (first.label, set(first.scores), first.method) == ("体体体体", {"体体体", "体体体体"}, "two_stage")
+    assert set(second.scores) == {"体", "体体"}
+    assert sum(runtime.inputs for runtime in runtimes) == 2 * 2  # logits: two labels for each of two texts
+
+
+def test_two_stages_are_one_where_labels_are_few(golden_engine: Engine) -> None:
+    texts, labels = ["今天天气好", "股票又跌了"], ["天气", "财经", "体育"]
+    both = golden_engine.zero_shot(texts, labels=labels, method="two_stage", shortlist=3, multi_label=True)
+    one = golden_engine.zero_shot(texts, labels=labels, multi_label=True)
+    assert [result.logits for result in both] == [result.logits for result in one]
+    assert [result.scores for result in both] == [result.scores for result in one]
+
+
+def test_two_stages_lose_no_text_when_the_first_fails(golden_models: dict[str, str]) -> None:
+    """What has no vector has no result; the others have theirs, at their places."""
+
+    class NoVector(LengthRuntime):
+        def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+            output = super().vectors(encodings, on_batch=on_batch)
+            failed: dict[int, Exception] = {
+                index: MemoryError("nine") for index, encoding in enumerate(encodings) if len(encoding) == 9
+            }
+            if failed:
+                raise PartialOutputError(failed, output)
+            return output
+
+    engine = Engine(device="cpu", models=golden_models, make_runtime=NoVector)
+    with pytest.raises(ForwardError) as failure:
+        engine.zero_shot(["天气", "七个字长的文本", "好"], labels="体，体育，体育馆", method="two_stage", shortlist=2)
+    assert failure.value.failed == {1: "nine"}
+    assert failure.value.results[1] is None
+    alone = [
+        engine.zero_shot([text], labels="体，体育，体育馆", method="two_stage", shortlist=2)[0]
+        for text in ("天气", "好")
+    ]
+    assert [failure.value.results[0], failure.value.results[2]] == alone
+
+
+def test_zero_shot_methods_refused(golden_engine: Engine) -> None:
+    for options in ({"method": "guess"}, {"method": "embedding", "multi_label": True}, {"shortlist": 0}):
+        with pytest.raises(InputError):
+            golden_engine.zero_shot(["天气"], labels=["体育"], **options)  # type: ignore[arg-type]
+
+
+def test_asking_labels_again_by_vectors_computes_the_text_alone(golden_engine: Engine) -> None:
+    """The label vectors of an earlier call are kept: the cost of a text does not grow with the labels."""
+    labels = [f"标签{number}" for number in range(30)]
+    golden_engine.zero_shot(["天气好"], labels=labels, method="embedding")
+    before = golden_engine.cache_statistics()
+    golden_engine.zero_shot(["股票又跌了"], labels=labels, method="embedding")
+    after = golden_engine.cache_statistics()
+    assert (after.hits - before.hits, after.misses - before.misses) == (30, 1)
 
 
 def test_cosine_by_hand(fake_engine: Engine) -> None:

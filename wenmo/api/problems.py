@@ -103,6 +103,8 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {
     "too_short": ("Should have at least {min_length} items", "至少需要 {min_length} 项"),
     "int_type": ("Should be a whole number", "应为整数"),
     "greater_than_equal": ("Should be at least {ge}", "至少为 {ge}"),
+    "less_than_equal": ("Should be at most {le}", "至多为 {le}"),
+    "literal_error": ("Should be one of {expected}", "可选：{expected}"),
     "too_many_hypotheses": (
         "Should have at most {max_length} texts times labels, not {actual_length}",
         "文本数乘以标签数至多为 {max_length}，现在是 {actual_length}",

@@ -134,7 +134,14 @@ def create_api(
     def zero_shot(body: ZeroShotRequest) -> Response:
         """Which of the given labels fits each text, without training."""
         engine = get_engine()
-        results = engine.zero_shot(body.texts, labels=body.labels, template=body.template, multi_label=body.multi_label)
+        results = engine.zero_shot(
+            body.texts,
+            labels=body.labels,
+            template=body.template,
+            multi_label=body.multi_label,
+            method=body.method,
+            shortlist=body.shortlist,
+        )
         return _answer(engine, "zero_shot", _items(results))
 
     @app.post("/v1/embed", response_model=EmbedResponse, responses=_FAILURES)

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from wenmo.tasks.zero_shot import split_labels
+from wenmo.tasks.zero_shot import SHORTLIST, split_labels
+from wenmo.types import ZeroShotMethod
 
 # Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
 # `python -m wenmo run`.
@@ -98,7 +99,8 @@ class ZeroShotRequest(TextsRequest):
         list[str] | str,
         AfterValidator(_check_labels),
         Field(
-            description=f"At most {MAX_LABELS}, times texts {MAX_HYPOTHESES}: a list, or a string with , or ，.",
+            description=f"At most {MAX_LABELS}, those judged times texts at most {MAX_HYPOTHESES}: a list, or a string "
+            "with , or ，.",
             examples=[["物流", "质量", "价格"]],
         ),
     ]
@@ -112,9 +114,23 @@ class ZeroShotRequest(TextsRequest):
         Field(description="Score each label alone (true), or all against each other (false).", examples=[False]),
     ] = False
 
+    method: Annotated[
+        ZeroShotMethod,
+        Field(
+            description="nli judges each label; embedding takes the one whose vector is nearest (cheaper, weaker); "
+            "two_stage judges the shortlist nearest ones.",
+            examples=["nli"],
+        ),
+    ] = "nli"
+    shortlist: Annotated[
+        StrictInt, Field(ge=1, le=MAX_LABELS, description="Labels that two_stage judges.", examples=[SHORTLIST])
+    ] = SHORTLIST
+
     @model_validator(mode="after")
     def _check_hypotheses(self) -> ZeroShotRequest:
-        labels = len({label.strip() for label in _given(self.labels)} - {""})  # those that are judged
+        labels = len({label.strip() for label in _given(self.labels)} - {""})
+        judged = {"nli": labels, "embedding": 1, "two_stage": min(labels, self.shortlist)}
+        labels = judged[self.method]
         if labels * len(self.texts) > MAX_HYPOTHESES:
             raise PydanticCustomError(
                 "too_many_hypotheses",
@@ -162,6 +178,7 @@ class SentimentItem(_Result):
 class ZeroShotItem(_Result):
     multi_label: bool
     dropped_labels: Annotated[list[str], Field(description="Labels that were blank or given twice, as typed.")]
+    method: ZeroShotMethod
 
 
 class EmbedItem(BaseModel):

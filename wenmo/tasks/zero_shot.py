@@ -5,6 +5,10 @@ Each (text, hypothesis) pair has logits of its own; only the softmax at the end 
 - one label may be true (the default): softmax of the entailment logits over the labels;
 - several may be (`multi_label`), or there is one label only: for each label alone, softmax over contradiction and
   entailment. These scores do not add up to 1.
+
+That is one forward a label. A cheaper and weaker reading compares the vector of the text with those of the hypotheses:
+one forward a text however many labels there are (`decode_vectors`). It also serves to choose the few labels that are
+then judged as above (`nearest`), where there are many.
 """
 
 from __future__ import annotations
@@ -18,9 +22,11 @@ import numpy as np
 from wenmo.errors import InputError
 from wenmo.inference.tokenizer import Encoding, Tokenizer
 from wenmo.tasks.scores import best_first, softmax
-from wenmo.types import UNCALIBRATED, Reading, ZeroShotResult
+from wenmo.types import UNCALIBRATED, ZERO_SHOT_METHODS, Reading, ZeroShotMethod, ZeroShotResult
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline
+SHORTLIST = 10  # labels that two_stage has judged; see benchmarks/zero_shot_methods.py
+LOGIT_SCALE = 20.0  # a cosine times this is a logit: what the bundled embedding model was trained with
 DEFAULT_TEMPLATE = "{}"
 
 
@@ -96,15 +102,45 @@ def check_template(template: str) -> str:
     return template
 
 
-def encode(
-    tokenizer: Tokenizer, texts: Sequence[str], labels: Sequence[str], *, template: str, max_length: int
-) -> list[Encoding]:
-    """len(texts) * len(labels) encodings, all labels of the first text first."""
-    hypotheses = tokenizer.pieces([template.format(label) for label in labels], limit=max_length)
+def check_method(method: str, *, multi_label: bool, shortlist: int) -> None:
+    """Raises InputError for a method that there is not, or that cannot be combined with the others."""
+    if method not in ZERO_SHOT_METHODS:
+        raise InputError(
+            f"There is no method {method!r}. Choose from {', '.join(ZERO_SHOT_METHODS)}.",
+            f"没有名为 {method!r} 的方法。可选：{'、'.join(ZERO_SHOT_METHODS)}。",
+        )
+    if method == "embedding" and multi_label:
+        raise InputError(
+            "Vectors say which label is nearest, not whether each of several fits. Use the method nli or two_stage "
+            "for several labels a text.",
+            "向量只能说明哪个标签最近，不能逐一判断多个标签是否成立。"
+            "多标签请用 nli（逐一判断）或 two_stage（先筛选，再判断）。",
+        )
+    if shortlist < 1:
+        raise InputError(
+            f"The shortlist needs at least 1 label, not {shortlist}.",
+            f"两步法至少要保留 1 个标签，而不是 {shortlist} 个。",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A text and the labels that it is asked about."""
+
+    text: str
+    labels: tuple[str, ...]
+
+
+def encode(tokenizer: Tokenizer, questions: Sequence[Question], *, template: str, max_length: int) -> list[Encoding]:
+    """One encoding for each label of each question, all labels of the first text first."""
+    labels = list(dict.fromkeys(label for question in questions for label in question.labels))
+    pieces = tokenizer.pieces([template.format(label) for label in labels], limit=max_length)
+    hypotheses = dict(zip(labels, pieces, strict=True))
+    texts = tokenizer.pieces([question.text for question in questions], limit=max_length)
     return [
-        tokenizer.encode_pair(text, hypothesis, max_length=max_length)
-        for text in tokenizer.pieces(texts, limit=max_length)
-        for hypothesis in hypotheses
+        tokenizer.encode_pair(text, hypotheses[label], max_length=max_length)
+        for text, question in zip(texts, questions, strict=True)
+        for label in question.labels
     ]
 
 
@@ -112,12 +148,14 @@ def decode(
     logits: np.ndarray,
     encodings: Sequence[Encoding],
     *,
-    labels: Labels,
+    questions: Sequence[Question],
+    dropped: tuple[str, ...],
     multi_label: bool,
+    method: ZeroShotMethod,
     temperatures: Mapping[Reading, float] = UNCALIBRATED,
 ) -> list[ZeroShotResult]:
-    """Results of `logits` (texts * labels, 3), in the order of the texts."""
-    count = len(labels.names)
+    """Results of `logits` (texts * labels, 3), in the order of the texts, which have equally many labels each."""
+    count = len(questions[0].labels)
     each_alone = multi_label or count == 1
     per_text = logits.reshape(-1, count, 3)
     if each_alone:
@@ -127,7 +165,7 @@ def decode(
         probabilities = softmax(per_text[:, :, ENTAILMENT], temperature=temperatures["single_label"])
     results = []
     for index, row in enumerate(probabilities):
-        scores = best_first(labels.names, row)
+        scores = best_first(questions[index].labels, row)
         label, score = next(iter(scores.items()))
         results.append(
             ZeroShotResult(
@@ -137,7 +175,53 @@ def decode(
                 truncated=any(encoding.truncated for encoding in encodings[index * count : (index + 1) * count]),
                 logits=tuple(tuple(values) for values in per_text[index].tolist()),
                 multi_label=each_alone,
+                dropped_labels=dropped,
+                method=method,
+            )
+        )
+    return results
+
+
+def cosines(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(texts, labels) cosines of `vectors` (texts, H) with `labels` (labels, H)."""
+    unit, unit_labels = (
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (vectors, labels)
+    )
+    return np.clip(unit @ unit_labels.T, -1.0, 1.0)
+
+
+def nearest(near: np.ndarray, count: int) -> np.ndarray:
+    """For each row of `near` (texts, labels) the indices of its `count` largest, in ascending order."""
+    order = np.argsort(-near, axis=1, kind="stable")
+    return np.sort(order[:, :count], axis=1)
+
+
+def decode_vectors(
+    near: np.ndarray,
+    encodings: Sequence[Encoding],
+    *,
+    labels: Labels,
+    temperatures: Mapping[Reading, float] = UNCALIBRATED,
+) -> list[ZeroShotResult]:
+    """Results of `near` (texts, labels), the cosines of each text with the labels: softmax of LOGIT_SCALE times these.
+
+    `encodings` are the texts'.
+    """
+    probabilities = softmax(LOGIT_SCALE * near, temperature=temperatures["nearest_label"])
+    results = []
+    for row, values, encoding in zip(probabilities, near.tolist(), encodings, strict=True):
+        scores = best_first(labels.names, row)
+        label, score = next(iter(scores.items()))
+        results.append(
+            ZeroShotResult(
+                label=label,
+                score=score,
+                scores=scores,
+                truncated=encoding.truncated,
+                logits=tuple((value,) for value in values),
+                multi_label=False,
                 dropped_labels=labels.dropped,
+                method="embedding",
             )
         )
     return results

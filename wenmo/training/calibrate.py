@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from wenmo.engine import Engine
 from wenmo.models.checkpoint import NLI_LABELS
-from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT, LOGIT_SCALE, cosines
 from wenmo.training.data import held_out_rows
 from wenmo.types import Reading, TaskName
 
@@ -28,10 +28,13 @@ _FEWEST = 50  # rows of a source with one label: fewer say little and would weig
 
 def calibrate(folder: Path, task: TaskName, data: Path) -> dict[Reading, float]:
     """Fit the temperatures of the checkpoint in `folder` on the data pack `data` and store them in it."""
-    if task == "embedding":
-        return {}  # vectors are no probabilities
     with Engine(precision="fp32", models={task: folder}, calibrated=False, cache_mib=0) as engine:
-        temperatures = _zero_shot(engine, data) if task == "zero_shot" else _two_classes(engine, task, data)
+        if task == "zero_shot":
+            temperatures = _zero_shot(engine, data)
+        elif task == "embedding":
+            temperatures = _embedding(engine, data)
+        else:
+            temperatures = _two_classes(engine, task, data)
     path = folder / "configuration.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))
     configuration["calibration"] = temperatures
@@ -115,6 +118,17 @@ def _zero_shot(engine: Engine, data: Path) -> dict[Reading, float]:
         "multi_label": fit_temperature(logits[:, [CONTRADICTION, ENTAILMENT]], is_true, weight),
         "nli": nli,
     }
+
+
+def _embedding(engine: Engine, data: Path) -> dict[Reading, float]:
+    texts, candidates, true, task = _topic_questions(data)
+    names = sorted({name for names in candidates for name in names})
+    place = {name: index for index, name in enumerate(names)}
+    near = cosines(engine.embed(texts), engine.embed(names)).astype(np.float64)
+    logits = np.full((len(texts), max(map(len, candidates))), _BARRED)
+    for row, asked in enumerate(candidates):
+        logits[row, : len(asked)] = LOGIT_SCALE * near[row, [place[name] for name in asked]]
+    return {"nearest_label": fit_temperature(logits, true, _each_alike(task))}
 
 
 def _topic_questions(data: Path) -> tuple[list[str], list[list[str]], np.ndarray, np.ndarray]:

@@ -226,9 +226,12 @@ class TopicGroups:
         *,
         draw: Mapping[str, int],
         templates: Sequence[str],
-        group: int,
+        group: int = 1,
     ) -> None:
-        """`draw`: texts an epoch by task; `group`: hypotheses a text, fewer where the label set is smaller."""
+        """`draw`: texts an epoch by task; `group`: hypotheses a text, fewer where the label set is smaller.
+
+        `draw_alone` has no groups.
+        """
         self._sets = {task: sets[task] for task in sorted(draw)}
         self._draw = draw
         self._group = group
@@ -243,8 +246,7 @@ class TopicGroups:
     def draw(self, rng: np.random.Generator) -> Iterator[tuple[Examples, int]]:
         """For each task its examples, group after group with the true one first, and the size of its groups."""
         for task, label_set in self._sets.items():
-            wanted, there = self._draw[task], len(label_set.texts)
-            rows = np.concatenate([rng.permutation(there) for _ in range(-(-wanted // there))])[:wanted]
+            rows = self._rows(task, rng)
             names = len(label_set.names)
             count = min(self._group, names)
             first = np.repeat(label_set.texts[rows], count)
@@ -265,6 +267,20 @@ class TopicGroups:
                 Examples(first=first, second=second.reshape(-1), label=np.zeros(len(first), np.int64)),
                 count,
             )
+
+    def draw_alone(self, rng: np.random.Generator) -> Iterator[tuple[Examples, Sequence[np.ndarray]]]:
+        """For each task its texts, labelled with their names' indices, and each name's (wordings, templates)."""
+        for task, label_set in self._sets.items():
+            rows = self._rows(task, rng)
+            texts = Examples(
+                first=label_set.texts[rows], second=np.full(len(rows), -1, np.int32), label=label_set.label[rows]
+            )
+            yield texts, self._hypotheses[task]
+
+    def _rows(self, task: str, rng: np.random.Generator) -> np.ndarray:
+        """An epoch's texts of a task, each as often as the others, give or take one."""
+        wanted, there = self._draw[task], len(self._sets[task].texts)
+        return np.concatenate([rng.permutation(there) for _ in range(-(-wanted // there))])[:wanted]
 
 
 # Widths are multiples of 8 pieces: every new shape of a matrix product costs the CPU library a kernel compilation, and

@@ -16,7 +16,7 @@ from wenmo.engine import Engine, Progress
 from wenmo.errors import InputError
 from wenmo.models.checkpoint import NLI_LABELS
 from wenmo.tasks.scores import softmax
-from wenmo.types import TaskName
+from wenmo.types import TaskName, ZeroShotMethod
 
 EvalTask = Literal["similarity", "sentiment", "nli", "zero-shot"]
 ENGINE_TASK: dict[EvalTask, TaskName] = {
@@ -81,6 +81,7 @@ def evaluate(
     limit: int | None = None,
     labels: Sequence[str] | str | None = None,
     template: str = "{}",
+    method: ZeroShotMethod = "nli",
     against: Engine | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -103,12 +104,14 @@ def evaluate(
     label_names = [str(name) for name in names]
     true = np.asarray([index_of[label] for label in truth])
     rounds = len(inputs) * (1 if against is None else 2)
-    probabilities, seconds = _answers(engine, task, inputs, label_names, template, progress, 0, rounds)
+    probabilities, seconds = _answers(engine, task, inputs, label_names, template, method, progress, 0, rounds)
     predicted = probabilities.argmax(axis=1)
     correct, confidence = predicted == true, probabilities.max(axis=1)
     comparison = None
     if against is not None:
-        reference, reference_s = _answers(against, task, inputs, label_names, template, progress, len(inputs), rounds)
+        reference, reference_s = _answers(
+            against, task, inputs, label_names, template, method, progress, len(inputs), rounds
+        )
         reference_correct = reference.argmax(axis=1) == true
         lost = (reference_correct.astype(float) - correct) * 100
         comparison = Comparison(
@@ -145,12 +148,13 @@ def _answers(
     inputs: list[Any],
     names: Sequence[str],
     template: str,
+    method: ZeroShotMethod,
     progress: Progress | None,
     done: int,
     of: int,
 ) -> tuple[np.ndarray, float]:
     """Probabilities (N, labels) and the seconds they took; reports progress from `done` on, `of` rows in all."""
-    answer = _answerer(engine, task, names, template)
+    answer = _answerer(engine, task, names, template, method)
     answer(inputs[:1], None)  # loads the model: not counted
     start = time.perf_counter()
     probabilities = answer(inputs, None if progress is None else lambda answered, _: progress(done + answered, of))
@@ -242,7 +246,7 @@ def _names(task: EvalTask, truth: Sequence[Any], labels: Sequence[str] | str | N
 
 
 def _answerer(
-    engine: Engine, task: EvalTask, names: Sequence[str], template: str
+    engine: Engine, task: EvalTask, names: Sequence[str], template: str, method: ZeroShotMethod
 ) -> Callable[[list[Any], Progress | None], np.ndarray]:
     """A function from inputs to probabilities (N, labels), in the order of `names`."""
     if task == "similarity":
@@ -254,8 +258,8 @@ def _answerer(
         return lambda inputs, tell: softmax(engine.nli(inputs, progress=tell), temperature=temperature)
     return lambda inputs, tell: np.asarray(
         [
-            [each.scores[name] for name in names]
-            for each in engine.zero_shot(inputs, labels=names, template=template, progress=tell)
+            [each.scores.get(name, 0.0) for name in names]  # two_stage judges the nearest labels alone
+            for each in engine.zero_shot(inputs, labels=names, template=template, method=method, progress=tell)
         ]
     )
 

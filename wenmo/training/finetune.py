@@ -4,8 +4,9 @@
 - `TopicBatches`: a text beside several hypotheses made of topic names, of which one is true; the softmax over the
   entailment logits, which is how a zero-shot answer is read off, and entailment against contradiction for each.
 - `ContrastiveBatches`: sentences alone, mean-pooled; pairs of the same meaning end up near, others far.
+- `ContrastiveTopicBatches`: texts and topic names alone, mean-pooled; a text ends up nearest to its own topic's name.
 
-The first two are for classifiers, the third for the embedding model. The steps of all parts of a task are shuffled
+The first two are for classifiers, the others for the embedding model. The steps of all parts of a task are shuffled
 together in every epoch. Where there are teachers (see teach.py), examples with a label learn from their targets.
 """
 
@@ -21,8 +22,9 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
-from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT, LOGIT_SCALE
 from wenmo.training.data import (
+    NO_LABEL,
     Batch,
     Examples,
     PieceStore,
@@ -166,6 +168,41 @@ class ContrastiveBatches:
         return [make(rows) for rows in plan_epoch(longest, tokens=tokens // 2, rng=rng) if len(rows) > 1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveTopicBatches:
+    """Topic texts and all names of their label set, each encoded alone: softmax over the cosines with the names."""
+
+    groups: TopicGroups
+
+    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
+        def make(texts: Examples, hypotheses: Sequence[np.ndarray]) -> Callable[[Schedule, int], Step]:
+            def step(schedule: Schedule, number: int) -> Step:
+                own = step_rng(schedule, number)
+                template = int(own.integers(hypotheses[0].shape[1]))
+                other = own.random() >= 0.5  # half of the time the names themselves, else any wording of each
+                names = [worded[int(own.integers(len(worded))) if other else 0, template] for worded in hypotheses]
+                batch = learner.batch(Examples.join([texts, _names_alone(np.asarray(names, np.int32))]))
+
+                def loss() -> torch.Tensor:
+                    vectors = F.normalize(mean_pooled(learner.model, batch), dim=-1)
+                    cosines = vectors[: len(texts)] @ vectors[len(texts) :].T  # (B, names)
+                    return F.cross_entropy(cosines * LOGIT_SCALE, batch.label[: len(texts)])
+
+                return Step(loss=loss, tokens=batch.pieces())
+
+            return step
+
+        return [
+            make(texts.take(rows), hypotheses)
+            for texts, hypotheses in self.groups.draw_alone(rng)
+            for rows in plan_epoch(learner.lengths(texts), tokens=tokens, rng=rng)
+        ]
+
+
+def _names_alone(names: np.ndarray) -> Examples:
+    return Examples(first=names, second=np.full(len(names), -1, np.int32), label=np.full(len(names), NO_LABEL))
+
+
 def _sharing_a_text(pairs: Examples, store: PieceStore) -> np.ndarray:
     """(B, B) bool: which pairs have their first, or their second text in common. Equal texts have several indices."""
     shared = np.zeros((len(pairs), len(pairs)), dtype=bool)
@@ -186,7 +223,12 @@ def mean_pooled(model: BertForSequenceClassification, batch: Batch) -> torch.Ten
 
 
 def contrastive_loss(
-    first: torch.Tensor, second: torch.Tensor, label: torch.Tensor, same_text: torch.Tensor, *, scale: float = 20.0
+    first: torch.Tensor,
+    second: torch.Tensor,
+    label: torch.Tensor,
+    same_text: torch.Tensor,
+    *,
+    scale: float = LOGIT_SCALE,
 ) -> torch.Tensor:
     """Two losses on the cosines of all first (B, H) with all second (B, H) sentences.
 

@@ -251,7 +251,7 @@ class Run:
         store = learner.store
         times: dict[str, float] = mix.get("times", {})
         if task == "embedding":
-            unused = sorted(set(mix) - {"times"})
+            unused = sorted(set(mix) - {"times", "topics"})
             if unused:
                 raise InputError(
                     f"The stage embedding has no option {', '.join(unused)}. Take it out of the recipe.",
@@ -263,7 +263,10 @@ class Run:
                 return pairs.take(data.drawn_rows(np.arange(len(pairs)), origin, times, rng))
 
             dev = data.similarity_examples(self._data / "similarity" / "dev.parquet", store)
-            return [finetune.ContrastiveBatches(draw=draw_pairs)], dev
+            contrastive: list[finetune.Part] = [finetune.ContrastiveBatches(draw=draw_pairs)]
+            if "topics" in mix:
+                contrastive.append(finetune.ContrastiveTopicBatches(groups=self._topic_groups(mix["topics"], store)))
+            return contrastive, dev
         folder = self._data / ("nli" if task == "zero_shot" else task)
         read = {
             "similarity": data.similarity_examples,
@@ -286,13 +289,15 @@ class Run:
 
         parts: list[finetune.Part] = [finetune.LabelledBatches(draw=draw, symmetric=task == "similarity")]
         if "topics" in mix:
-            topics = mix["topics"]
-            sets, _ = data.label_sets(self._data, store, wordings=topics["wordings"], moods=topics["moods"])
-            groups = data.TopicGroups(
-                sets, store, draw=topics["draw"], templates=topics["templates"], group=int(topics["group"])
-            )
-            parts.append(finetune.TopicBatches(groups=groups))
+            parts.append(finetune.TopicBatches(groups=self._topic_groups(mix["topics"], store)))
         return parts, dev
+
+    def _topic_groups(self, topics: Mapping[str, Any], store: data.PieceStore) -> data.TopicGroups:
+        """Of the section `topics` of a stage or pass. That of zero_shot has `wordings` and `moods`, for all."""
+        common = self._recipe.zero_shot["topics"]
+        sets, _ = data.label_sets(self._data, store, wordings=common["wordings"], moods=common["moods"])
+        given = {name: topics[name] for name in ("draw", "templates", "group") if name in topics}
+        return data.TopicGroups(sets, store, **given)
 
     def _taught(
         self,

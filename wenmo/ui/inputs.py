@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from wenmo.errors import InputError
 from wenmo.jobs.tables import csv_cell
-from wenmo.tasks.zero_shot import split_labels
+from wenmo.tasks.zero_shot import SHORTLIST, split_labels
+from wenmo.types import ZeroShotMethod
 
 MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
 MAX_TEXTS = 200  # of one click; files are for more
@@ -37,20 +38,21 @@ def at_most(items: Sequence[str], limit: int) -> list[str]:
     return list(items)
 
 
-def check_labels(labels: str, *, texts: int) -> str:
-    """`labels` as typed. Raises InputError when they are more than one click can sort `texts` texts into."""
+def check_labels(labels: str, *, texts: int, method: ZeroShotMethod = "nli") -> str:
+    """`labels` as typed. Raises InputError when they are more than `texts` texts can be sorted into in one click."""
     count = sum(bool(label.strip()) for label in split_labels(labels))
     if count > MAX_LABELS:
         raise InputError(
             f"{count} labels are too many: this page takes {MAX_LABELS}. Delete some.",
             f"最多 {MAX_LABELS} 个标签，现在有 {count} 个。请删去一些。",
         )
-    if count * texts > MAX_HYPOTHESES:
+    judged = {"nli": count, "embedding": 1, "two_stage": min(count, SHORTLIST)}[method]
+    if judged * texts > MAX_HYPOTHESES:
         raise InputError(
-            f"{texts} texts with {count} labels make {count * texts} questions to the model; this page takes "
-            f"{MAX_HYPOTHESES} at once. Use fewer texts or fewer labels.",
-            f"{texts} 条文本配 {count} 个标签，共 {count * texts} 次判断；此页一次最多 {MAX_HYPOTHESES} 次。"
-            "请减少文本或标签。",
+            f"{texts} texts with {judged} labels make {judged * texts} questions to the model; this page takes "
+            f"{MAX_HYPOTHESES} at once. Use fewer texts or labels, or the method with a shortlist.",
+            f"{texts} 条文本配 {judged} 个标签，共 {judged * texts} 次判断；此页一次最多 {MAX_HYPOTHESES} 次。"
+            "请减少文本或标签，或改用两步法。",
         )
     return labels
 

@@ -187,6 +187,26 @@ TEXTS: Mapping[str, Text] = {
         "打开后每个标签单独判断，概率之和不必为 1。",
         "Each label is judged alone; the probabilities need not add up to 1.",
     ),
+    "zero_shot.method": Text("判断方法", "Method"),
+    "zero_shot.method.nli": Text("逐一判断", "Judge each label"),
+    "zero_shot.method.two_stage": Text("先筛选，再判断", "Shortlist, then judge"),
+    "zero_shot.method.embedding": Text("只比向量", "Nearest vector"),
+    "zero_shot.method_help": Text(
+        "逐一判断最准，标签越多越慢。先筛选：只判断向量最近的 {shortlist} 个标签，适合几十个以上的标签。"
+        "只比向量：快慢与标签数无关，准确率低得多。",
+        "Judging each label is the most accurate and takes longer with every label. The shortlist is of the "
+        "{shortlist} labels whose vectors are nearest: for some dozens of labels and more. Nearest vector: as fast "
+        "with many labels as with few, and far less accurate.",
+    ),
+    "zero_shot.method_note.two_stage": Text(
+        "标签超过 {shortlist} 个时，只判断向量最近的 {shortlist} 个，概率在它们之间分配。",
+        "Of more than {shortlist} labels only the {shortlist} with the nearest vectors were judged; the probabilities "
+        "are shared among these.",
+    ),
+    "zero_shot.method_note.embedding": Text(
+        "概率由文本与各标签的向量余弦得出，没有经过零样本模型判断。",
+        "The probabilities come from the cosines of the vectors of text and labels; the zero-shot model was not asked.",
+    ),
     "zero_shot.classify": Text("分类", "Classify"),
     "zero_shot.empty": Text("写下文本和标签，按 Enter 分类。", "Write a text and some labels, and press Enter."),
     "zero_shot.best": Text("最可能的标签", "Best label"),

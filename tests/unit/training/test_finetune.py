@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
 from wenmo.training.data import Examples, LabelSet, PieceStore, TopicGroups, drawn_rows, held_out_rows, label_sets
-from wenmo.training.finetune import Learner, _sharing_a_text, contrastive_loss, mean_pooled
+from wenmo.training.finetune import ContrastiveTopicBatches, Learner, _sharing_a_text, contrastive_loss, mean_pooled
 from wenmo.training.loop import Schedule, Step, train
 
 CHARACTERS = "体育运动财经房产雨书好坏关于正面负"
@@ -97,6 +97,30 @@ def test_contrast_by_hand() -> None:
     # One text twice among the second sentences is no negative of itself: nothing is left to be told from.
     loss = contrastive_loss(first, first, torch.tensor([1, 1]), ~none, scale=1.0)
     assert float(loss) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_text_comes_near_to_the_name_of_its_topic(tokenizer: Tokenizer) -> None:
+    """Two topics of one character each: after some steps each text is nearest to its own, in either wording."""
+    model = _small_model(tokenizer)
+    store = PieceStore(tokenizer, max_pieces=16)
+    texts, label = ["雨雨好", "书书坏", "好雨", "坏书"] * 4, [0, 1, 0, 1] * 4
+    labels = LabelSet(texts=store.add(texts), label=np.asarray(label), names=[["财", "体"], ["好", "坏"]])
+    groups = TopicGroups({"toy": labels}, store, draw={"toy": 20}, templates=["{}"])
+    learner = Learner(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)
+    schedule = Schedule(tokens=1, batch_tokens=128, learning_rate=0.01)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses: list[float] = []
+    for number in range(60):
+        (make, *_) = ContrastiveTopicBatches(groups=groups).steps(learner, 1024, np.random.default_rng(number))
+        step = make(schedule, number)
+        optimizer.zero_grad()
+        loss = step.loss()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert step.tokens > 20 * 4  # 20 texts of 4 and 5 pieces, and two names
+    assert losses[0] > 0.5  # two names, nothing known: log 2 at least for half of the texts
+    assert max(losses[-5:]) < 0.05
 
 
 def test_equal_texts_are_found_wherever_they_stand(tokenizer: Tokenizer) -> None:

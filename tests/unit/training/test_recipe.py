@@ -89,7 +89,14 @@ def recipe() -> Recipe:
             "start_from": "pretrain",
             "times": {"bank": 1.5},
         },
-        embedding={**schedule, "max_length": 48, "dropout": 0.0, "tokens": 20_000, "start_from": "pretrain"},
+        embedding={
+            **schedule,
+            "max_length": 48,
+            "dropout": 0.0,
+            "tokens": 20_000,
+            "start_from": "pretrain",
+            "pass": [{}, {"seed": 2, "topics": {"draw": {"toy": 100, "mood": 100}, "templates": ["{}"]}}],
+        },
         zero_shot={
             **task,
             "tokens": 20_000,
