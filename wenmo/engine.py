@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from wenmo.inference.tokenizer import Encoding, Tokenizer
     from wenmo.inference.workers import WorkerPool
     from wenmo.models.checkpoint import Checkpoint
-    from wenmo.serving.cache import CacheStatistics
+    from wenmo.serving.cache import CacheStatistics, SharedStore
     from wenmo.serving.scheduler import ScheduledRuntime, SchedulerStatistics
 
 T = TypeVar("T")
@@ -100,9 +100,10 @@ class Engine:
     bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
     pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
     that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
-    computed again (but for lists of more than 4,096 inputs, which would only flush the others); 0 keeps none. Small
-    calls of many threads are computed together, within `limits`, beyond which they raise BusyError. `make_runtime`
-    replaces what computes the forward.
+    computed again (but for lists of more than 4,096 inputs, which would only flush the others). What is not there is
+    looked for in `shared_cache`, a RedisStore, say, where engines in other processes put theirs; `cache_mib=0` uses
+    neither. Small calls of many threads are computed together, within `limits`, beyond which they raise BusyError.
+    `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -122,6 +123,7 @@ class Engine:
         sequence_length: int | None = None,
         calibrated: bool = True,
         cache_mib: float = 64.0,
+        shared_cache: SharedStore | None = None,
         limits: SchedulerLimits | None = None,
         make_runtime: Callable[[Checkpoint], Runtime] | None = None,
     ) -> None:
@@ -142,7 +144,8 @@ class Engine:
         self._sequence_length = sequence_length
         self.calibrated = calibrated
         self._make_runtime = make_runtime
-        self._cache = ResultCache(cache_mib)
+        self._shares = shared_cache is not None
+        self._cache = ResultCache(cache_mib, shared=shared_cache)
         self._limits = limits
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
@@ -356,10 +359,11 @@ class Engine:
         return tuple(task for task in TASKS if task in self._loaded)
 
     def close(self) -> None:
-        """Let go of the models. A later call loads them again."""
+        """Let go of the models and of the shared cache's connections. A later call takes them up again."""
         for task in TASKS:
             with self._locks[task]:
                 self._loaded.pop(task, None)
+        self._cache.close()
 
     def __enter__(self) -> Engine:
         return self
@@ -452,8 +456,18 @@ class Engine:
         )
         plain = (self._make_runtime or self._torch_runtime)(checkpoint)
         scheduler = ScheduledRuntime(plain, self._limits)
-        cached = CachedRuntime(scheduler, self._cache, task) if self._cache.max_mib > 0 else scheduler
+        namespace = self._shared_namespace(checkpoint, plain) if self._shares else task
+        cached = CachedRuntime(scheduler, self._cache, namespace) if self._cache.max_mib > 0 else scheduler
         return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=cached, bulk=plain, scheduler=scheduler)
+
+    def _shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
+        """The same in any process for what computes the same, and only for that."""
+        from wenmo import __version__
+        from wenmo.inference.precision import arithmetic
+        from wenmo.models.fingerprint import fingerprint
+
+        kind = f"{type(runtime).__module__}.{type(runtime).__qualname__}"
+        return f"{__version__}/{kind}/{arithmetic(self.precision.value, self.device.value)}/{fingerprint(checkpoint)}"
 
     def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
         import torch

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     embedding_model: str = DEFAULT_MODELS["embedding"]
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
+    redis_url: SecretStr | None = None  # it may hold a password
+    redis_expiry_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
+    redis_timeout_ms: float = Field(default=100.0, gt=0, le=10_000)
     waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
     api_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
@@ -60,11 +63,19 @@ class Settings(BaseSettings):
         """The engine that these settings describe."""
         from wenmo.engine import Engine
 
+        shared_cache = None
+        if self.redis_url:  # an empty one is none
+            from wenmo.serving.redis_store import RedisStore
+
+            shared_cache = RedisStore(
+                self.redis_url.get_secret_value(), expiry_s=self.redis_expiry_s, timeout_ms=self.redis_timeout_ms
+            )
         return Engine(
             device=self.device,
             precision=self.precision,
             calibrated=self.calibrated,
             cache_mib=self.cache_mib,
+            shared_cache=shared_cache,
             limits=SchedulerLimits(waiting_pieces=self.waiting_pieces, wait_s=self.wait_s),
             models={
                 "similarity": self.similarity_model,

@@ -43,6 +43,7 @@ def test_engine_signatures() -> None:
         "sequence_length",
         "calibrated",
         "cache_mib",
+        "shared_cache",
         "limits",
         "make_runtime",
     ]

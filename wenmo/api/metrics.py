@@ -13,6 +13,8 @@ import psutil
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from wenmo.serving.breaker import BREAKER_STATES
+
 if TYPE_CHECKING:
     from wenmo.engine import Engine
 
@@ -69,9 +71,23 @@ class _EngineCollector:
         yield pieces
         cache = engine.cache_statistics()
         yield CounterMetricFamily("wenmo_cache_hits", "Inputs whose result was kept", value=cache.hits)
+        yield CounterMetricFamily("wenmo_cache_memory_hits", "Those kept in this process", value=cache.memory_hits)
         yield CounterMetricFamily("wenmo_cache_misses", "Inputs that were computed", value=cache.misses)
         yield CounterMetricFamily("wenmo_cache_saved_seconds", "Estimate of what the hits saved", value=cache.saved_s)
         yield GaugeMetricFamily("wenmo_cache_bytes", "What the kept results take", value=cache.mib * 2**20)
+        if cache.shared is not None:
+            shared = cache.shared
+            yield CounterMetricFamily("wenmo_shared_cache_hits", "Results found in Redis", value=shared.hits)
+            yield CounterMetricFamily("wenmo_shared_cache_misses", "Results that Redis lacked", value=shared.misses)
+            yield CounterMetricFamily("wenmo_shared_cache_damaged", "Values refused as damaged", value=shared.damaged)
+            yield CounterMetricFamily("wenmo_shared_cache_errors", "Exchanges that failed", value=shared.errors)
+            breakers = GaugeMetricFamily(
+                "wenmo_shared_cache_breaker", "1 for the state that each breaker is in", labels=["operation", "state"]
+            )
+            for operation, now in (("read", shared.reading), ("write", shared.writing)):
+                for state in BREAKER_STATES:
+                    breakers.add_metric([operation, state], float(state == now))
+            yield breakers
         resident = psutil.Process().memory_info().rss
         yield GaugeMetricFamily("wenmo_resident_memory_bytes", "Resident memory of the process", value=resident)
         models = GaugeMetricFamily("wenmo_model_loaded", "1 for each model in memory", labels=["task", "precision"])

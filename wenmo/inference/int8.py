@@ -49,7 +49,7 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self._packed = _has_onednn()
-        largest = kernels.LARGEST if torch.cpu._is_vnni_supported() else _LARGEST_WITHOUT_VNNI
+        largest = largest_weight()
         weight = linear.weight.detach().float()  # (out, in)
         scale = (weight.abs().amax(1) / largest).clamp_(min=torch.finfo(torch.float32).tiny)  # (out,)
         quantized = (weight / scale[:, None]).round_().to(torch.int8)
@@ -127,6 +127,11 @@ def quantize_layers(model: Bert) -> None:
             if isinstance(module, nn.Linear):
                 setattr(layer, name, Int8Linear(module))
         layer.__class__ = Int8Layer
+
+
+def largest_weight() -> float:
+    """What a row of weights is scaled to, on this processor."""
+    return kernels.LARGEST if torch.cpu._is_vnni_supported() else _LARGEST_WITHOUT_VNNI
 
 
 def _has_onednn() -> bool:

@@ -100,6 +100,20 @@ def computes_natively(precision: Precision, device: str) -> bool:
     return precision in ("fp32", "int8") or device.startswith("cuda") or has_fast_half(DTYPES[precision]).value
 
 
+def arithmetic(precision: Precision, device: str) -> str:
+    """How a model is computed here: where this is equal, so are the outputs, up to the order of sums.
+
+    The same precision is not enough: bf16 is arithmetic on one CPU and storage on the next, and INT8 weights have
+    fewer steps on a CPU without VNNI.
+    """
+    if precision == "int8":
+        from wenmo.inference.int8 import largest_weight  # brings Numba, which only INT8 models need
+
+        return f"cpu int8 to {largest_weight():g}"
+    kind = "computed" if computes_natively(precision, device) else "stored"
+    return f"{device.partition(':')[0]} {precision} {kind}"
+
+
 def _gigaflops(dtype: torch.dtype, *, size: int, seconds: float) -> float:
     """Speed of a square matrix product in 1e9 operations a second, best of the runs that fit into `seconds`."""
     a = torch.ones(size, size, dtype=dtype)

@@ -2,6 +2,8 @@
 
 Each pair of a text and a label has a row of its own, and only the softmax joins the labels. So a zero-shot question in
 which one of ten labels is new computes one row, and one that was asked before computes none.
+
+Behind the memory of a process may stand a store that several share (`SharedStore`; redis_store.py is one).
 """
 
 from __future__ import annotations
@@ -9,15 +11,16 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from cachetools import LRUCache
 
 from wenmo.inference.runtime import OnBatch, PartialOutputError, Runtime
 from wenmo.inference.tokenizer import Encoding
+from wenmo.serving.breaker import BreakerState
 from wenmo.types import Resolved
 
 _MIB = 2**20
@@ -26,29 +29,71 @@ _ENTRY_OVERHEAD = 400  # bytes that the key, the objects and the dictionaries ta
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheStatistics:
-    """Inputs that were found and that were not, since the start; what is kept now; and what was saved.
+class SharedStatistics:
+    """What memory lacked and the shared store had, or had not; inputs that it was not asked for are in neither.
 
-    `saved_s` is an estimate: what the found inputs would have taken at the mean speed of those that were computed,
-    waiting for others included.
+    `damaged` values were there and not to be trusted (they are among the misses), `errors` are exchanges that failed
+    or took far too long. `reading` and `writing`: whether either is left alone because it failed.
     """
 
     hits: int
+    misses: int
+    damaged: int
+    errors: int
+    reading: BreakerState
+    writing: BreakerState
+
+
+class SharedStore(Protocol):
+    """Rows by key, for several processes. Any thread may call; what goes wrong in it is a miss, never an error."""
+
+    def get(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
+        """For each key its row (width,) float32, or None."""
+
+    def put(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
+        """Keep `rows` (N, width)."""
+
+    def statistics(self) -> SharedStatistics: ...
+
+    def close(self) -> None:
+        """Let go of connections. A later call connects again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheStatistics:
+    """Inputs that were found and that were not, since the start; what is kept now; and what was saved.
+
+    `memory_hits` were found in this process, `shared.hits` in the shared store; `shared` is None where there is none.
+    `misses` were computed. `saved_s` is an estimate: what the found inputs would have taken at the mean speed of those
+    that were computed, waiting for others included.
+    """
+
+    memory_hits: int
+    shared: SharedStatistics | None
     misses: int
     entries: int
     mib: float
     max_mib: float
     saved_s: float
 
+    @property
+    def hits(self) -> int:
+        """Inputs that were found in either place."""
+        return self.memory_hits + (self.shared.hits if self.shared else 0)
+
 
 class ResultCache:
-    """Rows by key, least recently used ones dropped first when `max_mib` are full. Any thread may call."""
+    """Rows by key, least recently used ones dropped first when `max_mib` are full. Any thread may call.
 
-    def __init__(self, max_mib: float) -> None:
+    What is not in memory is looked for in `shared`, and what is put is put there, too.
+    """
+
+    def __init__(self, max_mib: float, *, shared: SharedStore | None = None) -> None:
         self.max_mib = max_mib
+        self._shared = shared
         self._lock = threading.Lock()
         self._rows: LRUCache[bytes, bytes] = LRUCache(max_mib * _MIB, getsizeof=lambda row: len(row) + _ENTRY_OVERHEAD)
-        self._hits = self._misses = 0
+        self._memory_hits = self._misses = 0
         self._pieces = 0  # of what was computed
         self._seconds = 0.0  # that it took
         self._saved_pieces = 0
@@ -57,29 +102,48 @@ class ResultCache:
         """For each key its row (width,) float32, or None."""
         with self._lock:
             found = [self._rows.get(key) for key in keys]
-        return [None if row is None else np.frombuffer(row, dtype=np.float32) for row in found]
+            missing = [index for index, row in enumerate(found) if row is None]
+            self._memory_hits += len(found) - len(missing)
+        rows = [None if row is None else np.frombuffer(row, dtype=np.float32) for row in found]
+        if self._shared is not None and missing:
+            for index, row in zip(missing, self._shared.get([keys[index] for index in missing]), strict=True):
+                if row is not None:
+                    rows[index] = row
+                    self._keep([keys[index]], [row])
+        return rows
 
     def put(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
         """Keep `rows` (N, width)."""
+        self._keep(keys, rows)
+        if self._shared is not None:
+            self._shared.put(keys, rows)
+
+    def close(self) -> None:
+        """Let go of what the shared store holds open. A later call opens it again."""
+        if self._shared is not None:
+            self._shared.close()
+
+    def _keep(self, keys: Sequence[bytes], rows: Iterable[np.ndarray]) -> None:
         with self._lock:
             for key, row in zip(keys, rows, strict=True):
                 value = row.astype(np.float32).tobytes()
                 if len(value) + _ENTRY_OVERHEAD <= self._rows.maxsize:
                     self._rows[key] = value
 
-    def count(self, *, hits: int, hit_pieces: int, misses: int, miss_pieces: int, seconds: float) -> None:
-        """Note what a call found, and what it computed in how long."""
+    def count(self, *, hit_pieces: int, misses: int, miss_pieces: int, seconds: float) -> None:
+        """Note how much a call found, and what it computed in how long."""
         with self._lock:
-            self._hits += hits
             self._misses += misses
             self._saved_pieces += hit_pieces
             self._pieces += miss_pieces
             self._seconds += seconds
 
     def statistics(self) -> CacheStatistics:
+        shared = None if self._shared is None else self._shared.statistics()
         with self._lock:
             return CacheStatistics(
-                hits=self._hits,
+                memory_hits=self._memory_hits,
+                shared=shared,
                 misses=self._misses,
                 entries=len(self._rows),
                 mib=self._rows.currsize / _MIB,
@@ -89,7 +153,10 @@ class ResultCache:
 
 
 class CachedRuntime:
-    """A runtime that computes only what `cache` does not hold. `namespace` tells its model from the others."""
+    """A runtime that computes only what `cache` does not hold.
+
+    `namespace` tells what computes from all else that uses the cache: where that is shared, in any process.
+    """
 
     def __init__(self, runtime: Runtime, cache: ResultCache, namespace: str) -> None:
         self._runtime = runtime
@@ -133,7 +200,6 @@ class CachedRuntime:
             self._cache.put([keys[missing[place]] for place in computed], output[computed])
         missing_pieces = sum(len(encodings[index]) for index in missing)
         self._cache.count(
-            hits=len(rows) - len(missing),
             hit_pieces=sum(map(len, encodings)) - missing_pieces,
             misses=len(missing),
             miss_pieces=missing_pieces,
@@ -146,6 +212,6 @@ class CachedRuntime:
         return whole
 
     def _key(self, kind: bytes, encoding: Encoding) -> bytes:
-        ids = np.asarray(encoding.input_ids, dtype=np.uint32).tobytes()
+        ids = np.asarray(encoding.input_ids, dtype="<u4").tobytes()
         header = b"%b/%b/%d/" % (self._namespace, kind, encoding.segment_b)
         return hashlib.blake2b(header + ids, digest_size=_KEY_BYTES).digest()
