@@ -1,3 +1,5 @@
+"""A Redis for each test, empty, and a proxy before it."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
