@@ -15,7 +15,7 @@ from wenmo.models.checkpoint import Checkpoint
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
-    """32 hexadecimal digits. Takes about a second for a GiB of weights."""
+    """32 hexadecimal digits. Takes some seconds for a GiB of weights."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr(sorted(asdict(checkpoint.shape).items())).encode())
     for name, tensor in sorted(checkpoint.weights.items()):

@@ -359,6 +359,7 @@ def test_closed_and_used_again(server: RedisServer) -> None:
         "http://localhost",
         "redis://:half-sec/ret@host:6379",
         "redis://:half-sec#ret@host:6379",
+        "redis://:1?half-sec=ret@host:6379",
         "redis://host:99999",
         "redis://host?socket_timeout=600",
         "redis://host?decode_responses=yes",
