@@ -42,6 +42,32 @@ class LengthRuntime:
     def batch_tokens(self) -> Resolved[int]:
         return Resolved(value=1, reason="nothing is computed", reason_zh="不作计算")
 
+    def states(self, encoding: Encoding) -> np.ndarray:
+        return np.asarray([[len(encoding), 1.0]] * len(encoding), dtype=np.float32)
+
+
+class AdditiveRuntime(LengthRuntime):
+    """Each piece adds its id to logit 0 and half of it to logit 1; [CLS], [SEP] and [MASK] add nothing.
+
+    A row of the states is cosine and sine of the piece's id: equal pieces point the same way.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint)
+        tokenizer = checkpoint.tokenizer
+        self._silent = {tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id}
+
+    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
+        output = super().logits(encodings, on_batch=on_batch)
+        sums = [sum(piece for piece in each.input_ids if piece not in self._silent) for each in encodings]
+        output[:, 0] = sums
+        output[:, 1] = [0.5 * value for value in sums]
+        return output
+
+    def states(self, encoding: Encoding) -> np.ndarray:
+        ids = np.asarray(encoding.input_ids, dtype=np.float32)
+        return np.stack([np.cos(ids), np.sin(ids)], axis=1)
+
 
 class FailingRuntime(LengthRuntime):
     """Cannot compute inputs of exactly five pieces."""

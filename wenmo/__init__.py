@@ -15,20 +15,33 @@ from wenmo.errors import (
     ModelNotFoundError,
     WenmoError,
 )
-from wenmo.types import Resolved, Result, SchedulerLimits, SentimentResult, SimilarityResult, ZeroShotResult
+from wenmo.types import (
+    Alignment,
+    Explanation,
+    Part,
+    Resolved,
+    Result,
+    SchedulerLimits,
+    SentimentResult,
+    SimilarityResult,
+    ZeroShotResult,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alignment",
     "BusyError",
     "CheckpointError",
     "DeviceError",
     "DownloadError",
     "Engine",
+    "Explanation",
     "ForwardError",
     "InputError",
     "ModelInfo",
     "ModelNotFoundError",
+    "Part",
     "Resolved",
     "Result",
     "SchedulerLimits",

@@ -14,19 +14,23 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import numpy as np
 
 from wenmo.errors import ForwardError, InputError
 from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.tasks import explain as explain_task
 from wenmo.tasks import sentiment as sentiment_task
 from wenmo.tasks import similarity as similarity_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.encode import encode_pairs, encode_texts
+from wenmo.tasks.scores import softmax
 from wenmo.types import (
     READINGS,
     TASKS,
+    Alignment,
+    Explanation,
     Precision,
     Reading,
     Resolved,
@@ -39,7 +43,7 @@ from wenmo.types import (
 )
 
 if TYPE_CHECKING:
-    from wenmo.inference.runtime import Runtime
+    from wenmo.inference.runtime import ModelRuntime, Runtime
     from wenmo.inference.tokenizer import Encoding, Tokenizer
     from wenmo.inference.workers import WorkerPool
     from wenmo.models.checkpoint import Checkpoint
@@ -77,7 +81,7 @@ class _Loaded:
     info: ModelInfo
     tokenizer: Tokenizer
     runtime: Runtime  # keeps results and joins calls
-    bulk: Runtime  # for long lists: no part of them queues or is turned away, and they would only flush the cache
+    bulk: ModelRuntime  # for long lists: no part of them queues or is turned away, and they would only flush the cache
     scheduler: ScheduledRuntime
 
     @property
@@ -125,7 +129,7 @@ class Engine:
         cache_mib: float = 64.0,
         shared_cache: SharedStore | None = None,
         limits: SchedulerLimits | None = None,
-        make_runtime: Callable[[Checkpoint], Runtime] | None = None,
+        make_runtime: Callable[[Checkpoint], ModelRuntime] | None = None,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
         from wenmo.serving.cache import ResultCache
@@ -333,6 +337,79 @@ class Engine:
         logits = self._answers("zero_shot", _pairs(pairs), _encode_pairs, _rows, progress=progress)
         return np.stack(logits) if logits else self._no_rows(3)
 
+    def explain_similarity(self, pair: tuple[str, str], *, progress: Progress | None = None) -> Explanation:
+        """What in both sentences carries "the same meaning" and what pulls against it; see `wenmo.tasks.explain`.
+
+        One forward for each part, at most `MAX_UNITS` there.
+        """
+        return self._explain_two_class("similarity", _pairs([pair])[0], progress=progress)
+
+    def explain_sentiment(self, text: str, *, progress: Progress | None = None) -> Explanation:
+        """What in the text pulls up, to positive, and what pulls down."""
+        return self._explain_two_class("sentiment", (_texts([text])[0],), progress=progress)
+
+    def explain_zero_shot(
+        self,
+        text: str,
+        *,
+        labels: Sequence[str] | str,
+        label: str | None = None,
+        template: str = zero_shot_task.DEFAULT_TEMPLATE,
+        multi_label: bool = False,
+        progress: Progress | None = None,
+    ) -> Explanation:
+        """What in the text speaks for `label` (None: the best of `labels`), under the names that `zero_shot` answers.
+
+        Where one label is to be true, for it and against the best of the others; with `multi_label`, for its being true
+        and against its being false. Raises InputError when `label` is none of `labels`.
+        """
+        (result,) = self.zero_shot([text], labels=labels, template=template, multi_label=multi_label)
+        chosen = result.label if label is None else label
+        if chosen not in result.scores:
+            raise InputError(
+                f"{chosen!r} is none of the labels: {', '.join(result.scores)}. Choose one of them.",
+                f"“{chosen}”不在标签之中：{'、'.join(result.scores)}。请从中选择。",
+            )
+        # Best first: the best of the others.
+        rival = None if result.multi_label else next(name for name in result.scores if name != chosen)
+        model = self._model("zero_shot")
+        bases = zero_shot_task.encode(
+            model.tokenizer,
+            [text],
+            [chosen] if rival is None else [chosen, rival],
+            template=template,
+            max_length=model.max_length,
+        )
+        units, logits = self._hide_in_turn("zero_shot", bases, (text,), progress=progress)
+        if rival is None:
+            odds = explain_task.entailment_odds(logits[0], temperature=model.temperatures["multi_label"])
+        else:
+            odds = explain_task.label_odds(logits[0], logits[1], temperature=model.temperatures["single_label"])
+        return explain_task.explanation(
+            units, odds, bases, (text,), label=chosen, rival=rival, score=result.scores[chosen]
+        )
+
+    def align(self, pair: tuple[str, str]) -> Alignment:
+        """Which part of the first sentence stands for which of the second, to the embedding model.
+
+        Not what the cross-encoder of `similarity` goes by: what `cosine_similarity` is made of.
+        """
+        (checked,) = _pairs([pair])
+        model = self._model("embedding")
+        encodings = _encode_texts(model, list(checked))
+        sides = []
+        for text, encoding in zip(checked, encodings, strict=True):
+            words = model.tokenizer.words(text, limit=model.max_length)
+            units = explain_task.units(encoding, (text,), (words,))
+            sides.append((units, explain_task.unit_directions(model.bulk.states(encoding), units)))
+        (first, rows), (second, columns) = sides
+        return Alignment(
+            first=tuple((unit.start, unit.end) for unit in first),
+            second=tuple((unit.start, unit.end) for unit in second),
+            cosines=tuple(tuple(row) for row in np.clip(rows @ columns.T, -1.0, 1.0).tolist()),
+            truncated=any(encoding.truncated for encoding in encodings),
+        )
+
     def model_info(self, task: TaskName) -> ModelInfo:
         """What is loaded for `task`; loads it first where it is not."""
         if task not in TASKS:
@@ -420,6 +497,38 @@ class Engine:
             raise ForwardError(failed, results) from cause
         return cast("list[R]", results)
 
+    def _explain_two_class(
+        self, task: Literal["similarity", "sentiment"], texts: tuple[str, ...], *, progress: Progress | None
+    ) -> Explanation:
+        model = self._model(task)
+        encoded = _encode_texts(model, list(texts)) if len(texts) == 1 else _encode_pairs(model, [(texts[0], texts[1])])
+        units, logits = self._hide_in_turn(task, encoded, texts, progress=progress)
+        temperature = model.temperatures[task]
+        odds = explain_task.two_class_odds(logits[0], temperature=temperature)
+        score = float(softmax(logits[0, 0], temperature=temperature)[explain_task.SECOND])
+        rival, label = model.labels
+        return explain_task.explanation(units, odds, encoded, texts, label=label, rival=rival, score=score)
+
+    def _hide_in_turn(
+        self, task: TaskName, bases: list[Encoding], texts: tuple[str, ...], *, progress: Progress | None
+    ) -> tuple[list[explain_task.Unit], np.ndarray]:
+        """The units of `texts`, and logits (len(bases), 1 + units, classes): each base whole, then without each unit.
+
+        All `bases` begin with the pieces of `texts`.
+        """
+        model = self._model(task)
+        words = [model.tokenizer.words(text, limit=model.max_length) for text in texts]
+        shortest = min(bases, key=lambda base: len(base) - base.segment_b)  # a longer label leaves less of a long text
+        units = explain_task.units(shortest, texts, words)
+        mask_id = model.tokenizer.mask_id
+        variants = [
+            variant
+            for base in bases
+            for variant in (base, *(explain_task.hide(base, unit, mask_id=mask_id) for unit in units))
+        ]
+        rows = self._answers(task, variants, lambda _, window: window, _rows, progress=progress)
+        return units, np.stack(rows).reshape(len(bases), 1 + len(units), -1)
+
     @staticmethod
     def _no_rows(width: int) -> np.ndarray:
         return np.empty((0, width), dtype=np.float32)
@@ -469,7 +578,7 @@ class Engine:
         kind = f"{type(runtime).__module__}.{type(runtime).__qualname__}"
         return f"{__version__}/{kind}/{arithmetic(self.precision.value, self.device.value)}/{fingerprint(checkpoint)}"
 
-    def _torch_runtime(self, checkpoint: Checkpoint) -> Runtime:
+    def _torch_runtime(self, checkpoint: Checkpoint) -> ModelRuntime:
         import torch
 
         from wenmo.inference.precision import computes_natively

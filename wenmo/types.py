@@ -90,3 +90,45 @@ class ZeroShotResult(Result):
     multi_label: bool
     dropped_labels: tuple[str, ...]
     method: ZeroShotMethod = "nli"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Characters `start` to `end` (not included) of a text, and by how much the log odds fall when they are hidden."""
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What each part of the input does for `label`, in the order of the text; see `wenmo.tasks.explain`.
+
+    `score` is the probability of `label`. `log_odds` is what the weights are changes of: ln of the odds of `label`
+    over `rival`, calibrated as the score is; `rival` is None where the label is judged alone. `parts` has one tuple a
+    text: two for a pair. `grouped` tells that the text was too long for single characters and went by groups of
+    words; `truncated`, that the model did not see all of it. What no part covers was not seen, or is white space.
+    """
+
+    label: str
+    rival: str | None
+    score: float
+    log_odds: float
+    parts: tuple[tuple[Part, ...], ...]
+    grouped: bool
+    truncated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """Which part of one sentence stands for which of the other, to the embedding model.
+
+    `first` and `second` are the (start, end) of each one's parts, `cosines` (len(first), len(second)) how alike they
+    are in their sentences: cosines of last-layer states, whose means over all pieces are the vectors of `embed`.
+    """
+
+    first: tuple[tuple[int, int], ...]
+    second: tuple[tuple[int, int], ...]
+    cosines: tuple[tuple[float, ...], ...]
+    truncated: bool

@@ -10,15 +10,18 @@ import wenmo
 
 def test_names() -> None:
     assert set(wenmo.__all__) == {
+        "Alignment",
         "BusyError",
         "CheckpointError",
         "DeviceError",
         "DownloadError",
         "Engine",
+        "Explanation",
         "ForwardError",
         "InputError",
         "ModelInfo",
         "ModelNotFoundError",
+        "Part",
         "Resolved",
         "Result",
         "SchedulerLimits",
@@ -53,6 +56,11 @@ def test_engine_signatures() -> None:
     assert parameters(engine.embed) == ["texts", "progress"]
     assert parameters(engine.cosine_similarity) == ["pairs", "progress"]
     assert parameters(engine.nli) == ["pairs", "progress"]
+    assert parameters(engine.explain_similarity) == ["pair", "progress"]
+    assert parameters(engine.explain_sentiment) == ["text", "progress"]
+    zero_shot = ["text", "labels", "label", "template", "multi_label", "progress"]
+    assert parameters(engine.explain_zero_shot) == zero_shot
+    assert parameters(engine.align) == ["pair"]
     public = {name for name, _ in inspect.getmembers(engine, inspect.isfunction) if not name.startswith("_")}
     assert public == {
         "similarity",
@@ -61,6 +69,10 @@ def test_engine_signatures() -> None:
         "embed",
         "cosine_similarity",
         "nli",
+        "explain_similarity",
+        "explain_sentiment",
+        "explain_zero_shot",
+        "align",
         "model_info",
         "batch_tokens",
         "cache_statistics",
@@ -79,6 +91,9 @@ def test_results() -> None:
     assert fields(wenmo.SimilarityResult) == common | {"similarity"}
     assert fields(wenmo.SentimentResult) == common | {"positive"}
     assert fields(wenmo.ZeroShotResult) == common | {"multi_label", "dropped_labels"}
+    assert fields(wenmo.Explanation) == {"label", "rival", "score", "log_odds", "parts", "grouped", "truncated"}
+    assert fields(wenmo.Part) == {"start", "end", "weight"}
+    assert fields(wenmo.Alignment) == {"first", "second", "cosines", "truncated"}
 
 
 def test_error_tree() -> None:

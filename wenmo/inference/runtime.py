@@ -55,6 +55,13 @@ class Runtime(Protocol):
         """Pieces that a batch takes at most, as things stand."""
 
 
+class ModelRuntime(Runtime, Protocol):
+    """A runtime that holds the model itself, and can also show what the vectors are means of."""
+
+    def states(self, encoding: Encoding) -> np.ndarray:
+        """(L, H) float32: the last layer of one input, a row a piece."""
+
+
 class TorchRuntime:
     """One checkpoint on one device in one precision."""
 
@@ -103,6 +110,11 @@ class TorchRuntime:
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         return self._run(encodings, self._model.vectors, width=self._hidden_size, on_batch=on_batch)
+
+    def states(self, encoding: Encoding) -> np.ndarray:
+        with torch.inference_mode():
+            states = self._model.hidden(Packed.of([encoding], self.device), first_only=False)
+        return states.float().cpu().numpy()
 
     def batch_tokens(self) -> Resolved[int]:
         return self._budget.tokens

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers
@@ -44,6 +46,19 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.input_ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word of a text: its characters `start` to `end` (not included) became `pieces` pieces.
+
+    A Chinese character and a punctuation mark are words of their own; other scripts' words end at a space, at
+    punctuation, or at a Chinese character.
+    """
+
+    start: int
+    end: int
+    pieces: int
 
 
 # The tokenizer's own result takes some 150 bytes a character until its ids are taken out.
@@ -151,6 +166,27 @@ class Tokenizer:
             encodings = self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)
             ids += [encoding.ids[:limit] for encoding in encodings]
         return ids
+
+    def words(self, text: str, *, limit: int) -> list[Word]:
+        """The words that the first `limit` pieces of `text` came from, in order, none overlapping another.
+
+        Places are those of `text` as it was given. What no word covers, the model does not see: white space, control
+        characters, and what is cut off. Accents belong to the word that they stand on.
+        """
+        places = [index for index, character in enumerate(text) if not _LONE_SURROGATE.match(character)]
+        encoding = self._tokenizer.encode("".join(text[place] for place in places), add_special_tokens=False)
+        pieces = list(zip(encoding.word_ids, encoding.offsets, strict=True))
+        words = []
+        index = 0
+        for _, group in groupby(pieces[:limit], key=lambda piece: piece[0]):
+            offsets = [offset for _, offset in group]
+            index += len(offsets)
+            start, end = places[offsets[0][0]], places[offsets[-1][1] - 1] + 1
+            following = places[pieces[index][1][0]] if index < len(pieces) else len(text)
+            while end < following and unicodedata.category(text[end])[0] == "M":
+                end += 1
+            words.append(Word(start=start, end=end, pieces=len(offsets)))
+        return words
 
     def encode_single(self, pieces: Sequence[int], *, max_length: int) -> Encoding:
         """`[CLS] text [SEP]`, cut on the right to `max_length` pieces."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import GOLDEN
@@ -84,3 +84,36 @@ def test_cutting_pieces_at_the_models_length_changes_nothing(first: int, second:
     assert TOKENIZER.encode_pair(a[:max_length], b[:max_length], max_length=max_length) == whole
     single = TOKENIZER.encode_single(a, max_length=max_length)
     assert TOKENIZER.encode_single(a[:max_length], max_length=max_length) == single
+
+
+ODD = st.text(
+    st.one_of(st.characters(), st.sampled_from("好天Aaé3.， \n\x00\u200d\ufe0f😋👨\u0301İ한\ud800\ufffdꢴ:")),
+    max_size=30,
+)
+
+
+@given(ODD | st.sampled_from(["a[MASK]b [SEP]", "iPhone15很好，3.14", "👨‍👩‍👧❤️"]))
+@settings(max_examples=500, deadline=None)
+def test_words_cover_what_is_read_of_any_text_in_order(text: str) -> None:
+    """Explanations are drawn at these places. What lies between two words makes no piece, hence is not read."""
+    words = TOKENIZER.words(text, limit=512)
+    assert sum(word.pieces for word in words) == len(TOKENIZER.pieces([text], limit=512)[0])
+    edge, between = 0, ""
+    for word in words:
+        assert edge <= word.start < word.end <= len(text)
+        between += text[edge : word.start]
+        edge = word.end
+    assert all(TOKENIZER.pieces([character], limit=1) == [[]] for character in between + text[edge:])
+
+
+def test_words_stand_where_they_were_written() -> None:
+    text = "\ud800Cafe\u0301\x00很 好！iPhone15"
+    words = [text[word.start : word.end] for word in TOKENIZER.words(text, limit=512)]
+    assert words == ["Cafe\u0301", "很", "好", "！", "iPhone15"]
+
+
+def test_words_end_with_the_pieces_that_are_read() -> None:
+    assert [(word.start, word.end, word.pieces) for word in TOKENIZER.words("天气好", limit=2)] == [
+        (0, 1, 1),
+        (1, 2, 1),
+    ]
