@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui import components, theme
+from wenmo.ui import components, explain, theme
 from wenmo.ui.text import say
 
 PAGES = ("similarity", "sentiment", "zero_shot")
@@ -14,7 +14,9 @@ st.title(say("app.name"), anchor=False)
 st.markdown(say("home.tagline"))
 
 st.subheader(say("home.try"), anchor=False)
-components.pair_form()
+pair = components.pair_form()
+if pair is not None:
+    explain.similarity(pair)
 
 st.space("medium")
 with st.container(key="links"):

@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from wenmo.types import SentimentResult
-from wenmo.ui import components, theme
+from wenmo.ui import components, explain, theme
 from wenmo.ui.examples import MOODS
 from wenmo.ui.inputs import MAX_TEXTS, at_most
 from wenmo.ui.text import say
@@ -77,6 +77,7 @@ else:
     if results is not None:
         if len(results) == 1:
             one(results[0])
+            explain.sentiment(texts[0])
         else:
             many(texts, results)
         components.truncation_note([result.truncated for result in results])

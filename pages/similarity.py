@@ -7,10 +7,17 @@ import streamlit as st
 
 from wenmo import Engine
 from wenmo.engine import Progress
-from wenmo.ui import charts, components
+from wenmo.ui import charts, components, explain
 from wenmo.ui.examples import MATRICES, RANKINGS
 from wenmo.ui.inputs import MAX_CANDIDATES, MAX_CHARACTERS, MAX_MATRIX, at_most
 from wenmo.ui.text import say
+
+
+def pair() -> None:
+    """Two sentences, and why."""
+    compared = components.pair_form()
+    if compared is not None:
+        explain.similarity(compared)
 
 
 def ranking() -> None:
@@ -88,7 +95,7 @@ def matrix() -> None:
     components.truncation_note([answer[1]])
 
 
-MODES = {"pair": components.pair_form, "ranking": ranking, "matrix": matrix}
+MODES = {"pair": pair, "ranking": ranking, "matrix": matrix}
 
 components.heading("similarity")
 mode = components.choice(say("similarity.mode"), {name: say(f"similarity.mode.{name}") for name in MODES}, key="mode")

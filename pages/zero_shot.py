@@ -7,7 +7,7 @@ import streamlit as st
 
 from wenmo.tasks.zero_shot import SHORTLIST
 from wenmo.types import ZERO_SHOT_METHODS, ZeroShotResult
-from wenmo.ui import charts, components
+from wenmo.ui import charts, components, explain
 from wenmo.ui.examples import LABELS
 from wenmo.ui.inputs import MAX_CHARACTERS, MAX_LABELS, MAX_TEXTS, at_most, check_labels
 from wenmo.ui.text import say
@@ -109,6 +109,8 @@ else:
     if results is not None:
         if len(results) == 1:
             one(results[0])
+            if method == "nli":  # the others' answers come from vectors, at least in part
+                explain.zero_shot(texts[0], results[0], template)
         else:
             many(texts, results)
         if results[0].dropped_labels:

@@ -358,7 +358,7 @@ class Engine:
         multi_label: bool = False,
         progress: Progress | None = None,
     ) -> Explanation:
-        """What in the text speaks for `label` (None: the best of `labels`), under the names that `zero_shot` answers.
+        """What in the text speaks for `label` (None: the best of `labels`), as `zero_shot` judges by its method nli.
 
         Where one label is to be true, for it and against the best of the others; with `multi_label`, for its being true
         and against its being false. Raises InputError when `label` is none of `labels`.

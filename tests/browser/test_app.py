@@ -77,6 +77,19 @@ def test_what_is_typed_is_shown_and_not_run(address: str, page: Page) -> None:
     assert page.locator("img[src='x']").count() == 0
 
 
+def test_an_explanation_is_drawn_literally_and_stays_open(address: str, page: Page) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page.goto(f"{address}/mood")
+    page.get_by_role("textbox", name="文本").fill("<img src=x onerror=alert(1)>鲜")
+    page.get_by_role("button", name="读情绪", exact=True).click()
+    page.get_by_text("为什么？ Why?").click()
+    expect(page.locator("svg").get_by_text("鲜", exact=True)).to_be_visible()
+    expect(page.locator("svg").get_by_text("<", exact=True)).to_be_visible()
+    assert page.locator("img[src='x']").count() == 0
+    page.get_by_role("radio", name="English").click()
+    expect(page.get_by_text("Each character is hidden in turn")).to_be_visible()
+
+
 def test_long_work_can_be_stopped_and_begun_again(address: str, page: Page) -> None:
     page.goto(f"{address}/labels")
     texts = "\n".join(f"{number}号工单" + "账单里多扣了二十块钱" * 40 for number in range(100))

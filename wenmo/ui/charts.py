@@ -14,13 +14,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from wenmo.types import Part
+
 BARS_SHOWN = 30  # labels drawn; the rest stand in the table
 VALUES_SHOWN = 10  # a side of a heat map up to which each cell has room for its number
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
 
 # Streamlit puts colours of the theme in the place of these: the first of chartCategoricalColors, and the ground.
-_INK, _PAPER = "#000001", "#000038"
+_INK, _CINNABAR, _PAPER = "#000001", "#000002", "#000038"
+_FROM_CINNABAR_TO_INK = [f"#{number:06d}" for number in range(21, 31)]  # chartDivergingColors
+LINE_COLUMNS = 30  # of a text drawn as ink: fifteen Chinese characters, legible on a phone
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" stands for a theme colour
 
 
@@ -29,16 +33,29 @@ def escape(text: str, *, width: int = 24) -> str:
 
     A Chinese character is two columns wide.
     """
+    return one_line(text, width=width).translate(_ENTITIES)
+
+
+def one_line(text: str, *, width: int = 24) -> str:
+    """`text` on one line, without control characters, cut to `width` columns; "␣" where nothing is left."""
     kept, columns = [], 0
     for character in " ".join(text[: 4 * width].split()):
         if unicodedata.category(character)[0] == "C":
             continue
-        columns += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        columns += _columns(character)
         if columns > width:
             kept.append("…")
             break
         kept.append(character)
-    return "".join(kept).translate(_ENTITIES) or "␣"
+    return "".join(kept) or "␣"
+
+
+def _columns(text: str) -> int:
+    """How wide it is drawn: a Chinese character takes two columns, an accent none."""
+    return sum(
+        0 if unicodedata.category(each)[0] in "CM" else 2 if unicodedata.east_asian_width(each) in "WF" else 1
+        for each in text
+    )
 
 
 def _figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
@@ -136,4 +153,107 @@ def ink_map(values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], 
         ticktext=[escape(row, width=22) for row in rows],
         tickfont={"color": _INK},
     )
+    return figure
+
+
+def _lines(text: str, parts: Sequence[Part]) -> list[tuple[int, int, int, str, Part]]:
+    """Where each part is drawn: row, first column, width, characters. What does not fit on a line is cut there."""
+    placed: list[tuple[int, int, int, str, Part]] = []
+    row = column = 0
+    previous = 0
+    for part in parts:
+        if column and text[previous : part.start].strip() != text[previous : part.start]:
+            column += 1
+        previous = part.end
+        rest = text[part.start : part.end]
+        if 0 < LINE_COLUMNS - column < _columns(rest) <= LINE_COLUMNS // 2:
+            row, column = row + 1, 0
+        while rest:
+            if column >= LINE_COLUMNS - 1:
+                row, column = row + 1, 0
+            fitting = 1
+            while fitting < len(rest) and _columns(rest[: fitting + 1]) <= LINE_COLUMNS - column:
+                fitting += 1
+            width = max(1, _columns(rest[:fitting]))
+            placed.append((row, column, width, rest[:fitting], part))
+            column += width
+            rest = rest[fitting:]
+    return placed
+
+
+def ink_text(text: str, parts: Sequence[Part], *, strongest: float) -> go.Figure:
+    """A text whose parts lie on ink where their weight is positive, on cinnabar where it is negative.
+
+    The more the denser; `strongest` is the weight, of either sign, that is densest.
+    """
+    rows, lefts, widths, shown, of = zip(*_lines(text, parts), strict=True)
+    scale = strongest or 1.0
+    weights = [part.weight for part in of]
+    trace = go.Bar(
+        base=lefts,
+        x=widths,
+        y=rows,
+        orientation="h",
+        width=0.86,
+        marker={
+            "color": weights,
+            "colorscale": _FROM_CINNABAR_TO_INK,
+            "cmin": -scale,
+            "cmax": scale,
+            "cornerradius": 3,
+            "line": {"width": 1, "color": _PAPER},
+        },
+        text=[escape(each) for each in shown],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        constraintext="none",
+        insidetextfont={"size": 16, "color": [_PAPER if abs(weight) > 0.5 * scale else _INK for weight in weights]},
+        customdata=[escape(text[part.start : part.end], width=60) for part in of],
+        hovertemplate=[f"%{{customdata}} {weight:+.3f}<extra></extra>" for weight in weights],
+    )
+    count = rows[-1] + 1
+    figure = _figure(trace, height=16 + 40 * count)
+    figure.update_layout(barmode="overlay", margin={"l": 0, "r": 0, "t": 8, "b": 8})
+    figure.update_xaxes(range=[0, LINE_COLUMNS], showticklabels=False)
+    figure.update_yaxes(range=[count - 0.5, -0.5], showticklabels=False)
+    return figure
+
+
+def alignment_map(cosines: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
+    """Cosines (R, C) of the parts of two sentences, the closer the denser; a dot where two are each other's closest."""
+    hover = [[f"{escape(row)} – {escape(column)}" for column in columns] for row in rows]
+    trace = go.Heatmap(
+        z=cosines,
+        x=list(range(len(columns))),
+        y=list(range(len(rows))),
+        zmin=min(0.9, float(cosines.min())),  # the cosines of a model lie close together: from its lowest on
+        zmax=1.0,
+        xgap=2,
+        ygap=2,
+        customdata=hover,
+        hovertemplate="%{customdata} %{z:.3f}<extra></extra>",
+        showscale=False,
+    )
+    figure = _figure(trace, height=48 + 32 * len(rows))
+    mutual = (cosines == cosines.max(axis=1, keepdims=True)) & (cosines == cosines.max(axis=0, keepdims=True))
+    at_rows, at_columns = np.nonzero(mutual)
+    figure.add_trace(
+        go.Scatter(
+            x=at_columns,
+            y=at_rows,
+            mode="markers",
+            marker={"color": _CINNABAR, "size": 9, "line": {"width": 1, "color": _PAPER}},
+            hoverinfo="skip",
+        )
+    )
+    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
+        axis(
+            tickmode="array",
+            tickvals=list(range(len(names))),
+            ticktext=[escape(name, width=8) for name in names],
+            tickfont={"color": _INK, "size": 14},
+        )
+    figure.update_xaxes(side="top", tickangle=0)
+    figure.update_yaxes(autorange="reversed")
     return figure

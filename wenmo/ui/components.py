@@ -142,8 +142,11 @@ def measure(label: str, value: float, *, text: str, explanation: str | None = No
         st.progress(min(1.0, max(0.0, value)))
 
 
-def pair_form() -> None:
-    """Two sentences and what they have in common: on the home page and on the page of its own."""
+def pair_form() -> tuple[str, str] | None:
+    """Two sentences and what they have in common: on the home page and on the page of its own.
+
+    Returns the pair that was answered, or None.
+    """
     examples("pair", PAIRS)
     with st.form("pair", border=False):
         first = st.text_input(
@@ -164,12 +167,14 @@ def pair_form() -> None:
     pair = ((first or "").strip(), (second or "").strip())
     if not all(pair):
         st.caption(say("similarity.pair_empty"))
-        return
+        return None
     answer = ask(
         "pair", pair, lambda engine, _: (engine.similarity([pair])[0], float(engine.cosine_similarity([pair])[0]))
     )
-    if answer is not None:
-        _pair_result(*answer)
+    if answer is None:
+        return None
+    _pair_result(*answer)
+    return pair
 
 
 def _pair_result(result: SimilarityResult, cosine: float) -> None:

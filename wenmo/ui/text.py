@@ -228,6 +228,62 @@ TEXTS: Mapping[str, Text] = {
         "只有一个标签：概率表示这个标签成立与否。若要分成几个，请用逗号隔开。",
         "One label only: the probability tells whether it holds. To give several, separate them by commas.",
     ),
+    # Why
+    "explain.why": Text("为什么？ Why?", "为什么？ Why?"),  # one label: with another, Streamlit would close the panel
+    "explain.label": Text("解释哪个标签", "Label to explain"),
+    "explain.same": Text("趋同", "same"),
+    "explain.different": Text("趋异", "different"),
+    "explain.up": Text("往正面", "up"),
+    "explain.down": Text("往负面", "down"),
+    "explain.for": Text("支持", "for"),
+    "explain.against": Text("反对", "against"),
+    "explain.part": Text("片段", "Part"),
+    "explain.weight": Text("权重", "Weight"),
+    "explain.nothing": Text("没有可读的字。", "There is nothing to read in it."),
+    "explain.alt": Text("最有分量的部分：", "The strongest parts:"),
+    "explain.grouped": Text(
+        "文本较长，按小句一起遮住，而不是逐字。",
+        "The text is long: whole clauses were hidden, not single characters.",
+    ),
+    "explain.pair_note": Text(
+        "逐字遮住，让模型重读：墨色拉向“相同”，朱色拉向“不同”，与底色反差越大越有力。数值是遮住后对数几率下降多少；"
+        "字与字相互影响，各字相加不等于总分。",
+        "Each character is hidden in turn and the model reads again: ink pulls towards the same meaning, cinnabar "
+        "away from it, the more it stands out the more. The number is how far the log odds fall without it. "
+        "Characters act together: the numbers do not add up to the score.",
+    ),
+    "explain.sentiment_note": Text(
+        "逐字遮住，让模型重读：墨色往正面拉，朱色往负面拉，与底色反差越大越有力。数值是遮住后“正面”的对数几率下降多少；"
+        "字与字相互影响，各字相加不等于总分。",
+        "Each character is hidden in turn and the model reads again: ink pulls up, to positive, cinnabar pulls down, "
+        "the more it stands out the more. The number is how far the log odds of positive fall without it. Characters "
+        "act together: the numbers do not add up to the score.",
+    ),
+    "explain.rival_note": Text(
+        "逐字遮住，让模型重读：墨支持所选标签，朱支持与之对照的标签（其余之中得分最高的）。数值是遮住后两者对数几率"
+        "下降多少；字与字相互影响，各字相加不等于总分。",
+        "Each character is hidden in turn and the model reads again: ink speaks for the chosen label, cinnabar for the "
+        "one it is held against, the best of the others. The number is how far the log odds between the two fall "
+        "without it. Characters act together: the numbers do not add up to the score.",
+    ),
+    "explain.alone_note": Text(
+        "逐字遮住，让模型重读：墨说明标签成立，朱说明不成立。数值是遮住后对数几率下降多少；字与字相互影响，"
+        "各字相加不等于总分。",
+        "Each character is hidden in turn and the model reads again: ink says that the label holds, cinnabar that it "
+        "does not. The number is how far the log odds fall without it. Characters act together: the numbers do not add "
+        "up to the score.",
+    ),
+    "explain.alignment_note": Text(
+        "两句的字如何对应：向量模型末层中字与字的余弦，反差越大越近，朱点是互为最近的一对。"
+        "它说明的是上面的“向量余弦”，不是同义概率。",
+        "Which character stands for which: cosines in the last layer of the vector model, the more it stands out the "
+        "closer; a cinnabar dot marks two that are each other's closest. It belongs to the cosine of vectors above, "
+        "not to the probability.",
+    ),
+    "explain.alignment_alt": Text(
+        "第一句的 {rows} 个字与第二句的 {columns} 个字之间的余弦",
+        "Cosines between {rows} parts of the first sentence and {columns} of the second",
+    ),
 }
 
 
