@@ -13,14 +13,12 @@ random, the mean of three. Either way of hiding is judged by both, since each fl
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.zero_shot import LABELS
 from wenmo.bench import machine, read_items, write_result
 from wenmo.engine import Engine
 from wenmo.inference.tokenizer import Encoding
@@ -29,10 +27,6 @@ from wenmo.tasks.explain import Unit, hide, units
 
 STEPS = 10
 RANDOM_ORDERS = 3
-SIXTY = (
-    "汤头很鲜，牛肉也足，老板一直笑着招呼，还送了一碟自家腌的泡菜，"
-    "就是排队太久，等了快一个小时才坐下，下次换个时间再来尝尝吧"
-)
 Hide = Callable[[Encoding, Sequence[Unit], int], Encoding]
 
 
@@ -89,28 +83,6 @@ def areas(engine: Engine, texts: Sequence[str], random: np.random.Generator) -> 
     return result
 
 
-def latencies_ms(engine: Engine) -> dict[str, float]:
-    """The median of five explanations of 60 characters, by task, nothing cached."""
-    pair = (SIXTY[:30], SIXTY[30:])
-    asked: dict[str, Callable[[], object]] = {
-        "similarity": lambda: engine.explain_similarity(pair),
-        "sentiment": lambda: engine.explain_sentiment(SIXTY),
-        "zero-shot, against the best of nine others": lambda: engine.explain_zero_shot(SIXTY, labels=LABELS[:10]),
-        "zero-shot, several true": lambda: engine.explain_zero_shot(SIXTY, labels=LABELS[:10], multi_label=True),
-        "alignment": lambda: engine.align(pair),
-    }
-    result = {}
-    for name, ask in asked.items():
-        ask()  # loads the model
-        taken = []
-        for _ in range(5):
-            start = time.perf_counter()
-            ask()
-            taken.append(1e3 * (time.perf_counter() - start))
-        result[name] = round(float(np.median(taken)), 1)
-    return result
-
-
 def main() -> None:
     """See the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,11 +99,9 @@ def main() -> None:
         f"{order}, judged by {judge}": round(float(np.mean([area[order, judge] for area in counted])), 4)
         for order, judge in counted[0]
     }
-    latency = latencies_ms(engine)
-    for table, unit in ((mean, "area"), (latency, "ms")):
-        print(f"| what | {unit} |\n| --- | --- |")
-        for name, value in table.items():
-            print(f"| {name} | {value} |")
+    print("| order | area |\n| --- | --- |")
+    for name, value in mean.items():
+        print(f"| {name} | {value} |")
     result = {
         "benchmark": "explain",
         "machine": machine(),
@@ -139,7 +109,6 @@ def main() -> None:
         "inputs": len(counted),
         "steps": STEPS,
         "deletion_area": mean,
-        "latency_ms_60_characters": latency,
     }
     write_result(result, options.out)
 

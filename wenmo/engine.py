@@ -373,13 +373,8 @@ class Engine:
         # Best first: the best of the others.
         rival = None if result.multi_label else next(name for name in result.scores if name != chosen)
         model = self._model("zero_shot")
-        bases = zero_shot_task.encode(
-            model.tokenizer,
-            [text],
-            [chosen] if rival is None else [chosen, rival],
-            template=template,
-            max_length=model.max_length,
-        )
+        question = zero_shot_task.Question(text=text, labels=(chosen,) if rival is None else (chosen, rival))
+        bases = zero_shot_task.encode(model.tokenizer, [question], template=template, max_length=model.max_length)
         units, logits = self._hide_in_turn("zero_shot", bases, (text,), progress=progress)
         if rival is None:
             odds = explain_task.entailment_odds(logits[0], temperature=model.temperatures["multi_label"])
