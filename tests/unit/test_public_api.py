@@ -52,7 +52,8 @@ def test_engine_signatures() -> None:
     ]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]
-    assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", "progress"]
+    methods = ["method", "shortlist"]
+    assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", *methods, "progress"]
     assert parameters(engine.embed) == ["texts", "progress"]
     assert parameters(engine.cosine_similarity) == ["pairs", "progress"]
     assert parameters(engine.nli) == ["pairs", "progress"]
@@ -90,7 +91,7 @@ def test_results() -> None:
 
     assert fields(wenmo.SimilarityResult) == common | {"similarity"}
     assert fields(wenmo.SentimentResult) == common | {"positive"}
-    assert fields(wenmo.ZeroShotResult) == common | {"multi_label", "dropped_labels"}
+    assert fields(wenmo.ZeroShotResult) == common | {"multi_label", "dropped_labels", "method"}
     assert fields(wenmo.Explanation) == {"label", "rival", "score", "log_odds", "parts", "grouped", "truncated"}
     assert fields(wenmo.Part) == {"start", "end", "weight"}
     assert fields(wenmo.Alignment) == {"first", "second", "cosines", "truncated"}
