@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wenmo.errors import Language, WenmoError
+from wenmo.errors import InputError, Language, WenmoError
 from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="the app and the REST service, in one process")
     serve.add_argument("--host", help="address to listen on (WENMO_HOST, 127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (WENMO_PORT, 8501)")
+    serve.add_argument("--api-only", action="store_true", help="the REST service without the app's pages")
+    serve.add_argument("--workers", type=_positive, help="processes, with --api-only (WENMO_WORKERS, 1)")
     serve.set_defaults(command=_serve)
 
     run = commands.add_parser("run", help="a file in, a file with results out (CSV, JSONL, Parquet)")
@@ -148,11 +150,25 @@ def _engine(options: argparse.Namespace, task: str, **more: Any) -> Engine:
     return Settings.read(**given).build_engine()
 
 
-def _serve(options: argparse.Namespace) -> None:
-    from wenmo.server import serve
+def _serve(options: argparse.Namespace) -> int | None:
     from wenmo.settings import Settings
 
-    serve(Settings.read(host=options.host, port=options.port))
+    settings = Settings.read(host=options.host, port=options.port, workers=options.workers)
+    if options.api_only:
+        from wenmo.api.standalone import serve_api
+
+        return serve_api(settings)
+    if settings.workers > 1:
+        raise InputError(
+            f"The app's pages are served by one process, not by {settings.workers}: a visitor's session lives in it. "
+            "Add --api-only for the REST service alone, or leave out --workers and WENMO_WORKERS.",
+            f"页面由单个进程提供，不能用 {settings.workers} 个：访客的会话保存在该进程中。"
+            "如只需 REST 服务，请加 --api-only；否则请去掉 --workers 和 WENMO_WORKERS。",
+        )
+    from wenmo.server import serve
+
+    serve(settings)
+    return None
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -239,8 +255,6 @@ def _peers(wanted: str | None) -> dict[str, Any]:
     """The peers named in `wanted` (fp32, int8, all, or their own names), and what writes a checkpoint for them."""
     if not wanted:
         return {}
-    from wenmo.errors import InputError
-
     try:
         from benchmarks import peers
     except ImportError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
 from wenmo.models.registry import DEFAULT_MODELS
-from wenmo.types import SchedulerLimits
+from wenmo.types import TASKS, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -21,6 +21,23 @@ def _checked_token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]{16,}", bare):
         raise ValueError("a token has 16 or more characters, of ASCII and without spaces")
     return SecretStr(bare)
+
+
+def _split(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _tasks(value: Any) -> Any:
+    return TASKS if value == "all" else _split(value)
+
+
+def _checked_origin(origin: str) -> str:
+    # The * of everyone is left out on purpose: who answers texts of users names the pages that may ask.
+    if not re.fullmatch(r"https?://[^\s/*?#@]+", origin):
+        raise ValueError("an origin is a scheme and a host, such as https://app.example.org, without path or *")
+    return origin
 
 
 class Settings(BaseSettings):
@@ -42,6 +59,13 @@ class Settings(BaseSettings):
     waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
     api_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
+    workers: int = Field(default=1, ge=1, le=64)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_checked_origin)], ...], NoDecode, BeforeValidator(_split)
+    ] = ()
+    # None: all with --api-only, none beside the pages, whose first visitor should not wait for models.
+    preload: Annotated[tuple[TaskName, ...] | None, NoDecode, BeforeValidator(_tasks)] = None
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 

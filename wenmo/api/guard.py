@@ -13,13 +13,17 @@ import time
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
+from math import ceil
 from urllib.parse import quote
 
+from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wenmo.api import problems
+from wenmo.api.limits import TokenBuckets, client_of
+from wenmo.api.schemas import MAX_BODY_BYTES
 from wenmo.errors import BusyError
 
 log = logging.getLogger("wenmo.api")
@@ -32,14 +36,18 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",  # texts of users are in the answers
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # nothing here is a page, but /docs
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 class Guard:
     """With a `token`, a call must bring it as `Authorization: Bearer <token>`, or is answered with 401.
 
-    No more than `calls_at_once` are let in; the others are answered with 503. Without that they would wait unseen for
-    one of the server's threads. Who asks after the service's health needs no token and is never turned away.
+    No more than `calls_at_once` are let in; the others are answered with 503. Each that is let in has a thread: a call
+    that waited unseen for one could join no batch, and small calls would stand behind long ones. With
+    `requests_per_minute`, a client who calls more often is answered with 429. Who asks after the service's health needs
+    no token and is never turned away.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class Guard:
         *,
         token: str | None,
         calls_at_once: int,
+        requests_per_minute: int | None = None,
         observe: Callable[[str, int, float], None],
     ) -> None:
         """`observe` is told of each call: the template of its route, the status, and the seconds it took."""
@@ -55,6 +64,7 @@ class Guard:
         self._token = token
         self._calls_at_once = calls_at_once
         self._calls = 0
+        self._buckets = None if requests_per_minute is None else TokenBuckets(requests_per_minute)
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +86,8 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        threads = to_thread.current_default_thread_limiter()  # the event loop's: there is none before the first call
+        threads.total_tokens = max(threads.total_tokens, self._calls_at_once)
         refusal = self._refusal(scope)
         self._calls += refusal is None
         try:
@@ -94,6 +106,16 @@ class Guard:
         request = Request(scope)
         if scope["path"].removeprefix(scope.get("root_path", "")) in _OPEN_PATHS:
             return None
+        wait_s = self._buckets.take(client_of(scope)) if self._buckets else 0.0  # first: it slows down guessing, too
+        if wait_s:
+            return problems.problem(
+                request,
+                HTTPStatus.TOO_MANY_REQUESTS,
+                en=f"You have called too often. Call again in {ceil(wait_s)} s.",
+                zh=f"调用过于频繁。请在 {ceil(wait_s)} 秒后重试。",
+                kind=problems.RATE_LIMITED,
+                headers={"Retry-After": str(ceil(wait_s))},
+            )
         if not self._has_token(request):
             return problems.problem(
                 request,
@@ -111,6 +133,8 @@ class Guard:
                 kind=problems.PROBLEMS[BusyError],
                 headers={"Retry-After": str(_RETRY_AFTER_S)},
             )
+        if int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:  # digits: the server has parsed it
+            return problems.too_large(request)
         return None
 
     def _has_token(self, request: Request) -> bool:

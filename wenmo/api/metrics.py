@@ -6,7 +6,7 @@ counted here. No name of a label comes from a caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import psutil
@@ -23,10 +23,11 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """Those of one service. `get_engine` is asked at each scrape."""
+    """Those of one process. `get_engine` is asked at each scrape; `labels` are added to every figure."""
 
-    def __init__(self, get_engine: Callable[[], Engine]) -> None:
+    def __init__(self, get_engine: Callable[[], Engine], *, labels: Mapping[str, str] | None = None) -> None:
         self._registry = CollectorRegistry()
+        self._labels = dict(labels or {})
         self._durations = Histogram(
             "wenmo_http_request_seconds",
             "How long REST calls took",
@@ -42,7 +43,15 @@ class Metrics:
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [
+                sample._replace(labels={**sample.labels, **self._labels})  # of the samples alone: not a metric's name
+                for sample in metric.samples
+            ]
+            yield metric
 
 
 class _EngineCollector:

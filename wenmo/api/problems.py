@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
@@ -15,7 +16,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from wenmo.errors import (
@@ -83,6 +84,12 @@ PROBLEMS: Mapping[type[WenmoError], ProblemKind] = {
     ),
 }
 
+CLIENT_GONE = 499  # as nginx has it in its log; no status of the standard says it
+
+RATE_LIMITED = ProblemKind(  # no error of the engine: the service's own rule
+    status=HTTPStatus.TOO_MANY_REQUESTS, name="rate-limited", en="Too many calls", zh="调用过于频繁"
+)
+
 # What the routing and the validation found, in English and in Chinese, with the remedy.
 _HTTP_TEXTS: Mapping[int, tuple[str, str]] = {
     400: ("The body cannot be parsed. Send JSON in UTF-8.", "请求体无法解析。请以 UTF-8 编码的 JSON 发送。"),
@@ -148,11 +155,34 @@ def problem(
     return ProblemResponse(content, status, headers={**(headers or {}), "Content-Language": language})
 
 
+def too_large(request: Request) -> ProblemResponse:
+    """The answer to a body of more bytes than the service takes."""
+    en, zh = _HTTP_TEXTS[413]
+    return problem(request, 413, en=en, zh=zh)
+
+
+def not_ready(request: Request, tasks: Sequence[str], error: Exception | None) -> ProblemResponse:
+    """The answer while the models of `tasks` are not in memory, `error` being why the last attempt failed."""
+    en, zh = "", ""
+    if isinstance(error, WenmoError):
+        en, zh = f" The last attempt failed: {error.text('en')}", f"上次载入失败：{error.text('zh')}"
+    elif error is not None:
+        en, zh = " The last attempt failed; the log holds the cause.", "上次载入失败，原因见日志。"
+    return problem(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        en=f"Models are being loaded: {', '.join(tasks)}.{en}",
+        zh=f"模型正在载入：{'、'.join(tasks)}。{zh}",
+        headers={"Retry-After": "1"},
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with problem details."""
     app.add_exception_handler(WenmoError, _wenmo_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(CancelledError, _client_gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -200,6 +230,10 @@ def _http_error(request: Request, error: Exception) -> ProblemResponse:
     own = str(error.detail)
     en, zh = _HTTP_TEXTS.get(error.status_code, (own, own))
     return problem(request, error.status_code, en=en, zh=zh, headers=error.headers)
+
+
+def _client_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)  # read by nobody, but in the log and in the metrics
 
 
 def _unexpected(request: Request, error: Exception) -> ProblemResponse:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from wenmo.api import problems
-from wenmo.api.guard import Guard
+from wenmo.api import docs, problems
+from wenmo.api.departures import CancelOnDisconnect
+from wenmo.api.guard import REQUEST_ID, Guard
 from wenmo.api.metrics import CONTENT_TYPE, Metrics
 from wenmo.api.problems import SafeJSONResponse
 from wenmo.api.schemas import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wenmo import Engine
+    from wenmo.api.preload import Preload
     from wenmo.types import Result, TaskName
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
@@ -54,6 +57,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
         (401, "The service wants a token, and the call brought none or a wrong one"),
         (413, "Too much text in one call"),
         (422, "The body or the input does not fit"),
+        (429, "This client has called too often (see Retry-After)"),
         (500, "The model or the device of the server cannot be used"),
         (
             503,
@@ -64,22 +68,32 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def create_api(
-    get_engine: Callable[[], Engine], *, token: str | None = None, calls_at_once: int = CALLS_AT_ONCE
+    get_engine: Callable[[], Engine],
+    *,
+    token: str | None = None,
+    calls_at_once: int = CALLS_AT_ONCE,
+    requests_per_minute: int | None = None,
+    cors_origins: Sequence[str] = (),
+    preload: Preload | None = None,
+    metrics: Metrics | None = None,
 ) -> ASGIApp:
     """The REST service on the engine that `get_engine` returns; it is asked at each call, so it must be cheap.
 
-    Every failure is answered with problem details, see `wenmo.api.problems`. `token` and `calls_at_once` say who is let
-    in, see `wenmo.api.guard`.
+    Every failure is answered with problem details, see `wenmo.api.problems`. `token`, `calls_at_once` and
+    `requests_per_minute` say who is let in, see `wenmo.api.guard`; pages of `cors_origins`, and of no other site, may
+    call from a browser. It is ready when `preload` has loaded its models. `metrics` counts the calls, for who wants to
+    read them elsewhere, too.
     """
     app = FastAPI(
         title="wenmo 文墨共鸣",
         summary="Similarity, sentiment and zero-shot classification of Chinese text with StructBERT.",
         version="1",
+        docs_url=None,
         redoc_url=None,
         max_body_size=MAX_BODY_BYTES,
     )
     problems.install(app)
-    metrics = Metrics(get_engine)
+    metrics = metrics or Metrics(get_engine)
     # Whoever watches the service needs an answer also when every thread is busy with calls.
     watchers = CapacityLimiter(2)
 
@@ -91,7 +105,9 @@ def create_api(
 
     @app.get("/health/ready", responses={503: _FAILURES[503]})
     async def ready(request: Request) -> Response:
-        """Whether calls can be answered: 503 when the engine cannot be had. Names the models that are loaded."""
+        """Whether calls can be answered: 503 while models load or the engine cannot be had. Names what is loaded."""
+        if preload is not None and preload.missing:
+            return problems.not_ready(request, preload.missing, preload.error)
         try:
             engine = await to_thread.run_sync(get_engine, limiter=watchers)
         except WenmoError as error:
@@ -102,6 +118,12 @@ def create_api(
     async def prometheus() -> Response:
         """Calls, durations, what waits, cache and memory, for Prometheus."""
         return Response(await to_thread.run_sync(metrics.text, limiter=watchers), media_type=CONTENT_TYPE)
+
+    @app.get("/docs", include_in_schema=False)
+    async def documentation(request: Request) -> HTMLResponse:
+        servers = [{"url": request.scope.get("root_path", "")}]
+        page = docs.page({**app.openapi(), "servers": servers})
+        return HTMLResponse(page, headers={"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY})
 
     @app.post("/v1/similarity", response_model=SimilarityResponse, responses=_FAILURES)
     def similarity(body: SimilarityRequest) -> Response:
@@ -183,7 +205,23 @@ def create_api(
         label, confidence = ("Positive", positive) if positive >= 0.5 else ("Negative", 1 - positive)
         return SafeJSONResponse({"label": label, "confidence": confidence, "text": text})
 
-    return Guard(app, token=token, calls_at_once=calls_at_once, observe=metrics.observe)
+    guarded = Guard(
+        CancelOnDisconnect(app),
+        token=token,
+        calls_at_once=calls_at_once,
+        requests_per_minute=requests_per_minute,
+        observe=metrics.observe,
+    )
+    if not cors_origins:
+        return guarded
+    # Outermost: a browser must be able to read refusals, too. Without credentials: a token travels in its own header.
+    return CORSMiddleware(
+        guarded,
+        allow_origins=cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "Content-Type", REQUEST_ID),
+        expose_headers=(REQUEST_ID, "Retry-After"),
+    )
 
 
 def _items(results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ no longer than without a scheduler, and under load batches grow by themselves. (
 as flat combining: Hendler et al., 2010, doi:10.1145/1810479.1810540.)
 
 A call of more than a batch needs no company: it goes straight to the runtime, whose workers are shared batch by batch,
-so that small calls pass between its batches. Each caller gets its own answers and its own errors.
+so that small calls pass between its batches. Each caller gets its own answers and its own errors. A call that is given
+up (`wenmo.serving.cancellation`) leaves the queue, or stops after a batch, with CancelledError.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -22,6 +25,7 @@ import numpy as np
 from wenmo.errors import BusyError
 from wenmo.inference.runtime import OnBatch, PartialOutputError, Runtime
 from wenmo.inference.tokenizer import Encoding
+from wenmo.serving.cancellation import Cancellation, current
 from wenmo.types import Resolved, SchedulerLimits
 
 Kind = Literal["logits", "vectors"]
@@ -47,7 +51,7 @@ class _Call:
     woken: threading.Event = field(default_factory=threading.Event)
     outcome: np.ndarray | Exception | None = None
     leads: bool = False  # until the lead is passed on
-    gone: bool = False  # its thread was interrupted
+    gone: bool = False  # its thread was interrupted, or its caller gave it up
 
 
 class ScheduledRuntime:
@@ -91,7 +95,7 @@ class ScheduledRuntime:
             with self._lock:
                 self._calls += 1
                 self._forwards += 1
-            return self._forward(kind)(encodings, on_batch=on_batch)
+            return self._forward(kind)(encodings, on_batch=_unless_cancelled(on_batch))
         call = _Call(kind=kind, encodings=encodings, pieces=pieces)
         try:
             self._enter(call)
@@ -138,18 +142,28 @@ class ScheduledRuntime:
 
     def _wait(self, call: _Call) -> None:
         """Until the call is answered or leads. Raises BusyError when it has waited for too long."""
-        if call.woken.wait(self._limits.wait_s):
-            return
+        with (current.get() or Cancellation()).calling(partial(self._give_up, call)):
+            woken = call.woken.wait(self._limits.wait_s)
+        if not woken:
+            with self._lock:
+                waited_in_vain = self._take(call)
+                self._turned_away += waited_in_vain
+            if waited_in_vain:
+                raise BusyError(
+                    f"Not answered within {self._limits.wait_s:g} s: too much is being computed. Try again later.",
+                    f"{self._limits.wait_s:g} 秒内未能处理：当前计算任务过多。请稍后重试。",
+                    retry_after_s=self._limits.wait_s,
+                )
+            call.woken.wait()  # it was taken out of the queue in this very moment: to be answered, to lead, or given up
+        if call.gone:
+            raise CancelledError
+
+    def _give_up(self, call: _Call) -> None:
+        """Where it still waits; what is being computed is computed."""
         with self._lock:
-            waited_in_vain = self._take(call)
-            self._turned_away += waited_in_vain
-        if waited_in_vain:
-            raise BusyError(
-                f"Not answered within {self._limits.wait_s:g} s: too much is being computed. Try again later.",
-                f"{self._limits.wait_s:g} 秒内未能处理：当前计算任务过多。请稍后重试。",
-                retry_after_s=self._limits.wait_s,
-            )
-        call.woken.wait()  # it was taken out of the queue in this very moment: to be answered, or to lead
+            if self._take(call):
+                call.gone = True
+                call.woken.set()
 
     def _take(self, call: _Call) -> bool:
         """Take a call out of the queue; False where it is not in it. The lock must be held."""
@@ -222,3 +236,18 @@ class ScheduledRuntime:
             else:
                 call.outcome = PartialOutputError(own, output[start:end]) if own else output[start:end]
             start = end
+
+
+def _unless_cancelled(on_batch: OnBatch | None) -> OnBatch | None:
+    """`on_batch`, which raises CancelledError once the call was given up."""
+    cancellation = current.get()
+    if cancellation is None:
+        return on_batch
+
+    def checked(encodings: int) -> None:
+        if cancellation.cancelled:
+            raise CancelledError
+        if on_batch is not None:
+            on_batch(encodings)
+
+    return checked
