@@ -6,12 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import uvicorn
+from starlette.types import ASGIApp
 
 from tests.conftest import GOLDEN_MODELS as MODELS
 
@@ -72,3 +75,25 @@ def _is_healthy(client: httpx2.Client, health: str) -> bool:
         return client.get(health).status_code == 200
     except httpx2.TransportError:
         return False
+
+
+@contextmanager
+def serving_here(api: ASGIApp) -> Iterator[httpx2.Client]:
+    """The same HTTP server, in a thread of this process: for a test that holds the other end of the engine."""
+    server = uvicorn.Server(uvicorn.Config(api, log_level="warning"))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield connect(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        finally:
+            server.should_exit = True
+            thread.join(END_S)
+            assert not thread.is_alive()
+
+
+def connect(url: str) -> httpx2.Client:
+    """A client for many calls at once, which are patient."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    return httpx2.Client(base_url=url, timeout=START_S, trust_env=False, limits=limits)

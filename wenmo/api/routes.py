@@ -23,6 +23,7 @@ from wenmo.api.guard import REQUEST_ID, Guard
 from wenmo.api.metrics import CONTENT_TYPE, Metrics
 from wenmo.api.problems import SafeJSONResponse
 from wenmo.api.schemas import (
+    ANALYZE_BODY,
     MAX_ANALYZE_CHARACTERS,
     MAX_BODY_BYTES,
     AnalyzeResponse,
@@ -54,6 +55,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
     for status, description in (
+        (400, "The body is not JSON"),
         (401, "The service wants a token, and the call brought none or a wrong one"),
         (413, "Too much text in one call"),
         (422, "The body or the input does not fit"),
@@ -178,10 +180,11 @@ def create_api(
     @app.post(
         "/analyze",
         response_model=AnalyzeResponse,
-        responses={400: {**_FAILURES[422], "description": "There is no text"}, **_FAILURES},
+        responses={**_FAILURES, 400: {**_FAILURES[400], "description": "There is no text, or the body is not JSON"}},
     )
     def analyze(
-        request: Request, body: Annotated[Any, Body(examples=[{"text": "墨色温润，包装也用心"}])] = None
+        request: Request,
+        body: Annotated[Any, Body(examples=[{"text": "墨色温润，包装也用心"}], json_schema_extra=ANALYZE_BODY)] = None,
     ) -> Response:
         """Sentiment of one text of at most 512 characters."""
         text = body.get("text") if isinstance(body, dict) else None

@@ -217,6 +217,14 @@ class EmbedResponse(_Response):
     results: list[EmbedItem]
 
 
+# For the page of the schema alone: what does not fit is answered with 400 and 413 by the route itself.
+ANALYZE_BODY: dict[str, Any] = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "maxLength": MAX_ANALYZE_CHARACTERS}},
+    "required": ["text"],
+}
+
+
 class AnalyzeResponse(BaseModel):
     label: Annotated[str, Field(examples=["Positive"])]
     confidence: Annotated[float, Field(examples=[0.97])]
