@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "LC_ALL": "C.UTF-8",  # the messages of the command line in English
 }
-START_S = END_S = 60.0  # generous: they end a wait that would be endless, they measure nothing
+START_S = END_S = 120.0  # generous: they end a wait that would be endless, they measure nothing
 
 
 def free_port() -> int:

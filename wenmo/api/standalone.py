@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FORWARD_S = 10.0  # for a call that waited as long as a call may wait, and is being computed when the service ends
-_SILENT_WORKER_S = 60  # after these the supervisor takes it for dead: loading and compiling can hold it up for seconds
+_SILENT_WORKER_S = 30  # after these the supervisor takes it for dead: starting on a busy machine takes seconds
 
 
 def serve_api(settings: Settings) -> int:
@@ -117,6 +117,11 @@ def _end_with(parent: int) -> None:
 
 
 class _Supervisor(Multiprocess):
+    def keep_subprocess_alive(self) -> None:
+        for worker in self.processes:  # our copy of the worker's end of the pipe: while it is open, a worker that dies
+            worker.child_conn.close()  # when it is being asked whether it lives is waited for until the time-out
+        super().keep_subprocess_alive()
+
     def terminate_all(self) -> None:
         for listening in self.sockets:  # else whoever comes while the workers finish would be kept waiting, in vain
             listening.close()
