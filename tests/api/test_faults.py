@@ -333,3 +333,10 @@ def test_a_body_in_chunks_is_bounded(malformed: httpx2.Client) -> None:
     assert response.headers["Content-Type"] == "application/problem+json"
     assert psutil.Process().memory_info().rss - before < 100 * 2**20
     assert malformed.post("/v1/sentiment", json=SHORT).status_code == 200
+
+
+def test_the_refusal_of_a_long_body_is_read_by_who_sends_all_of_it(malformed: httpx2.Client) -> None:
+    """A server that hung up at once would cut its own answer off."""
+    response = malformed.post("/v1/sentiment", content=b" " * 64 * 2**20, headers=JSON)
+    assert response.status_code == 413
+    assert response.headers["Content-Type"] == "application/problem+json"

@@ -1,0 +1,34 @@
+# The app with its REST service on port 8501; docs/deployment.md says how to run it behind a proxy, alone, or on a GPU.
+FROM python:3.11-slim
+
+# torch without CUDA is an eighth of the size. For a GPU build with the CUDA wheels instead:
+#   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+# Nobody in the container is root. Models of the hub are kept in a volume, so that they are downloaded once.
+RUN useradd --uid 10001 --create-home wenmo && install --directory --owner=wenmo /app/models
+WORKDIR /app
+
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements.txt)" \
+    && pip install --no-cache-dir --requirement requirements.txt
+
+COPY .streamlit ./.streamlit
+COPY assets ./assets
+COPY app.py ./
+COPY pages ./pages
+COPY wenmo ./wenmo
+
+USER 10001
+ENV PYTHONUNBUFFERED=1 \
+    MODELSCOPE_CACHE=/app/models \
+    WENMO_HOST=0.0.0.0 \
+    WENMO_PORT=8501
+VOLUME ["/app/models"]
+EXPOSE 8501
+
+# Ready, and not only alive: with WENMO_PRELOAD whoever waits for this container waits for its models, too.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['WENMO_PORT'] + '/api/health/ready', timeout=4)"]
+
+CMD ["python", "-m", "wenmo", "serve"]
