@@ -19,7 +19,7 @@ from streamlit.starlette import App
 from wenmo.api.preload import Preload
 from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
 from wenmo.errors import InputError
-from wenmo.ui.runtime import get_engine
+from wenmo.ui.runtime import get_engine, get_metrics
 
 if TYPE_CHECKING:
     from wenmo.settings import Settings
@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> App:
     # shell has run once: the first visitor after a start would be told that the address /compare does not exist.
     PagesManager.uses_pages_directory = False
     preload = Preload(get_engine, settings.preload or ())
-    api = api_of(settings, get_engine, preload=preload)
+    api = api_of(settings, get_engine, preload=preload, metrics=get_metrics())
 
     @asynccontextmanager
     async def lifespan(_app: App) -> AsyncIterator[None]:

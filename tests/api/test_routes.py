@@ -15,6 +15,7 @@ from httpx2 import Response
 
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
+from wenmo.api.metrics import Metrics
 from wenmo.api.problems import MAX_ERRORS_TOLD, PROBLEMS
 from wenmo.api.routes import create_api
 from wenmo.api.schemas import (
@@ -170,6 +171,34 @@ def test_metrics_count_what_was_called(engine: wenmo.Engine) -> None:
     assert float(figures['wenmo_calls_total{task="sentiment"}']) >= 2
     assert float(figures["wenmo_resident_memory_bytes"]) > 2**20
     assert figures['wenmo_model_loaded{precision="fp32",task="sentiment"}'] == "1.0"
+
+
+def test_metrics_count_forwards_by_size(engine: wenmo.Engine) -> None:
+    """The same figures as the scheduler's own statistics, with Prometheus' cumulative buckets."""
+    with TestClient(create_api(lambda: engine)) as fresh:
+        post(fresh, "/v1/sentiment", {"texts": ["论笔", "论墨", "论纸", "论砚"]})
+        inputs = engine.scheduler_statistics()["sentiment"].inputs_per_forward
+        lines = fresh.get("/metrics").text.splitlines()
+    figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(figures['wenmo_forward_inputs_sum{task="sentiment"}']) == inputs.total >= 4
+    assert float(figures['wenmo_forward_inputs_count{task="sentiment"}']) == inputs.count >= 1
+    assert float(figures['wenmo_forward_inputs_bucket{le="2",task="sentiment"}']) == sum(inputs.counts[:2])
+    assert float(figures['wenmo_forward_inputs_bucket{le="4",task="sentiment"}']) == sum(inputs.counts[:3])
+    assert float(figures['wenmo_forward_inputs_bucket{le="+Inf",task="sentiment"}']) == inputs.count
+
+
+def test_calls_are_counted_for_who_brings_the_metrics(engine: wenmo.Engine) -> None:
+    """The Service page reads what the routes count; asking after health or for nothing is no work."""
+    metrics = Metrics(lambda: engine)
+    with TestClient(create_api(lambda: engine, metrics=metrics)) as fresh:
+        post(fresh, "/v1/sentiment", {"texts": ["墨"]})
+        post(fresh, "/v1/sentiment", {"texts": []})
+        post(fresh, "/analyze", {"text": "墨"})
+        fresh.get("/health")
+        fresh.get("/no/such/place")
+    calls = metrics.rest_calls()
+    assert calls.by_status == {200: 2, 422: 1}
+    assert len(calls.recent_s) == 2 and min(calls.recent_s) > 0
 
 
 def test_ready_when_there_is_an_engine(client: TestClient) -> None:

@@ -1,17 +1,23 @@
 """What Prometheus asks for at /metrics: how many calls, how long they take, what waits, what the cache saves.
 
 Read when asked, from the statistics that engine, scheduler and cache keep anyway; only the calls' durations are
-counted here. No name of a label comes from a caller.
+counted here. No name of a label comes from a caller. The app's Service page shows the same figures, from the same
+objects.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import psutil
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from wenmo.serving.breaker import BREAKER_STATES
 
@@ -20,6 +26,15 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_RECENT = 1000  # calls whose durations are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestCalls:
+    """Calls of routes that compute: how many had which status, and how long the last of status 200 took."""
+
+    by_status: Mapping[int, int]
+    recent_s: tuple[float, ...]
 
 
 class Metrics:
@@ -36,10 +51,22 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_EngineCollector(get_engine))
+        self._lock = threading.Lock()
+        self._by_status: Counter[int] = Counter()
+        self._recent_s: deque[float] = deque(maxlen=_RECENT)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """A call of the route with this template, such as /v1/embed, was answered."""
         self._durations.labels(route, str(status)).observe(seconds)
+        if route.startswith("/v1/") or route == "/analyze":  # whoever watches or is lost tells nothing of the work
+            with self._lock:
+                self._by_status[status] += 1
+                if status == HTTPStatus.OK:
+                    self._recent_s.append(seconds)
+
+    def rest_calls(self) -> RestCalls:
+        with self._lock:
+            return RestCalls(by_status=dict(self._by_status), recent_s=tuple(self._recent_s))
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -78,6 +105,18 @@ class _EngineCollector:
             pieces.add_metric([task], statistics.waiting_pieces)
         yield waiting
         yield pieces
+        for name, text, attribute in (
+            ("wenmo_forward_calls", "Calls answered by a forward", "calls_per_forward"),
+            ("wenmo_forward_inputs", "Inputs given to a forward", "inputs_per_forward"),
+            ("wenmo_forward_pieces", "Pieces of text given to a forward", "pieces_per_forward"),
+        ):
+            histogram = HistogramMetricFamily(name, text, labels=["task"])
+            for task, statistics in schedulers.items():
+                counts = getattr(statistics, attribute)
+                bounds = [*map(str, counts.bounds), "+Inf"]
+                buckets = list(zip(bounds, accumulate(counts.counts), strict=True))
+                histogram.add_metric([task], buckets=buckets, sum_value=counts.total)
+            yield histogram
         cache = engine.cache_statistics()
         yield CounterMetricFamily("wenmo_cache_hits", "Inputs whose result was kept", value=cache.hits)
         yield CounterMetricFamily("wenmo_cache_memory_hits", "Those kept in this process", value=cache.memory_hits)

@@ -13,6 +13,7 @@ up (`wenmo.serving.cancellation`) leaves the queue, or stops after a batch, with
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
@@ -26,14 +27,25 @@ from wenmo.errors import BusyError
 from wenmo.inference.runtime import OnBatch, PartialOutputError, Runtime
 from wenmo.inference.tokenizer import Encoding
 from wenmo.serving.cancellation import Cancellation, current
+from wenmo.serving.statistics import Histogram, HistogramCounts
 from wenmo.types import Resolved, SchedulerLimits
 
 Kind = Literal["logits", "vectors"]
 
+_CALLS = tuple(2**power for power in range(9))  # bounds of the histograms: 1 to 256 calls,
+_INPUTS = tuple(2**power for power in range(13))  # 1 to 4,096 inputs,
+_PIECES = tuple(2**power for power in range(4, 17))  # and 16 to 65,536 pieces in a forward
+_RECENT = 1000  # calls whose durations are kept
+
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulerStatistics:
-    """Calls and forwards since the start, and what waits now. `joined` calls were computed in another one's forward."""
+    """Calls and forwards since the start, and what waits now. `joined` calls were computed in another one's forward.
+
+    The histograms have a value a forward: how many calls it answered, of how many inputs, of how many pieces. A call of
+    more than a batch counts as one forward here; the runtime cuts it up. `waited_s` and `computed_s` are of the last
+    calls that were answered, oldest first: until their forward began, and from there to their answer.
+    """
 
     calls: int
     joined: int
@@ -41,6 +53,11 @@ class SchedulerStatistics:
     forwards: int
     waiting: int
     waiting_pieces: int
+    calls_per_forward: HistogramCounts
+    inputs_per_forward: HistogramCounts
+    pieces_per_forward: HistogramCounts
+    waited_s: tuple[float, ...]
+    computed_s: tuple[float, ...]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,6 +67,8 @@ class _Call:
     pieces: int
     woken: threading.Event = field(default_factory=threading.Event)
     outcome: np.ndarray | Exception | None = None
+    entered_s: float = field(default_factory=time.perf_counter)
+    began_s: float | None = None  # its forward
     leads: bool = False  # until the lead is passed on
     gone: bool = False  # its thread was interrupted, or its caller gave it up
 
@@ -64,7 +83,11 @@ class ScheduledRuntime:
         self._waiting: deque[_Call] = deque()
         self._waiting_pieces = 0
         self._led = False  # somebody computes, or has been told to
-        self._calls = self._joined = self._turned_away = self._forwards = 0
+        self._calls = self._joined = self._turned_away = 0
+        self._calls_per_forward = Histogram(_CALLS)
+        self._inputs_per_forward = Histogram(_INPUTS)
+        self._pieces_per_forward = Histogram(_PIECES)
+        self._durations: deque[tuple[float, float]] = deque(maxlen=_RECENT)  # waited, computed
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         return self._through("logits", encodings, on_batch)
@@ -77,13 +100,20 @@ class ScheduledRuntime:
 
     def statistics(self) -> SchedulerStatistics:
         with self._lock:
+            calls_per_forward = self._calls_per_forward.counts()
+            durations = tuple(self._durations)
             return SchedulerStatistics(
                 calls=self._calls,
                 joined=self._joined,
                 turned_away=self._turned_away,
-                forwards=self._forwards,
+                forwards=calls_per_forward.count,
                 waiting=len(self._waiting),
                 waiting_pieces=self._waiting_pieces,
+                calls_per_forward=calls_per_forward,
+                inputs_per_forward=self._inputs_per_forward.counts(),
+                pieces_per_forward=self._pieces_per_forward.counts(),
+                waited_s=tuple(waited for waited, _ in durations),
+                computed_s=tuple(computed for _, computed in durations),
             )
 
     def _forward(self, kind: Kind) -> Callable[..., np.ndarray]:
@@ -91,12 +121,14 @@ class ScheduledRuntime:
 
     def _through(self, kind: Kind, encodings: Sequence[Encoding], on_batch: OnBatch | None) -> np.ndarray:
         pieces = sum(map(len, encodings))
+        call = _Call(kind=kind, encodings=encodings, pieces=pieces)
         if pieces > self.batch_tokens().value:
             with self._lock:
                 self._calls += 1
-                self._forwards += 1
-            return self._forward(kind)(encodings, on_batch=_unless_cancelled(on_batch))
-        call = _Call(kind=kind, encodings=encodings, pieces=pieces)
+                self._begin([call])
+            output = self._forward(kind)(encodings, on_batch=_unless_cancelled(on_batch))
+            self._note_durations(call)
+            return output
         try:
             self._enter(call)
             self._wait(call)
@@ -119,7 +151,24 @@ class ScheduledRuntime:
             on_batch(len(encodings))
         if isinstance(outcome, PartialOutputError):
             raise outcome
+        self._note_durations(call)
         return outcome
+
+    def _begin(self, together: list[_Call]) -> None:
+        """Count a forward of these calls, which begins now. The lock must be held."""
+        now = time.perf_counter()
+        for call in together:
+            call.began_s = now
+        self._calls_per_forward.add(len(together))
+        self._inputs_per_forward.add(sum(len(call.encodings) for call in together))
+        self._pieces_per_forward.add(sum(call.pieces for call in together))
+
+    def _note_durations(self, call: _Call) -> None:
+        """Of a call that has its answer."""
+        assert call.began_s is not None
+        durations = call.began_s - call.entered_s, time.perf_counter() - call.began_s
+        with self._lock:
+            self._durations.append(durations)
 
     def _enter(self, call: _Call) -> None:
         """Lead where nobody does, wait otherwise."""
@@ -211,7 +260,7 @@ class ScheduledRuntime:
     def _compute(self, together: list[_Call]) -> None:
         """Give each call its outcome."""
         with self._lock:
-            self._forwards += 1
+            self._begin(together)
         encodings = [encoding for call in together for encoding in call.encodings]
         failed: dict[int, Exception] = {}
         try:

@@ -205,3 +205,71 @@ def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str
     assert together == pytest.approx(alone, abs=1e-5)
     assert statistics.joined > 0 and statistics.calls == 600
     assert statistics.forwards + statistics.joined == 600
+
+
+def test_forwards_are_counted_by_size() -> None:
+    """One call of one input alone, then three calls of four inputs together; two pieces an input."""
+    crowd = _Crowd(_Runtime())
+    waiting = [crowd.wait(_encoding(10)), crowd.wait(_encoding(11), _encoding(12)), crowd.wait(_encoding(13))]
+    crowd.release()
+    for future in waiting:
+        future.result(WAIT_S)
+    statistics = crowd.scheduled.statistics()
+    calls, inputs, pieces = (
+        dict(zip((*histogram.bounds, None), histogram.counts, strict=True))
+        for histogram in (
+            statistics.calls_per_forward,
+            statistics.inputs_per_forward,
+            statistics.pieces_per_forward,
+        )
+    )
+    assert (calls[1], calls[4], sum(calls.values())) == (1, 1, 2)
+    assert (inputs[1], inputs[4], sum(inputs.values())) == (1, 1, 2)
+    assert pieces[16] == 2
+    assert (statistics.inputs_per_forward.total, statistics.pieces_per_forward.total) == (5, 10)
+
+
+def test_waiting_is_told_from_computing() -> None:
+    """Who leads has not waited; who waits has waited for as long as the leader computed, at least."""
+    crowd = _Crowd(_Runtime())
+    waiting = crowd.wait(_encoding(10))
+    threading.Event().wait(0.05)
+    crowd.release()
+    waiting.result(WAIT_S)
+    crowd.leader.result(WAIT_S)
+    statistics = crowd.scheduled.statistics()
+    durations = sorted(zip(statistics.waited_s, statistics.computed_s, strict=True))
+    assert len(durations) == 2
+    (leader_waited, leader_computed), (waited, _) = durations
+    assert leader_waited < 0.05 <= leader_computed
+    assert waited >= 0.05
+
+
+def test_a_long_call_is_a_forward_that_never_waits() -> None:
+    runtime = _Runtime(tokens=3)
+    runtime.hold.set()
+    scheduled = ScheduledRuntime(runtime)
+    scheduled.logits([_encoding(1), _encoding(2)])
+    statistics = scheduled.statistics()
+    assert (statistics.forwards, statistics.inputs_per_forward.total) == (1, 2)
+    assert len(statistics.waited_s) == 1
+
+
+def test_durations_are_bounded_and_of_answered_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wenmo.serving.scheduler._RECENT", 3)
+    runtime = _Runtime()
+    runtime.hold.set()
+
+    def fail(ids: list[int]) -> None:
+        if 66 in ids:
+            raise ValueError("66")
+
+    runtime.fail = fail
+    scheduled = ScheduledRuntime(runtime)
+    with pytest.raises(ValueError, match="66"):
+        scheduled.logits([_encoding(66)])
+    assert scheduled.statistics().waited_s == ()
+    for number in range(5):
+        scheduled.logits([_encoding(number)])
+    statistics = scheduled.statistics()
+    assert (len(statistics.waited_s), len(statistics.computed_s), statistics.forwards) == (3, 3, 6)
