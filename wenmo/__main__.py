@@ -83,17 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _model_options(evaluate)
     evaluate.set_defaults(command=_eval)
 
-    bench = commands.add_parser("bench", help="speed of the forward on this machine, beside peers in the same run")
-    bench.add_argument("what", choices=("throughput", "latency"))
-    bench.add_argument("--shape", choices=("bundled", "base", "large"), default="bundled", help="bundled")
-    bench.add_argument("--texts", type=Path, help="Parquet with a column text, or text_a and text_b (invented reviews)")
-    bench.add_argument("--count", type=_positive, default=512, help="how many of them (512)")
-    bench.add_argument("--rounds", type=_positive, default=3, help="turns of each contestant (3)")
-    bench.add_argument("--against", help="comma-separated peers of benchmarks/peers.py, or all, fp32, int8")
-    bench.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (auto)", default="auto")
-    bench.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)", default="auto")
-    bench.add_argument("--out", type=Path, help="write the JSON there, too")
-    bench.set_defaults(command=_bench)
+    _bench_commands(commands.add_parser("bench", help="speed on this machine, beside others in the same run"))
 
     models = commands.add_parser("models", help="what is bundled, cached and known; `models pull ID` downloads")
     models.set_defaults(command=_models)
@@ -115,6 +105,44 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--max-steps", type=_positive, help="stop each stage early")
     train.set_defaults(command=_train)
     return parser
+
+
+def _bench_commands(bench: argparse.ArgumentParser) -> None:
+    kinds = bench.add_subparsers(required=True, metavar="WHAT")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (auto)", default="auto")
+    common.add_argument("--out", type=Path, help="write the JSON there, too")
+    for what, text in (("throughput", "items a second of the forward"), ("latency", "of a call with one item")):
+        forward = kinds.add_parser(what, parents=[common], help=text)
+        forward.add_argument("--shape", choices=("bundled", "base", "large"), default="bundled", help="bundled")
+        forward.add_argument(
+            "--texts", type=Path, help="Parquet with a column text, or text_a and text_b (invented reviews)"
+        )
+        forward.add_argument("--count", type=_positive, default=512, help="how many of them (512)")
+        forward.add_argument("--rounds", type=_positive, default=3, help="turns of each contestant (3)")
+        forward.add_argument("--against", help="comma-separated peers of benchmarks/peers.py, or all, fp32, int8")
+        forward.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)", default="auto")
+        forward.set_defaults(command=_bench, what=what)
+
+    load = kinds.add_parser("load", parents=[common], help="the service under load, over HTTP, beside others")
+    load.add_argument("--shape", choices=("bundled", "base", "large"), default="bundled", help="bundled")
+    load.add_argument("--texts", type=Path, help="Parquet with a column text, or text_a and text_b (invented reviews)")
+    load.add_argument("--count", type=_positive, default=128, help="how many of them (128)")
+    load.add_argument("--clients", type=_positive, default=50, help="at once (50)")
+    load.add_argument("--seconds", type=float, default=10.0, help="of a turn (10)")
+    load.add_argument("--overload-seconds", type=float, default=60.0, help="at 5 times what it can answer (60)")
+    load.add_argument("--rounds", type=_positive, default=2, help="turns of each contestant (2)")
+    load.add_argument("--litserve", metavar="PYTHON", help="a Python with benchmarks/requirements.txt (left out)")
+    load.set_defaults(command=_bench_load)
+
+    articles = kinds.add_parser("articles", help="what the articles measured, before and after, over HTTP")
+    articles.add_argument("--out", type=Path, help="write the JSON there (benchmarks/results/DATE-articles.json)")
+    articles.add_argument("--seconds", type=float, default=5.0, help="of a measurement (5)")
+    articles.add_argument("--clients", type=_positive, default=50, help="at once (50)")
+    articles.add_argument("--labelled", type=Path, help="Parquet with columns text and label, for the F1")
+    articles.add_argument("--limit", type=_positive, default=300, help="only its first rows (300)")
+    articles.add_argument("--template", default="{}", help="hypothesis for its labels ({})")
+    articles.set_defaults(command=_bench_articles)
 
 
 def _positive(text: str) -> int:
@@ -249,6 +277,61 @@ def _bench(options: argparse.Namespace) -> None:
         print(bench.table(report))
         result = {"benchmark": "throughput", **asdict(report)}
     bench.write_result(result, options.out)
+
+
+def _bench_load(options: argparse.Namespace) -> None:
+    load = _benchmark("load")
+    from wenmo import bench
+
+    items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
+    report = load.measure(
+        load.Options(
+            shape=options.shape,
+            precision=options.precision,
+            clients=options.clients,
+            seconds=options.seconds,
+            overload_s=options.overload_seconds,
+            rounds=options.rounds,
+            litserve=options.litserve,
+        ),
+        load.texts_of(items),
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(load.table(report))
+    bench.write_result(report, options.out)
+
+
+def _bench_articles(options: argparse.Namespace) -> None:
+    articles = _benchmark("articles")
+    from wenmo import bench
+
+    report = articles.measure(
+        clients=options.clients,
+        seconds=options.seconds,
+        labelled=options.labelled,
+        limit=options.limit,
+        template=options.template,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(articles.table(report))
+    bench.write_result(report, options.out or articles.default_file())
+
+
+def _benchmark(name: str) -> Any:
+    """A module of benchmarks/, which is there in a clone alone, and needs what the tests need."""
+    import importlib
+
+    from wenmo.errors import InputError
+
+    try:
+        importlib.import_module("aiohttp")  # the load's own, imported where it runs
+        return importlib.import_module(f"benchmarks.{name}")
+    except ImportError as error:
+        raise InputError(
+            f"This benchmark cannot be loaded: {error}. Run from the repository's folder, after "
+            "`pip install -r requirements-dev.txt`.",
+            f"无法载入此基准测试：{error}。请先 `pip install -r requirements-dev.txt`，并在仓库目录中运行。",
+        ) from None
 
 
 def _peers(wanted: str | None) -> dict[str, Any]:

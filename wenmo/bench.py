@@ -31,7 +31,7 @@ from wenmo.models.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from wenmo.models.registry import DEFAULT_MODELS, locate
 from wenmo.models.shape import BertShape
 from wenmo.tasks.encode import encode_pairs, encode_texts
-from wenmo.types import Precision
+from wenmo.types import Precision, TaskName
 
 ShapeName = Literal["bundled", "base", "large"]
 SIZES: Mapping[str, tuple[int, int, int, int]] = {  # hidden size, layers, heads, feed-forward: BERT's, and StructBERT's
@@ -87,9 +87,9 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
-def checkpoint_of(shape: ShapeName) -> Checkpoint:
-    """The bundled sentiment model, or one of another size with random weights and the bundled vocabulary."""
-    bundled = load_checkpoint(locate(DEFAULT_MODELS["sentiment"]))
+def checkpoint_of(shape: ShapeName, task: TaskName = "sentiment") -> Checkpoint:
+    """The bundled model of `task`, or one of another size with random weights and the bundled vocabulary."""
+    bundled = load_checkpoint(locate(DEFAULT_MODELS[task]))
     if shape == "bundled":
         return bundled
     hidden, layers, heads, inner = SIZES[shape]
@@ -107,7 +107,7 @@ def checkpoint_of(shape: ShapeName) -> Checkpoint:
         name: torch.ones(size)
         if name.endswith("LayerNorm.weight")
         else torch.randn(size, generator=generator) * (0.02 if len(size) > 1 else 0.0)
-        for name, size in expected_shapes(sizes, labels=2).items()
+        for name, size in expected_shapes(sizes, labels=len(bundled.labels)).items()
     }
     parts = {**vars(bundled), "shape": sizes, "weights": weights, "max_length": 512}
     return Checkpoint(**{**parts, "parameters": sum(tensor.numel() for tensor in weights.values())})

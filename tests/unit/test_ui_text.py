@@ -26,7 +26,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     patterns = [re.compile(re.escape(key).replace(r"\{", "{").replace(r"\}", "}")) for key in said if "{" not in key]
     for key in said:
         if "{" in key:
-            patterns.append(re.compile(re.sub(r"\{[^}]*\}", "[a-z_]+", key.replace(".", r"\."))))
+            patterns.append(re.compile(re.sub(r"\{[^}]*\}", "[a-z0-9_]+", key.replace(".", r"\."))))
     unused = [key for key in TEXTS if not any(pattern.fullmatch(key) for pattern in patterns)]
     assert not unused
     assert not [key for key in said if "{" not in key and key not in TEXTS]

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from wenmo.serving.statistics import HistogramCounts
 from wenmo.types import Part
 
 BARS_SHOWN = 30  # labels drawn; the rest stand in the table
@@ -99,6 +100,39 @@ def bars(scores: Mapping[str, float]) -> go.Figure:
         ticktext=[escape(name) for name in names],
         tickfont={"size": 14, "color": _INK},
     )
+    return figure
+
+
+def histogram(counts: HistogramCounts) -> go.Figure:
+    """Columns of how often there was a value in each bucket, up to the last that is not empty."""
+    last = max((index for index, count in enumerate(counts.counts) if count), default=0)
+    names, below = [], 0
+    for bound in (*counts.bounds, None):
+        names.append(f">{below}" if bound is None else str(bound) if bound == below + 1 else f"{below + 1}–{bound}")
+        below = bound or below
+    shown = list(counts.counts[: last + 1])
+    largest = max(max(shown), 1)
+    trace = go.Bar(
+        x=list(range(len(shown))),
+        y=shown,
+        marker={"color": _INK, "opacity": [0.35 + 0.65 * count / largest for count in shown], "cornerradius": 3},
+        text=[f"{count:,}" if count else "" for count in shown],
+        textposition="outside",
+        textfont={"color": _INK},
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    figure = _figure(trace, height=200)
+    figure.update_layout(margin={"t": 24})
+    figure.update_xaxes(
+        type="linear",
+        range=[-0.5, max(4, len(shown)) - 0.5],
+        tickmode="array",
+        tickvals=list(range(len(shown))),
+        ticktext=names[: last + 1],
+        tickfont={"color": _INK},
+    )
+    figure.update_yaxes(range=[0, 1.05 * largest], showticklabels=False)
     return figure
 
 
