@@ -43,6 +43,7 @@ SCENES = (
     ("sentiment-many", "/mood", "一组评论"),
     ("zero-shot", "/labels", "新闻归类"),
     ("zero-shot-many", "/labels", "一组新闻"),
+    ("service", "/status", "发一个请求"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
 README = (("desktop", "light"),)

@@ -48,12 +48,12 @@ def live() -> None:
     rest, cache = get_metrics().rest_calls(), engine.cache_statistics()
     _now(schedulers, rest)
     loaded = engine.loaded_tasks()
-    names = "、".join(say(f"app.{task}") if task != "embedding" else "embedding" for task in loaded)
+    names = say("service.comma").join(say(f"app.{task}") if task != "embedding" else "embedding" for task in loaded)
     st.caption(
         say("service.loaded", names=names, precision=engine.precision.value) if loaded else say("service.none_loaded")
     )
     if not rest.by_status and not any(each.calls for each in schedulers) and not cache.hits:
-        st.info(say("service.no_calls"))
+        st.caption(say("service.no_calls"))
         if st.button(say("service.send"), key="service_send"):
             try:
                 engine.sentiment([_EXAMPLE])
@@ -153,8 +153,8 @@ def _cache(cache: CacheStatistics) -> None:
         )
         st.metric(
             say("service.kept"),
-            say("status.mib", value=f"{cache.mib:,.1f}"),
-            help=say("service.kept_help", entries=f"{cache.entries:,}", most=f"{cache.max_mib:g}"),
+            f"{cache.entries:,}",
+            help=say("service.kept_help", used=f"{cache.mib:,.2f}", most=f"{cache.max_mib:g}"),
             width=130,
         )
 

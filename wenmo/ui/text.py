@@ -308,6 +308,7 @@ TEXTS: Mapping[str, Text] = {
         "REST calls answered with 429 or 503. The queue counts for itself: {queue}, clicks in the app included.",
     ),
     "service.loaded": Text("已载入的模型：{names}（{precision}）。", "Models in memory: {names} ({precision})."),
+    "service.comma": Text("、", ", "),
     "service.none_loaded": Text(
         "还没有载入模型，首次使用时载入。", "No model is in memory yet; each loads at its first use."
     ),
@@ -318,9 +319,9 @@ TEXTS: Mapping[str, Text] = {
     "service.send": Text("发一个请求", "Send a call"),
     "service.batches": Text("每次前向计算的输入条数", "Inputs in a forward"),
     "service.batches_note": Text(
-        "自启动以来 {forwards} 次前向，共 {inputs} 条输入，平均每次 {mean} 条；{joined} 个请求搭了别人的车。",
-        "{forwards} forwards of {inputs} inputs since the start, {mean} on average; {joined} calls rode along with "
-        "another.",
+        "自启动以来 {forwards} 次前向，共 {inputs} 条输入，平均每次 {mean} 条；{joined} 个请求与先到的合并计算。",
+        "{forwards} forwards of {inputs} inputs since the start, {mean} on average; {joined} calls were "
+        "computed along with an earlier one.",
     ),
     "service.batches_alt": Text("每次前向计算的输入条数的直方图", "Histogram of the inputs in a forward"),
     "service.latency": Text("耗时", "Latency"),
@@ -345,8 +346,8 @@ TEXTS: Mapping[str, Text] = {
         "An estimate: at the mean speed of the inputs that were computed, waiting included.",
     ),
     "service.seconds": Text("{value} 秒", "{value} s"),
-    "service.kept": Text("占用", "Kept"),
-    "service.kept_help": Text("{entries} 条结果，上限 {most} MiB。", "{entries} results, at most {most} MiB."),
+    "service.kept": Text("已存结果", "Results kept"),
+    "service.kept_help": Text("占用 {used} MiB，上限 {most} MiB。", "They take {used} MiB of at most {most}."),
     "service.how": Text("怎样调用", "How to call it"),
     "service.how_note": Text(
         "REST 由 `python -m wenmo serve` 提供；只用 `streamlit run` 启动时没有。"
