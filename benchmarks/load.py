@@ -24,6 +24,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from benchmarks import services
 from benchmarks.client import Call, Load, drive
 from benchmarks.services import Command, Service, running
@@ -210,8 +212,9 @@ def _direct(folder: Path, texts: Sequence[str], precision: str) -> list[float]:
 
 def forward_inputs(metrics: str, task: str) -> float:
     """Rows that forwards were given since the start, from the text of /metrics; 0 before the task's first."""
-    wanted = f'wenmo_forward_inputs_sum{{task="{task}"}} '
-    return next((float(line[len(wanted) :]) for line in metrics.splitlines() if line.startswith(wanted)), 0.0)
+    samples = (sample for family in text_string_to_metric_families(metrics) for sample in family.samples)
+    wanted = "wenmo_forward_inputs_sum"
+    return sum(sample.value for sample in samples if sample.name == wanted and sample.labels["task"] == task)
 
 
 def repeated_labels(*, clients: int, seconds: float, count: int = 20) -> dict[str, float]:

@@ -32,7 +32,7 @@ END_S = 30.0  # to let it end by itself
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """How a service is started: `arguments` and the port's option for `python`, and its settings."""
+    """How a service is started: `arguments` and the port's option for `python`, and its settings, all of them."""
 
     name: str
     arguments: Sequence[str]
@@ -103,12 +103,13 @@ def running(command: Command) -> Iterator[Service]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WENMO_")}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [command.python, *command.arguments, "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, **command.environment},
+            env={**inherited, **command.environment},
             stdout=log,
             stderr=log,
         )
