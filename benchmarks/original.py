@@ -129,6 +129,7 @@ def main() -> None:
         host="127.0.0.1",
         port=options.port,
         workers=options.workers,
+        timeout_worker_healthcheck=60,  # importing torch in each takes longer than the 5 s that it has by default
         log_level="warning",
     )
 

@@ -27,7 +27,7 @@ from wenmo.types import TaskName
 ROOT = Path(__file__).resolve().parents[1]
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # loopback, whatever proxy is set
 START_S = 120.0  # to wait for a service
-END_S = 30.0  # to let it end by itself
+END_S = 5.0  # to let it end by itself; nothing of it is kept, and LitServe takes half a minute
 
 
 @dataclass(frozen=True, kw_only=True)
