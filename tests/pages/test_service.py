@@ -85,6 +85,7 @@ def _report() -> dict[str, object]:
         "taken": "2026-11-20T10:11:12+00:00",
         "acceleration": {
             "article": "一",
+            "clients": 7,
             "rows": [
                 {"what": "mean_latency_ms", "published": [820, 240], "before": 90.5, "after": 12.25},
                 {"what": "f1", "published": [96.7, 95.2], "before": None, "after": None},
@@ -92,7 +93,13 @@ def _report() -> dict[str, object]:
         },
         "cpu": {
             "article": "二",
-            "rows": [{"stage": "joined", "published": {"first_s": 8.5}, "measured": {"first_s": 0.5}}],
+            "rows": [
+                {
+                    "stage": "joined",
+                    "published": {"first_s": 8.5, "mean_latency_ms": 320},
+                    "measured": {"first_s": 0.5, "mean_latency_ms": None},
+                }
+            ],
         },
     }
 
@@ -105,7 +112,7 @@ def test_the_last_benchmark_is_shown(open_page: OpenPage, tmp_path: Path, monkey
     first, second = app.dataframe[-2:]
     assert first.value.iloc[0].tolist() == [TEXTS["service.figure.mean_latency_ms"].zh, 820, 240, 90.5, 12.25]
     assert first.value.iloc[1, 3:].isna().all()  # not measured is not 0
-    assert second.value.iloc[0].tolist() == [TEXTS["service.stage.joined"].zh, 8.5, 0.5]
+    assert second.value.iloc[0].tolist() == [TEXTS["service.stage.joined"].zh, "8.5 / 0.5", "320 / –"]
     assert "some \\*processor\\*" in shown(app)
 
 

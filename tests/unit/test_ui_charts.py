@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from wenmo.serving.statistics import HistogramCounts
 from wenmo.ui import charts
 
 
@@ -45,3 +46,13 @@ def test_cells_carry_numbers_while_there_is_room_and_a_scale_after_that(side: in
     if has_numbers:
         assert figure.data[1].text[side] == f"{values[1, 0]:.2f}"  # first cell of the second row
         assert (figure.data[1].x[side], figure.data[1].y[side]) == (0, 1)
+
+
+def test_a_histogram_names_its_buckets_up_to_the_last_that_counts() -> None:
+    """1, 2, 3 to 4, more than 4; what is above the highest count is left out."""
+    counts = HistogramCounts(bounds=(1, 2, 4), counts=(2, 0, 1, 3), total=30)
+    whole = charts.histogram(counts)
+    assert list(whole.layout.xaxis.ticktext) == ["1", "2", "3–4", ">4"]
+    assert list(whole.data[0].y) == [2, 0, 1, 3]
+    shorter = charts.histogram(HistogramCounts(bounds=(1, 2, 4), counts=(2, 5, 0, 0), total=12))
+    assert list(shorter.layout.xaxis.ticktext) == ["1", "2"]

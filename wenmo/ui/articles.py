@@ -31,11 +31,12 @@ class StageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ArticlesRun:
-    """`taken` is a date and time in ISO 8601, `titles` are the articles'."""
+    """`taken` is a date and time in ISO 8601, `titles` are the articles', `clients` were at once in the first."""
 
     machine: str
     taken: str
     titles: tuple[str, str]
+    clients: int
     acceleration: tuple[AccelerationRow, ...]
     stages: tuple[StageRow, ...]
 
@@ -56,6 +57,7 @@ def _run(report: Mapping[str, Any]) -> ArticlesRun:
         machine=str(report["machine"]),
         taken=str(report["taken"]),
         titles=(str(first["article"]), str(second["article"])),
+        clients=int(first["clients"]),
         acceleration=tuple(
             AccelerationRow(
                 what=str(row["what"]),

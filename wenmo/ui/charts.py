@@ -126,7 +126,7 @@ def histogram(counts: HistogramCounts) -> go.Figure:
     figure.update_layout(margin={"t": 24})
     figure.update_xaxes(
         type="linear",
-        range=[-0.5, max(4, len(shown)) - 0.5],
+        range=[-0.5, max(8, len(shown)) - 0.5],
         tickmode="array",
         tickvals=list(range(len(shown))),
         ticktext=names[: last + 1],

@@ -177,28 +177,31 @@ def last_articles() -> None:
     st.text(f"《{first}》")
     sides = [say(f"service.{place}_{time}") for place in ("there", "here") for time in ("before", "after")]
     cells = [[*row.published, *row.measured] for row in run.acceleration]
-    _figures(
-        say("service.figure"),
-        [say(f"service.figure.{row.what}") for row in run.acceleration],
-        {side: [row[place] for row in cells] for place, side in enumerate(sides)},
+    st.dataframe(
+        {say("service.figure"): [say(f"service.figure.{row.what}", clients=run.clients) for row in run.acceleration]}
+        | {side: [row[place] for row in cells] for place, side in enumerate(sides)},
+        hide_index=True,
+        column_config={side: st.column_config.NumberColumn(side, format="%.4g") for side in sides},
+        placeholder="–",
     )
     st.text(f"《{second}》")
-    columns: dict[str, list[float | None]] = {}
-    for figure in run.stages[0].published if run.stages else ():
-        name = say(f"service.figure.{figure}")
-        columns[say("service.there", name=name)] = [row.published[figure] for row in run.stages]
-        columns[say("service.here", name=name)] = [row.measured[figure] for row in run.stages]
-    _figures(say("service.stage"), [say(f"service.stage.{row.stage}") for row in run.stages], columns)
+    figures = list(run.stages[0].published) if run.stages else []
+    st.dataframe(
+        {say("service.stage"): [say(f"service.stage.{row.stage}") for row in run.stages]}
+        | {
+            say(f"service.figure.{figure}"): [
+                f"{_figure(row.published[figure])} / {_figure(row.measured[figure])}" for row in run.stages
+            ]
+            for figure in figures
+        },
+        hide_index=True,
+    )
     st.caption(say("service.articles_legend"))
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _title(text: str) -> None:
     st.markdown(f"**{text}**")
-
-
-def _figures(head: str, names: list[str], columns: dict[str, list[float | None]]) -> None:
-    st.dataframe(
-        {head: names} | columns,
-        hide_index=True,
-        column_config={name: st.column_config.NumberColumn(name, format="%.4g") for name in columns},
-    )

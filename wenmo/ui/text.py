@@ -375,16 +375,14 @@ TEXTS: Mapping[str, Text] = {
     "service.there_after": Text("文章·后", "Article, after"),
     "service.here_before": Text("本机·前", "Here, before"),
     "service.here_after": Text("本机·后", "Here, after"),
-    "service.there": Text("{name}·文章", "{name}, article"),
-    "service.here": Text("{name}·本机", "{name}, here"),
     "service.stage": Text("阶段", "Stage"),
     "service.stage.load_per_call": Text("每次载入模型", "Model loaded per call"),
     "service.stage.cached_model": Text("模型常驻", "Model kept"),
     "service.stage.workers": Text("多进程", "Several workers"),
     "service.stage.joined": Text("合并计算（本服务）", "Calls joined (this service)"),
     "service.figure.mean_latency_ms": Text("平均延迟 ms", "Mean latency, ms"),
-    "service.figure.requests_per_s": Text("QPS（并发 50）", "Requests/s, 50 clients"),
-    "service.figure.p99_ms": Text("P99 延迟 ms（并发 50）", "P99 latency, ms, 50 clients"),
+    "service.figure.requests_per_s": Text("QPS（并发 {clients}）", "Requests/s, {clients} clients"),
+    "service.figure.p99_ms": Text("P99 延迟 ms（并发 {clients}）", "P99 latency, ms, {clients} clients"),
     "service.figure.requests_per_s_again": Text("QPS，重复提问", "Requests/s, asked again"),
     "service.figure.resident_mib": Text("内存 MiB", "Memory, MiB"),
     "service.figure.load_s": Text("模型载入 s", "Model load, s"),
@@ -392,9 +390,9 @@ TEXTS: Mapping[str, Text] = {
     "service.figure.first_s": Text("首个请求 s", "First call, s"),
     "service.figure.clients": Text("最大并发", "Most clients"),
     "service.articles_legend": Text(
-        "文章的内存一项在加速一文中是显存。最大并发指 95% 的请求在 1 秒内答复的客户端数，至多试到 256。",
-        "Memory is GPU memory in the acceleration article. Most clients: as many as get 95% of their answers within "
-        "1 s; 256 at most were tried.",
+        "斜线前为文章，后为本机。加速一文的内存是显存。最大并发指 95% 的请求在 1 秒内答复的客户端数，至多试到 256。",
+        "Article / here. Memory is GPU memory in the first article. Most clients: as many as get 95% of their "
+        "answers within 1 s; 256 at most were tried.",
     ),
 }
 
