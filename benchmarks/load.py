@@ -32,6 +32,7 @@ from benchmarks.services import Command, Service, running
 from wenmo.api.schemas import MAX_ANALYZE_CHARACTERS
 from wenmo.bench import Items, ShapeName, machine
 from wenmo.engine import Engine
+from wenmo.errors import InputError
 from wenmo.inference.precision import resolve_device, resolve_precision
 from wenmo.serving.statistics import Percentiles
 
@@ -119,7 +120,10 @@ def turns(
 
 
 def measure(options: Options, texts: Sequence[str], progress: Progress) -> dict[str, Any]:
-    """Everything, one thing after the other; the report as JSON can hold it."""
+    """Everything, one thing after the other; the report as JSON can hold it.
+
+    Raises InputError when the turns are too short for a single answer.
+    """
     precision = resolve_precision(options.precision, resolve_device("cpu").value).value
     bodies = [{"text": text} for text in texts]
     with tempfile.TemporaryDirectory() as place:
@@ -156,14 +160,19 @@ def measure(options: Options, texts: Sequence[str], progress: Progress) -> dict[
             for name, (_, clients, computed) in contestants.items()
         ]
         capacity = figures[0].requests_per_s
+        if not capacity:
+            raise InputError(
+                f"Nothing was answered within {options.seconds:g} s. Give more --seconds, or fewer --clients.",
+                f"{options.seconds:g} 秒内没有任何请求得到答复。请加大 --seconds 或减少 --clients。",
+            )
         with running(ours) as service:
             service.post(PATH, bodies[0])
             progress("at half of what it can answer")
-            half = drive(service.url + PATH, bodies, seconds=options.seconds, rate=max(capacity / 2, 0.1))
+            half = drive(service.url + PATH, bodies, seconds=options.seconds, rate=capacity / 2)
             figures.append(turns("wenmo, half load", [half], expected[precision], rate=capacity / 2))
             progress(f"{OVERLOAD:g} times what it can answer, for {options.overload_s:g} s")
             before_mib = service.resident_mib()
-            much = drive(service.url + PATH, bodies, seconds=options.overload_s, rate=max(capacity * OVERLOAD, 1))
+            much = drive(service.url + PATH, bodies, seconds=options.overload_s, rate=capacity * OVERLOAD)
             after_mib = service.resident_mib()
             figures.append(turns("wenmo, overload", [much], expected[precision], rate=capacity * OVERLOAD))
     progress("label sets asked again; a start")
@@ -271,7 +280,7 @@ def table(report: Mapping[str, Any]) -> str:
     ]
     for figure in report["figures"]:
         ratio = report["ratios"].get(figure["name"])
-        asked = f"{figure['clients']} clients" if figure["clients"] else f"{figure['rate']:,} a second"
+        asked = f"{figure['clients']} at once" if figure["clients"] else f"{figure['rate']:,} a second"
         times = figure["answered"]
         shown = "-" if times is None else " / ".join(f"{times[name]:,.0f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
         statuses = ", ".join(f"{status}: {count:,}" for status, count in figure["by_status"].items())
