@@ -218,8 +218,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield "| what | article: before | after | here: before | after |"
     yield "| --- | --- | --- | --- | --- |"
     for row in first["rows"]:
-        cells = [*row["published"], row["before"], row["after"]]
-        yield f"| {row['what']} | {' | '.join(map(_cell, cells))} |"
+        there = [_cell(value, missing="-") for value in row["published"]]
+        yield f"| {row['what']} | {' | '.join([*there, _cell(row['before']), _cell(row['after'])])} |"
     yield ""
     yield f"{second['article']} ({second['hardware']}), beside {report['machine']}, bundled model:"
     names = list(second["rows"][0]["published"])
@@ -230,5 +230,5 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"| {row['stage']} | {' | '.join(cells)} |"
 
 
-def _cell(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:,.6g}"
+def _cell(value: float | None, *, missing: str = "not measured") -> str:
+    return missing if value is None else f"{value:,.6g}"
