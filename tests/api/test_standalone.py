@@ -37,7 +37,7 @@ from wenmo.inference import runtime
 
 class SlowRuntime(runtime.TorchRuntime):
     def logits(self, encodings, **more):
-        time.sleep(0.5)
+        time.sleep(2)
         return super().logits(encodings, **more)
 
 runtime.TorchRuntime = SlowRuntime
@@ -70,6 +70,13 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
             if "spawn_main" in " ".join(child.cmdline()):
                 found.append(child)
     return found
+
+
+def calls_in(client: httpx2.Client) -> tuple[str, int]:
+    """The worker that answers, and how many calls have come as far as its scheduler."""
+    text = client.get("/metrics", headers={"Connection": "close"}).text
+    counts = re.findall(r"^wenmo_calls_total\{(.*?)task=.*\} (\d+)", text, re.MULTILINE)
+    return counts[0][0] if counts else "", sum(int(float(count)) for _, count in counts)
 
 
 def until(reached: Any) -> None:
@@ -197,8 +204,15 @@ def test_sigterm_under_load_loses_no_call(tmp_path: Path, engine: wenmo.Engine, 
         assert len(children) == (workers if workers > 1 else 0)
         with connect(str(probe.base_url)) as client, ThreadPoolExecutor(len(given)) as pool:
             calls = [pool.submit(ask, client, text) for text in given]
-            until(lambda: established(process, children) >= len(given))
+            entered: dict[str, int] = {}  # a connection that was taken may not have been read yet; these have
+
+            def all_entered() -> bool:
+                entered.update([calls_in(probe)])
+                return sum(entered.values()) == len(given)
+
+            until(all_entered)
             process.send_signal(signal.SIGTERM)
+            assert not all(call.done() for call in calls)
             answers = [call.result(END_S) for call in calls]
         assert process.wait(END_S) == 0
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -208,15 +222,6 @@ def test_sigterm_under_load_loses_no_call(tmp_path: Path, engine: wenmo.Engine, 
     assert all(is_right(answer, result) for answer, result in zip(answers, expected, strict=True))
     said = (tmp_path / "server.log").read_text(encoding="utf-8")
     assert "Traceback" not in said, said
-
-
-def established(process: subprocess.Popen[bytes], children: list[psutil.Process]) -> int:
-    """Connections that the service has taken."""
-    return sum(
-        connection.status == psutil.CONN_ESTABLISHED
-        for server in children or [psutil.Process(process.pid)]
-        for connection in server.net_connections("tcp")
-    )
 
 
 def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
