@@ -1,6 +1,6 @@
 """A task over a table: every row in, in order, and the same rows out with the task's answer beside them.
 
-The table is worked on a chunk at a time (see `tables.py`), so that its size does not matter. What the file lacks is
+The table is worked on a chunk at a time (see `readers.py`), so that its size does not matter. What the file lacks is
 said before any model is loaded. A row that cannot be worked on stays where it is, with the reason in its `error`.
 
 Result columns, after the file's own:
@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wenmo.errors import ForwardError, InputError, Language, WenmoError
-from wenmo.jobs.tables import Chunk, Kind, Row, TableReader, check_suffix, open_reader, open_writer
+from wenmo.jobs.readers import TableReader, open_reader
+from wenmo.jobs.tables import Chunk, Kind, Row, check_suffix
+from wenmo.jobs.writers import open_writer
 from wenmo.tasks.zero_shot import parse_labels
 from wenmo.types import Result, TaskName, ZeroShotResult
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from wenmo.errors import InputError
-from wenmo.jobs.tables import csv_cell
+from wenmo.jobs.cells import csv_cell
 from wenmo.tasks.zero_shot import SHORTLIST, split_labels
 from wenmo.types import ZeroShotMethod
 

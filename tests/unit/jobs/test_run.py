@@ -14,8 +14,8 @@ import pytest
 
 import wenmo
 from wenmo.errors import InputError
+from wenmo.jobs.readers import open_reader
 from wenmo.jobs.run import RunOptions, RunSummary, run_file
-from wenmo.jobs.tables import open_reader
 from wenmo.tasks.zero_shot import check_template, parse_labels
 from wenmo.types import SentimentResult, SimilarityResult, TaskName, ZeroShotResult
 
