@@ -17,6 +17,7 @@ from datetime import date, time
 _FORMULA_START = tuple("=+-@\t\r\n\0＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}  # some readers of lines end a line there
 
 
 def csv_cell(value: object) -> str:
@@ -44,6 +45,15 @@ def as_json(value: object, *, ensure_ascii: bool = False) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, allow_nan=False, default=_jsonable)
     except ValueError:
         return json.dumps(_finite(value), ensure_ascii=ensure_ascii, default=_jsonable)
+
+
+def json_line(value: object) -> bytes:
+    """One line of JSONL in UTF-8, its end included; lone surrogates stay as escapes."""
+    try:
+        encoded = as_json(value).translate(_LINE_ENDS).encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate: its escape is plain ASCII
+        encoded = as_json(value, ensure_ascii=True).encode("ascii")
+    return encoded + b"\n"
 
 
 def _finite(value: object) -> object:

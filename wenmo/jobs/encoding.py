@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from wenmo.errors import InputError
+from wenmo.jobs.tables import LINE_BYTES
 
 Encoding = Literal["utf-8-sig", "gb18030", "utf-16"]
+ENCODINGS = ("utf-8", "utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "utf-16")  # that a caller may name
 
 _NAMES: dict[str, str] = {"utf-8-sig": "UTF-8", "gb18030": "GB18030"}
 _BLOCK_BYTES = 1 << 20
@@ -39,7 +41,12 @@ def detect_encoding(path: Path) -> Encoding:
     proven: Encoding | None = "utf-8-sig" if start == codecs.BOM_UTF8 else None
     proven_line = 1
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES), b""), start=1):
+            if len(line) == LINE_BYTES:
+                raise InputError(
+                    f"Line {number} of {path.name} is longer than {LINE_BYTES:,} bytes: this is no table of text.",
+                    f"{path.name} 第 {number} 行超过 {LINE_BYTES:,} 字节：这不是文本表格。",
+                )
             if line.isascii():
                 continue
             for run in _SEPARATORS.split(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line):

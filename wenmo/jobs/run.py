@@ -1,7 +1,7 @@
-"""A task over a table: every row in, in order, and the same rows out with the task's answer beside them.
+"""A task over the rows of a chunk: for each row the task's answer, or why it has none.
 
-The table is worked on a chunk at a time (see `readers.py`), so that its size does not matter. What the file lacks is
-said before any model is loaded. A row that cannot be worked on stays where it is, with the reason in its `error`.
+What a file lacks can be said before any model is loaded (`input_columns`, `check_options`). A row that cannot be worked
+on stays where it is, with the reason in its `error`. `job.py` makes files of this.
 
 Result columns, after the file's own:
 
@@ -18,18 +18,14 @@ Numbers are written in full. If the file has a column of one of these names alre
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wenmo.errors import ForwardError, InputError, Language, WenmoError
-from wenmo.jobs.readers import TableReader, open_reader
-from wenmo.jobs.tables import Chunk, Kind, Row, check_suffix
-from wenmo.jobs.writers import open_writer
-from wenmo.tasks.zero_shot import parse_labels
+from wenmo.jobs.tables import Chunk, Kind, Row, TableReader
+from wenmo.tasks.zero_shot import check_template, parse_labels
 from wenmo.types import Result, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
@@ -51,7 +47,8 @@ class RunOptions:
     """Which columns to read and how to ask.
 
     `text` names the column for sentiment and zero-shot, `text_a` and `text_b` those for similarity. `labels` (split on
-    `,` and `，`), `template` and `multi_label` are for zero-shot. `language` is that of the `error` column.
+    `,` and `，`), `template` and `multi_label` are for zero-shot. `language` is that of the `error` column. `encoding`
+    and `delimiter` are for CSV files whose own are not found rightly.
     """
 
     text: str = "text"
@@ -62,110 +59,80 @@ class RunOptions:
     multi_label: bool = False
     logits: bool = False
     language: Language = "en"
+    encoding: str | None = None
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSummary:
-    """What was done. `rows` went in and came out; `failed_rows` of them have an `error` and no result.
+class Answered:
+    """A chunk's `outcomes`, one for each row, as result columns; `errors` by index, and what a summary needs."""
 
-    `seconds` and `rows_per_s` are wall time, with the loading of the model. `label_counts` is most frequent first.
-    `column_prefix` is what the result columns' names begin with: "" unless the file had one of them.
-    `dropped_labels` are those that were blank or given twice.
-    """
-
-    rows: int
-    failed_rows: int
-    seconds: float
-    rows_per_s: float
+    outcomes: list[Row]
+    errors: Mapping[int, str]
     label_counts: Mapping[str, int]
-    column_prefix: str
-    dropped_labels: tuple[str, ...]
+    score_sum: float
 
 
-def run_file(
+def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
+    """The labels that are dropped: blank, or given twice. Raises InputError for options that `task` cannot use."""
+    if task not in ("similarity", "sentiment", "zero_shot"):
+        raise InputError(
+            f"No such task for files: {task!r}. Choose similarity, sentiment or zero_shot.",
+            f"没有可用于文件的任务 {task!r}。可选：similarity、sentiment、zero_shot。",
+        )
+    if task != "zero_shot":
+        return ()
+    if options.labels is None:
+        raise InputError(
+            'Zero-shot needs labels: give them with --labels "sport,finance,weather".',
+            "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
+        )
+    check_template(options.template)
+    return parse_labels(options.labels).dropped
+
+
+def result_columns(options: RunOptions, taken: Sequence[str]) -> tuple[str, dict[str, Kind]]:
+    """The prefix that keeps the result columns apart from those `taken`, and their kinds by name, prefix included."""
+    names = [name for name in _KINDS if name != "logits" or options.logits]
+    prefix = _free_prefix(names, taken)
+    return prefix, {prefix + name: _KINDS[name] for name in names}
+
+
+def answer_chunk(
     engine: Engine,
     task: TaskName,
-    source: Path,
-    target: Path,
+    chunk: Chunk,
+    columns: Sequence[str],
     options: RunOptions,
     *,
-    progress: Callable[[int], None] | None = None,
-) -> RunSummary:
-    """Run `task` on each row of `source` and write the rows with their results to `target`.
+    prefix: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> Answered:
+    """Run `task` on the rows of `chunk`, whose texts are in `columns`; one call of the engine.
 
-    `progress` is called after each chunk with the number of rows done so far. A row whose text is missing (no value,
-    not NaN, not there) or is neither text nor a number gets an error in place of a result; a number is read as its
-    digits, and an empty text is a text. `target` appears when it is complete, and replaces a file of that name.
-
-    Raises InputError for a file, column or option that cannot be worked with, and what the engine raises.
+    A row whose text is missing (no value, not NaN, not there) or is neither text nor a number gets an error in place of
+    a result; a number is read as its digits, and an empty text is a text. `progress` is the engine's, over the rows
+    that have texts, and may raise to stop.
     """
-    started = time.perf_counter()
-    check_suffix(target)
-    try:
-        same = source.resolve() == target.resolve() or (source.exists() and target.exists() and source.samefile(target))
-    except (OSError, RuntimeError) as error:  # a name too long, links in a circle
-        raise InputError(
-            f"Cannot use these paths: {error}. Choose other names.", f"无法使用这些路径：{error}。请换用别的名称。"
-        ) from None
-    if same:
-        raise InputError(
-            f"{target} is the input itself. Give another name for the output.",
-            f"{target} 就是输入文件。请为输出另取一个文件名。",
-        )
-    dropped_labels: tuple[str, ...] = ()
-    if task == "zero_shot":
-        if options.labels is None:
-            raise InputError(
-                'Zero-shot needs labels: give them with --labels "sport,finance,weather".',
-                "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
-            )
-        _ask(engine, task, [], options)  # checks labels and template, loads no model
-        dropped_labels = parse_labels(options.labels).dropped
-    reader = open_reader(source)
-    inputs = _input_columns(task, reader, options)
-    names = [name for name in _KINDS if name != "logits" or options.logits]
-    prefix = _free_prefix(names, reader.columns)
-    rows = failed_rows = 0
+    texts, faults = _texts(chunk, columns)
+    answers = iter(_answers(engine, task, [found for found in texts if found is not None], options, progress))
+    outcomes: list[Row] = []
+    errors: dict[int, str] = {}
     label_counts: Counter[str] = Counter()
-    with open_writer(target, reader, {prefix + name: _KINDS[name] for name in names}) as writer:
-        for chunk in reader:
-            texts, errors = _texts(chunk, inputs)
-            answers = iter(_answers(engine, task, [found for found in texts if found is not None], options))
-            outcomes: list[Row] = []
-            for index, found in enumerate(texts):
-                if found is None:
-                    outcomes.append({prefix + "error": errors[index].text(options.language)})
-                    failed_rows += 1
-                    continue
-                answer = next(answers)
-                if isinstance(answer, WenmoError):
-                    outcomes.append({prefix + "error": answer.text(options.language)})
-                    failed_rows += 1
-                    continue
-                label_counts[answer.label] += 1
-                outcomes.append({prefix + name: value for name, value in _outcome(answer, options).items()})
-            writer.write(chunk, outcomes)
-            rows += len(chunk)
-            if progress is not None:
-                progress(rows)
-        if rows != reader.row_count:
-            raise InputError(
-                f"{source} changed while it was read. Run again when nothing writes to it.",
-                f"读取期间 {source} 发生了变化。请在没有程序写入它时重新运行。",
-            )
-    seconds = time.perf_counter() - started
-    return RunSummary(
-        rows=rows,
-        failed_rows=failed_rows,
-        seconds=seconds,
-        rows_per_s=rows / seconds,
-        label_counts=dict(label_counts.most_common()),
-        column_prefix=prefix,
-        dropped_labels=dropped_labels,
-    )
+    scores: list[float] = []
+    for index, found in enumerate(texts):
+        answer = faults[index] if found is None else next(answers)
+        if isinstance(answer, WenmoError):
+            errors[index] = answer.text(options.language)
+            outcomes.append({prefix + "error": errors[index]})
+            continue
+        label_counts[answer.label] += 1
+        scores.append(answer.score)
+        outcomes.append({prefix + name: value for name, value in _outcome(answer, options).items()})
+    return Answered(outcomes=outcomes, errors=errors, label_counts=dict(label_counts), score_sum=math.fsum(scores))
 
 
-def _input_columns(task: TaskName, reader: TableReader, options: RunOptions) -> tuple[str, ...]:
+def input_columns(task: TaskName, reader: TableReader, options: RunOptions) -> tuple[str, ...]:
     """The columns that the task reads, all of them there (or the file without any row to miss them)."""
     asked = (
         {"--text-a": options.text_a, "--text-b": options.text_b} if task == "similarity" else {"--text": options.text}
@@ -196,7 +163,7 @@ def _free_prefix(names: Sequence[str], taken: Sequence[str]) -> str:
 def _texts(chunk: Chunk, columns: Sequence[str]) -> tuple[list[tuple[str, ...] | None], dict[int, InputError]]:
     """For each row its text or texts, or None and what is wrong with it."""
     found: list[tuple[str, ...] | None] = []
-    errors = dict(chunk.faults)
+    errors = {index: fault.error for index, fault in chunk.faults.items()}
     for index, values in enumerate(zip(*(chunk.values(column) for column in columns), strict=True)):
         texts = []
         for column, value in zip(columns, values, strict=True):
@@ -224,11 +191,15 @@ def _as_text(value: object, column: str) -> str | InputError:
 
 
 def _answers(
-    engine: Engine, task: TaskName, texts: list[tuple[str, ...]], options: RunOptions
+    engine: Engine,
+    task: TaskName,
+    texts: list[tuple[str, ...]],
+    options: RunOptions,
+    progress: Callable[[int, int], None] | None,
 ) -> Sequence[Result | WenmoError]:
     """For each row its result, or why the model could not be run on it."""
     try:
-        return _ask(engine, task, texts, options)
+        return _ask(engine, task, texts, options, progress)
     except ForwardError as error:
         return [
             WenmoError(
@@ -241,15 +212,25 @@ def _answers(
         ]
 
 
-def _ask(engine: Engine, task: TaskName, texts: list[tuple[str, ...]], options: RunOptions) -> Sequence[Result]:
+def _ask(
+    engine: Engine,
+    task: TaskName,
+    texts: list[tuple[str, ...]],
+    options: RunOptions,
+    progress: Callable[[int, int], None] | None,
+) -> Sequence[Result]:
     """One engine call: for each row's text or texts, its result."""
     if task == "similarity":
-        return engine.similarity([(first, second) for first, second in texts])
+        return engine.similarity([(first, second) for first, second in texts], progress=progress)
     alone = [text for (text,) in texts]
     if task == "sentiment":
-        return engine.sentiment(alone)
+        return engine.sentiment(alone, progress=progress)
     return engine.zero_shot(
-        alone, labels=options.labels or "", template=options.template, multi_label=options.multi_label
+        alone,
+        labels=options.labels or "",
+        template=options.template,
+        multi_label=options.multi_label,
+        progress=progress,
     )
 
 

@@ -25,6 +25,16 @@ def process_memory_mib() -> float:
     return psutil.Process().memory_info().rss / _MIB
 
 
+def peak_process_memory_mib() -> float | None:
+    """The largest resident set that this process ever had; None where the system does not tell."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / _MIB
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (_MIB if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
+
+
 def gpu_memory() -> GpuMemory | None:
     """None unless this process computes on a CUDA GPU: looking must not cost the memory that it reports."""
     torch = sys.modules.get("torch")

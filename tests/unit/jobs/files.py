@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,14 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from wenmo.jobs.readers import open_reader
-from wenmo.jobs.tables import Row
-from wenmo.jobs.writers import open_writer
+from wenmo.jobs.tables import CHUNK_ROWS, Row
+from wenmo.jobs.writers import table_format
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def read(path: Path) -> list[Row]:
-    return [row for chunk in open_reader(path) for row in chunk.rows()]
+    return [row for chunk in open_reader(path).chunks() for row in chunk.rows()]
 
 
 def write_jsonl(path: Path, rows: Sequence[Row]) -> Path:
@@ -31,14 +32,17 @@ def write_csv(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path
     return path
 
 
-def copy(source: Path, target: Path) -> None:
-    """Through reader and writer, with one result column: the row's number."""
+def copy(source: Path, target: Path, *, rows: int = CHUNK_ROWS) -> None:
+    """Through reader and writer, a shard a chunk, with one result column: the row's number."""
     reader = open_reader(source)
-    with open_writer(target, reader, {"number": "integer"}) as writer:
-        done = 0
-        for chunk in reader:
-            writer.write(chunk, [{"number": done + index} for index in range(len(chunk))])
+    out = table_format(target, reader, {"number": "integer"})
+    with tempfile.TemporaryDirectory() as folder, target.open("wb") as file:
+        shards, done = [], 0
+        for number, chunk in enumerate(reader.chunks(rows)):
+            shards.append(Path(folder) / str(number))
+            shards[-1].write_bytes(out.encode(chunk, [{"number": done + index} for index in range(len(chunk))]))
             done += len(chunk)
+        out.join(shards, file)
 
 
 def parquet_table() -> pa.Table:

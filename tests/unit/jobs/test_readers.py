@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.unit.jobs.files import copy, parquet_table, read, write_csv
 from wenmo.errors import InputError
-from wenmo.jobs import readers
+from wenmo.jobs import tables
 from wenmo.jobs.readers import open_reader
 
 
@@ -98,11 +99,11 @@ def test_quote_left_open_is_refused_and_swallows_nothing(tmp_path: Path) -> None
 def test_short_rows_lack_values_and_long_rows_keep_theirs(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", "text,n\n好\n一,二,三\n四,4,,\n")
     reader = open_reader(path)
-    (chunk,) = reader
+    (chunk,) = reader.chunks()
     assert reader.columns == ("text", "n", "column_3")
     assert [tuple(row.values()) for row in chunk.rows()] == [("好", None, None), ("一", "二", "三"), ("四", "4", None)]
     assert list(chunk.faults) == [1]
-    assert "3 cells, the header has 2" in str(chunk.faults[1])
+    assert "3 cells, the header has 2" in str(chunk.faults[1].error)
 
 
 def test_blank_header_cells_get_names_of_their_own(tmp_path: Path) -> None:
@@ -155,8 +156,14 @@ def test_jsonl_keeps_types_keys_and_absence(tmp_path: Path) -> None:
 )
 def test_bad_jsonl_lines_are_named(tmp_path: Path, line: bytes, reason: str) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"text": "a"}\n\n' + line + b"\n")
-    with pytest.raises(InputError, match=f"Line 3 of a.jsonl .*{reason}"):
+    path.write_bytes(b'{"text": "a"}\n\n' + line + b'\n{"text": "b"}\n')
+    reader = open_reader(path)
+    (chunk,) = reader.chunks()
+    assert (reader.row_count, chunk.values("text")) == (3, ["a", None, "b"])
+    assert re.match(f"Line 3 of a.jsonl .*{reason}", str(chunk.faults[1].error))
+    assert chunk.faults[1].raw == line.decode("utf-8", "replace")
+    path.write_bytes(b"\n\n" + line)
+    with pytest.raises(InputError, match=f"Line 3 of a.jsonl .*{reason}"):  # no good line: no JSONL
         open_reader(path)
 
 
@@ -186,12 +193,12 @@ def test_parquet_damaged_in_the_middle_is_refused(tmp_path: Path) -> None:
 
 
 def test_very_long_texts_make_smaller_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "CHUNK_CHARACTERS", 1_000)
-    path = write_csv(tmp_path / "a.csv", "text\n" + ("x" * 400 + "\n") * 7)
-    assert [len(chunk) for chunk in open_reader(path)] == [3, 3, 1]
+    monkeypatch.setattr(tables, "CHUNK_CHARACTERS", 1_000)
+    path = write_csv(tmp_path / "a.csv", "text\n" + ("x" * 350 + "\n") * 7)
+    assert [len(chunk) for chunk in open_reader(path).chunks()] == [3, 3, 1]
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.xlsx", "a", ".csv"])
+@pytest.mark.parametrize("name", ["a.txt", "a.xls", "a", ".csv"])
 def test_unknown_suffixes_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("text\n")
     with pytest.raises(InputError, match="suffix"):

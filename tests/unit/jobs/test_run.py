@@ -6,91 +6,20 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import wenmo
+from tests.unit.jobs.engines import LengthEngine, run
 from wenmo.errors import InputError
+from wenmo.jobs.job import JobProgress
 from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import RunOptions, RunSummary, run_file
-from wenmo.tasks.zero_shot import check_template, parse_labels
-from wenmo.types import SentimentResult, SimilarityResult, TaskName, ZeroShotResult
+from wenmo.types import SentimentResult, TaskName
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-
-
-class LengthEngine:
-    """Answers that one can check by hand: a text of n characters has 1 / (n + 1) of "短" and is cut beyond 10."""
-
-    def __init__(self) -> None:
-        self.calls: list[int] = []
-
-    def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
-        self.calls.append(len(texts))
-        results = []
-        for text in texts:
-            short = 1 / (len(text) + 1)
-            scores = dict(sorted({"短": short, "长": 1 - short}.items(), key=lambda item: -item[1]))
-            label = next(iter(scores))
-            results.append(
-                SentimentResult(
-                    label=label,
-                    score=scores[label],
-                    scores=scores,
-                    truncated=len(text) > 10,
-                    logits=((float(len(text)), -0.1),),
-                    positive=short,
-                )
-            )
-        return results
-
-    def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[SimilarityResult]:
-        self.calls.append(len(pairs))
-        results = []
-        for first, second in pairs:
-            label, other = ("同", "异") if first == second else ("异", "同")
-            results.append(
-                SimilarityResult(
-                    label=label,
-                    score=0.75,
-                    scores={label: 0.75, other: 0.25},
-                    truncated=False,
-                    logits=((float(len(first)), float(len(second))),),
-                    similarity=0.75 if first == second else 0.25,
-                )
-            )
-        return results
-
-    def zero_shot(
-        self, texts: Sequence[str], *, labels: Sequence[str] | str, template: str = "{}", multi_label: bool = False
-    ) -> list[ZeroShotResult]:
-        """The label that stands in the text, else the first."""
-        parsed = parse_labels(labels)
-        check_template(template)
-        self.calls.append(len(texts))
-        results = []
-        for text in texts:
-            best = next((label for label in parsed.names if template.format(label) in text), parsed.names[0])
-            ranked = [best, *(label for label in parsed.names if label != best)]
-            results.append(
-                ZeroShotResult(
-                    label=best,
-                    score=1.0,
-                    scores={label: 1.0 / place for place, label in enumerate(ranked, start=1)},
-                    truncated=False,
-                    logits=tuple((float(place), 0.0, float(multi_label)) for place in range(len(ranked))),
-                    multi_label=multi_label,
-                    dropped_labels=parsed.dropped,
-                )
-            )
-        return results
-
-
-def run(task: TaskName, source: Path, target: Path, *, engine: Any = None, **options: Any) -> RunSummary:
-    return run_file(cast("wenmo.Engine", engine or LengthEngine()), task, source, target, RunOptions(**options))
 
 
 def write(path: Path, content: str) -> Path:
@@ -122,6 +51,7 @@ def test_sentiment_in_jsonl(tmp_path: Path) -> None:
     assert (summary.rows, summary.failed_rows, summary.column_prefix) == (2, 0, "")
     assert summary.label_counts == {"短": 1, "长": 1}
     assert summary.rows_per_s == summary.rows / summary.seconds
+    assert summary.mean_confidence == pytest.approx(0.65)
 
 
 def test_numbers_are_written_in_full_in_csv(tmp_path: Path) -> None:
@@ -227,13 +157,11 @@ def test_many_rows_go_through_in_windows_and_in_order(tmp_path: Path) -> None:
     texts = ["字" * (n % 7) for n in range(4_100)]
     source = write(tmp_path / "in.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
     engine = LengthEngine()
-    done: list[int] = []
-    run_file(
-        cast("wenmo.Engine", engine), "sentiment", source, tmp_path / "out.jsonl", RunOptions(logits=True),
-        progress=done.append,
-    )  # fmt: skip
-    assert engine.calls == [2_000, 2_000, 100]
-    assert done == [2_000, 4_000, 4_100]
+    done: list[JobProgress] = []
+    run("sentiment", source, tmp_path / "out.jsonl", engine=engine, logits=True, progress=done.append)
+    assert sorted(engine.calls) == [4, 4_096]
+    assert (done[-1].rows, done[-1].of_rows) == (4_100, 4_100)
+    assert [progress.rows for progress in done] == sorted(progress.rows for progress in done)
     assert [row["logits"][0] for row in jsonl(tmp_path / "out.jsonl")] == [n % 7 for n in range(4_100)]
 
 
@@ -283,7 +211,8 @@ def test_wrong_files_are_refused_before_the_engine_works(tmp_path: Path) -> None
         (source, tmp_path / "absent" / "out.csv", "no folder"),
         (source, tmp_path / "out.xlsx", "suffix"),
         (tmp_path / "absent.csv", tmp_path / "out.csv", "no file"),
-        (tmp_path, tmp_path / "out.csv", "suffix"),
+        (tmp_path, tmp_path / "out.csv", "need a folder"),
+        (tmp_path, tmp_path / "out", "lies in the folder"),
     ]
     for given, target, reason in cases:
         with pytest.raises(InputError, match=reason):
@@ -369,7 +298,7 @@ def test_zero_shot_of_a_parquet_file_is_modelscopes(tmp_path: Path, multi_label:
 
 def test_a_row_that_cannot_be_computed_keeps_its_place(tmp_path: Path) -> None:
     class SmallMemory(LengthEngine):
-        def sentiment(self, texts: Sequence[str]) -> list[SentimentResult]:
+        def sentiment(self, texts: Sequence[str], *, progress: Any = None) -> list[SentimentResult]:
             results = super().sentiment(texts)
             failed = {index: "out of memory" for index, text in enumerate(texts) if len(text) == 3}
             raise wenmo.ForwardError(failed, [None if index in failed else r for index, r in enumerate(results)])

@@ -5,20 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
-import pytest
 
-from tests.unit.jobs.files import SUFFIXES, copy, parquet_table, read, write_csv, write_jsonl
-from wenmo.errors import InputError
-from wenmo.jobs.readers import open_reader
+from tests.unit.jobs.files import copy, parquet_table, read, write_jsonl
 from wenmo.jobs.tables import Row
-from wenmo.jobs.writers import open_writer
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_written_csv_opens_in_a_spreadsheet_and_runs_nothing(tmp_path: Path) -> None:
@@ -112,66 +103,3 @@ def test_parquet_written_by_pandas_reads_back_in_pandas(tmp_path: Path) -> None:
     got = pd.read_parquet(tmp_path / "out.parquet")
     assert got.drop(columns="number").equals(frame)
     assert got["number"].tolist() == [0, 1]
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix: str) -> None:
-    reader = open_reader(write_csv(tmp_path / "in.csv", "text\n好\n"))
-    target = tmp_path / f"out{suffix}"
-    target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), open_writer(target, reader, {}) as writer:
-        for chunk in reader:
-            writer.write(chunk, [{}])
-        raise KeyboardInterrupt
-    assert target.read_text() == "old"
-    assert names(tmp_path) == ["in.csv", target.name]
-
-
-def test_target_appears_only_when_complete(tmp_path: Path) -> None:
-    reader = open_reader(write_csv(tmp_path / "in.csv", "text\n好\n"))
-    target = tmp_path / "out.csv"
-    with open_writer(target, reader, {}) as writer:
-        writer.write(next(iter(reader)), [{}])
-        assert not target.exists()
-    assert target.read_bytes() == b"\xef\xbb\xbftext\r\n\xe5\xa5\xbd\r\n"
-    assert names(tmp_path) == ["in.csv", "out.csv"]
-
-
-def test_symbolic_link_stays_a_link(tmp_path: Path) -> None:
-    source = write_csv(tmp_path / "in.csv", "text\n好\n")
-    (tmp_path / "real.csv").write_text("old")
-    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
-    copy(source, tmp_path / "link.csv")
-    assert (tmp_path / "link.csv").is_symlink()
-    assert read(tmp_path / "real.csv") == [{"text": "好", "number": "0"}]
-
-
-def test_targets_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
-    reader = open_reader(write_csv(tmp_path / "in.csv", "text\n好\n"))
-    (tmp_path / "folder.csv").mkdir()
-    cases: list[tuple[Path, str]] = [
-        (tmp_path / "absent" / "out.csv", "no folder"),
-        (tmp_path / "in.csv" / "out.csv", "no folder"),
-        (tmp_path / "folder.csv", "is a folder"),
-        (tmp_path / "out.txt", "suffix"),
-    ]
-    for target, reason in cases:
-        with pytest.raises(InputError, match=reason), open_writer(target, reader, {}):
-            pass
-    assert names(tmp_path) == ["folder.csv", "in.csv"]
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_full_disk_is_an_input_error(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = open_reader(write_csv(tmp_path / "in.csv", "text\n好\n"))
-
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with (
-        pytest.raises(InputError, match="No space left"),
-        open_writer(tmp_path / f"out{suffix}", reader, {}) as writer,
-    ):
-        writer.write(next(iter(reader)), [{}])
-    assert names(tmp_path) == ["in.csv"]
