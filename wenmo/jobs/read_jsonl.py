@@ -61,7 +61,7 @@ class JsonlReader(TableReader):
         if len(line) > LINE_BYTES:
             return f"it is longer than {LINE_BYTES:,} bytes"
         try:
-            value = json.loads(line.decode("utf-8"), object_pairs_hook=_object)
+            value = json.loads(line.rstrip(b"\r\n").decode("utf-8"), object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             return f"{error.msg}, at column {error.colno}"
         except (ValueError, RecursionError) as error:  # bad UTF-8, a key twice, an absurd number or nesting

@@ -29,7 +29,7 @@ def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
     """The pairs of IN and OUT, ordered by name. Raises InputError where there is nothing to read or nowhere to write.
 
     In a folder, files of other suffixes are passed over, and what begins with a dot or an underscore (marks of other
-    programs). Where a file's own name looks like a pattern, it is the file.
+    programs); by a pattern, what begins with a dot. Where a file's own name looks like a pattern, it is the file.
     """
     try:
         pairs = _pairs(source, target)
@@ -44,18 +44,25 @@ def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
 
 
 def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
+    hidden: tuple[str, ...]
     if source.is_dir():
-        base, found = source, [path for path in sorted(source.rglob("*")) if not _is_hidden(path.relative_to(source))]
+        base, found, hidden = source, sorted(source.rglob("*")), (".", "_")
     elif not source.exists() and glob.has_magic(str(source)):
         fixed = next(index for index, part in enumerate(source.parts) if glob.has_magic(part))
         base = Path(*source.parts[:fixed])
-        found = sorted(base.glob("/".join(source.parts[fixed:])))
+        found, hidden = sorted(base.glob("/".join(source.parts[fixed:]))), (".",)
     else:
         check_suffix(target)
         if target.is_dir():
             raise InputError(f"{target} is a folder. Give the name of a file.", f"{target} 是目录。请给出文件名。")
         return (FilePair(name=source.name, source=source, target=target.resolve()),)
-    tables = [path for path in found if path.is_file() and path.suffix.lower() in READ_SUFFIXES]
+    tables = [
+        path
+        for path in found
+        if path.suffix.lower() in READ_SUFFIXES
+        and not any(part.startswith(hidden) for part in path.relative_to(base).parts)
+        and path.is_file()
+    ]
     if not tables:
         known = ", ".join(READ_SUFFIXES)
         raise InputError(
@@ -72,10 +79,6 @@ def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
         written = name if name.suffix.lower() in SUFFIXES else name.with_name(f"{name.name}.csv")
         pairs.append(FilePair(name=name.as_posix(), source=path, target=(target / written).resolve()))
     return tuple(pairs)
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _check_places(source: Path, target: Path, pairs: tuple[FilePair, ...]) -> None:

@@ -98,6 +98,11 @@ def check_columns(path: Path, names: Sequence[str]) -> None:
             "separator where none should be.",
             f"{path.name} 的列数超过 {MOST_COLUMNS:,}。请删去不需要的列，或检查是否有多余的分隔符。",
         )
+    refuse_repeated(path, names)
+
+
+def refuse_repeated(path: Path, names: Sequence[str]) -> None:
+    """Raises InputError when a name stands twice."""
     repeated = [repr(name) for name, count in Counter(names).items() if count > 1]
     if repeated:
         shown = ", ".join(repeated[:30])

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from wenmo.jobs.cells import as_text, csv_cell, json_line
 from wenmo.jobs.read_parquet import ArrowChunk
-from wenmo.jobs.tables import DELIMITERS, Chunk, Kind, Row, TableReader, arrow_schema, check_columns, check_suffix
+from wenmo.jobs.tables import DELIMITERS, Chunk, Kind, Row, TableReader, arrow_schema, check_suffix, refuse_repeated
 
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20  # a Parquet row group is written when it reaches either
 _COPY_BYTES = 1 << 20
@@ -33,7 +33,7 @@ class TableFormat(ABC):
     def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> None:
         self._reader = reader
         self._extra = dict(extra)
-        check_columns(path, [as_text(name) or "" for name in (*reader.columns, *extra)])
+        refuse_repeated(path, [as_text(name) or "" for name in (*reader.columns, *extra)])
 
     @abstractmethod
     def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
