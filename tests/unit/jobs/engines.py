@@ -108,6 +108,7 @@ class LengthEngine:
                     logits=tuple((float(place), 0.0, float(multi_label)) for place in range(len(ranked))),
                     multi_label=multi_label,
                     dropped_labels=parsed.dropped,
+                    method="nli",
                 )
             )
         if progress is not None:

@@ -67,7 +67,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path, server: ForkServer
     for moment in moments:
         process = server.start("run", "sentiment", str(source), str(target), *EACH, "--resume", output=log)
         while finished(target) < moment:
-            time.sleep(0.001)
+            time.sleep(0.005)
         time.sleep(draw.uniform(0, 0.02))
         os.kill(process, signal.SIGKILL)
         assert server.wait() == -signal.SIGKILL, log.read_text()
@@ -93,7 +93,7 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, server: ForkServer) -> No
     source, target, log = reviews(tmp_path / "in.jsonl", ROWS), tmp_path / "out.csv", tmp_path / "log"
     process = server.start("run", "sentiment", str(source), str(target), *EACH, output=log)
     while finished(target) < 3:
-        time.sleep(0.001)
+        time.sleep(0.005)
     os.kill(process, signal.SIGINT)
     assert server.wait() == 130
     assert "--resume" in log.read_text() and "Traceback" not in log.read_text()
@@ -111,7 +111,7 @@ def test_a_second_process_is_turned_away_and_a_dead_one_is_not_in_the_way(tmp_pa
     source, target, log = reviews(tmp_path / "in.jsonl", ROWS), tmp_path / "out.csv", tmp_path / "log"
     first = server.start("run", "sentiment", str(source), str(target), *EACH, output=log)
     while finished(target) < 1:
-        time.sleep(0.001)
+        time.sleep(0.005)
     os.kill(first, signal.SIGSTOP)  # alive, and never done
     with ForkServer() as other:
         other.start("run", "sentiment", str(source), str(target), *EACH, "--resume", output=tmp_path / "second")
