@@ -104,7 +104,7 @@ class Engine:
     bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
     pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
     that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
-    computed again (but for lists of more than 4,096 inputs, which would only flush the others). What is not there is
+    computed again (but for lists of 4,096 inputs and more, which would only flush the others). What is not there is
     looked for in `shared_cache`, a RedisStore, say, where engines in other processes put theirs; `cache_mib=0` uses
     neither. Small calls of many threads are computed together, within `limits`, beyond which they raise BusyError.
     `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes.
@@ -460,7 +460,7 @@ class Engine:
         from wenmo.inference.runtime import PartialOutputError
 
         model = self._model(task)
-        runtime = model.bulk if len(items) * encodings_each > _WINDOW_ENCODINGS else model.runtime
+        runtime = model.bulk if len(items) * encodings_each >= _WINDOW_ENCODINGS else model.runtime
         forward = runtime.vectors if vectors else runtime.logits
         results: list[R | None] = []
         failed: dict[int, str] = {}
