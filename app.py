@@ -21,6 +21,7 @@ page = st.navigation(
         st.Page("pages/similarity.py", title=say("app.similarity"), url_path="compare"),
         st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
         st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
+        st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
         st.Page("pages/service.py", title=say("app.service"), url_path="status"),
     ]
 )

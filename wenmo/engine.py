@@ -7,6 +7,7 @@ engine changes, so any number of threads may call it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 import numpy as np
 
 from wenmo.errors import ForwardError, InputError
+from wenmo.memory.events import EventLog, ObservedRuntime
 from wenmo.models.registry import DEFAULT_MODELS, locate
 from wenmo.tasks import explain as explain_task
 from wenmo.tasks import sentiment as sentiment_task
@@ -83,6 +85,7 @@ class _Loaded:
     runtime: Runtime  # keeps results and joins calls
     bulk: ModelRuntime  # for long lists: no part of them queues or is turned away, and they would only flush the cache
     scheduler: ScheduledRuntime
+    weights_mib: float | None  # None where the runtime cannot tell
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -107,7 +110,8 @@ class Engine:
     computed again (but for lists of 4,096 inputs and more, which would only flush the others). What is not there is
     looked for in `shared_cache`, a RedisStore, say, where engines in other processes put theirs; `cache_mib=0` uses
     neither. Small calls of many threads are computed together, within `limits`, beyond which they raise BusyError.
-    `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes.
+    `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes. What
+    loads and what is computed is told to `events`, by default a log of the engine's own.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -130,6 +134,7 @@ class Engine:
         shared_cache: SharedStore | None = None,
         limits: SchedulerLimits | None = None,
         make_runtime: Callable[[Checkpoint], ModelRuntime] | None = None,
+        events: EventLog | None = None,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
         from wenmo.serving.cache import ResultCache
@@ -142,6 +147,8 @@ class Engine:
             )
         self.device: Resolved[str] = resolve_device(device)
         self.precision: Resolved[Precision] = resolve_precision(precision, self.device.value)
+        self.events = EventLog() if events is None else events
+        self.events.engine_started(self.device, self.precision)
         self.model_names: Mapping[TaskName, str] = {
             task: str((models or {}).get(task) or DEFAULT_MODELS[task]) for task in TASKS
         }
@@ -434,7 +441,11 @@ class Engine:
         """Let go of the models and of the shared cache's connections. A later call takes them up again."""
         for task in TASKS:
             with self._locks[task]:
-                self._loaded.pop(task, None)
+                loaded = self._loaded.pop(task, None)
+                if loaded is not None:
+                    self.events.model_released(
+                        loaded.info.name, weights_mib=loaded.weights_mib, on_cpu=self.device.value == "cpu"
+                    )
         self._cache.close()
 
     def __enter__(self) -> Engine:
@@ -543,6 +554,7 @@ class Engine:
         from wenmo.serving.scheduler import ScheduledRuntime
 
         folder = locate(self.model_names[task])
+        started = time.monotonic()
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
         info = ModelInfo(
             name=self.model_names[task],
@@ -558,11 +570,26 @@ class Engine:
                 for reading in READINGS[task]
             },
         )
-        plain = (self._make_runtime or self._torch_runtime)(checkpoint)
+        computing = (self._make_runtime or self._torch_runtime)(checkpoint)
+        weights_mib: float | None = getattr(computing, "weights_mib", None)
+        plain = ObservedRuntime(computing, task, self.events)
         scheduler = ScheduledRuntime(plain, self._limits)
-        namespace = self._shared_namespace(checkpoint, plain) if self._shares else task
+        namespace = self._shared_namespace(checkpoint, computing) if self._shares else task
         cached = CachedRuntime(scheduler, self._cache, namespace) if self._cache.max_mib > 0 else scheduler
-        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=cached, bulk=plain, scheduler=scheduler)
+        self.events.model_loaded(
+            info.name,
+            weights_mib=weights_mib,
+            seconds=time.monotonic() - started,
+            on_cpu=self.device.value == "cpu",
+        )
+        return _Loaded(
+            info=info,
+            tokenizer=checkpoint.tokenizer,
+            runtime=cached,
+            bulk=plain,
+            scheduler=scheduler,
+            weights_mib=weights_mib,
+        )
 
     def _shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
         """The same in any process for what computes the same, and only for that."""

@@ -14,6 +14,7 @@ from wenmo.types import TASKS, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
+    from wenmo.memory.events import EventLog
 
 
 def _checked_token(token: SecretStr) -> SecretStr:
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     redis_timeout_ms: float = Field(default=100.0, gt=0, le=10_000)
     waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
+    sampler_hz: float = Field(default=2.0, ge=2, le=10)
     api_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
     workers: int = Field(default=1, ge=1, le=64)
     requests_per_minute: int | None = Field(default=None, ge=1)
@@ -83,8 +85,8 @@ class Settings(BaseSettings):
                 f"设置无法读取。{problems}。请更正环境变量或选项。",
             ) from None
 
-    def build_engine(self) -> Engine:
-        """The engine that these settings describe."""
+    def build_engine(self, *, events: EventLog | None = None) -> Engine:
+        """The engine that these settings describe; it writes to `events`."""
         from wenmo.engine import Engine
 
         shared_cache = None
@@ -107,4 +109,5 @@ class Settings(BaseSettings):
                 "zero_shot": self.zero_shot_model,
                 "embedding": self.embedding_model,
             },
+            events=events,
         )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
+from tests.fakenvml import GIB, Device, FakeNvml
 from wenmo.api.metrics import Metrics
 from wenmo.api.problems import MAX_ERRORS_TOLD, PROBLEMS
 from wenmo.api.routes import create_api
@@ -199,6 +202,19 @@ def test_calls_are_counted_for_who_brings_the_metrics(engine: wenmo.Engine) -> N
     calls = metrics.rest_calls()
     assert calls.by_status == {200: 2, 422: 1}
     assert len(calls.recent_s) == 2 and min(calls.recent_s) > 0
+
+
+def test_metrics_tell_of_each_gpu_what_it_tells(engine: wenmo.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = (Device(name="one", used=GIB, busy=25), Device(name='"two"', busy=pynvml.NVMLError_NotSupported()))
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(*cards))
+    with TestClient(create_api(lambda: engine)) as fresh:
+        lines = fresh.get("/metrics").text.splitlines()
+    figures = dict(line.rsplit(" ", 1) for line in lines if line.startswith("wenmo_gpu"))
+    assert float(figures['wenmo_gpu_memory_used_bytes{gpu="0",name="one"}']) == GIB
+    assert float(figures['wenmo_gpu_utilization_ratio{gpu="0",name="one"}']) == 0.25
+    assert float(figures['wenmo_gpu_memory_total_bytes{gpu="1",name="\\"two\\""}']) == 16 * GIB
+    assert not any("ratio" in name and 'gpu="1"' in name for name in figures)
+    assert not any("reserved" in name for name in figures)
 
 
 def test_ready_when_there_is_an_engine(client: TestClient) -> None:

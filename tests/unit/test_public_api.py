@@ -49,6 +49,7 @@ def test_engine_signatures() -> None:
         "shared_cache",
         "limits",
         "make_runtime",
+        "events",
     ]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]

@@ -1,15 +1,15 @@
-"""What Prometheus asks for at /metrics: how many calls, how long they take, what waits, what the cache saves.
+"""What Prometheus asks for at /metrics: how many calls, how long they take, what waits, what the cache and GPUs are at.
 
-Read when asked, from the statistics that engine, scheduler and cache keep anyway; only the calls' durations are
-counted here. No name of a label comes from a caller. The app's Service page shows the same figures, from the same
-objects.
+Read when asked, from the GPUs' driver and the statistics that engine, scheduler and cache keep anyway; only the calls'
+durations are counted here. No name of a label comes from a caller. The app's Service page shows the same
+figures, from the same objects.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import accumulate
@@ -19,6 +19,7 @@ import psutil
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from wenmo.memory.nvml import GpuReading, Gpus
 from wenmo.serving.breaker import BREAKER_STATES
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Metrics:
 class _EngineCollector:
     def __init__(self, get_engine: Callable[[], Engine]) -> None:
         self._get_engine = get_engine
+        self._gpus = Gpus()
+        self._one_at_a_time = threading.Lock()  # two may scrape at once
 
     def collect(self) -> Iterator[Metric]:
         engine = self._get_engine()
@@ -142,3 +145,23 @@ class _EngineCollector:
         for task in engine.loaded_tasks():
             models.add_metric([task, engine.precision.value], 1)
         yield models
+        with self._one_at_a_time:
+            readings = self._gpus.read()
+        yield from _gpu_gauges(readings)
+
+
+def _gpu_gauges(readings: Sequence[GpuReading]) -> Iterator[Metric]:
+    """What each GPU tells; a value that cannot be read is left out."""
+    for name, text, attribute, factor in (
+        ("wenmo_gpu_memory_used_bytes", "GPU memory used by all processes and the driver", "used_mib", 2**20),
+        ("wenmo_gpu_memory_total_bytes", "GPU memory there is", "total_mib", 2**20),
+        ("wenmo_gpu_memory_reserved_bytes", "GPU memory that this process's allocator holds", "reserved_mib", 2**20),
+        ("wenmo_gpu_memory_allocated_bytes", "GPU memory of this process's tensors", "allocated_mib", 2**20),
+        ("wenmo_gpu_utilization_ratio", "Share of time in which a kernel ran", "utilization_percent", 0.01),
+    ):
+        gauge = GaugeMetricFamily(name, text, labels=["gpu", "name"])
+        for reading in readings:
+            value = getattr(reading, attribute)
+            if value is not None:
+                gauge.add_metric([reading.gpu.index, reading.gpu.name], value * factor)
+        yield gauge

@@ -119,6 +119,11 @@ class TorchRuntime:
     def batch_tokens(self) -> Resolved[int]:
         return self._budget.tokens
 
+    @property
+    def weights_mib(self) -> float:
+        """What the model's tensors take on its device."""
+        return sum(tensor.nbytes for tensor in (*self._model.parameters(), *self._model.buffers())) / 2**20
+
     def _run(
         self,
         encodings: Sequence[Encoding],

@@ -15,7 +15,7 @@ from wenmo.types import TASKS, Resolved, SimilarityResult
 from wenmo.ui import theme
 from wenmo.ui.examples import PAIRS, Example
 from wenmo.ui.inputs import MAX_CHARACTERS, csv_file, lines
-from wenmo.ui.runtime import get_engine
+from wenmo.ui.runtime import get_engine, get_sampler
 from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
 _PATIENCE_S = 0.5  # what takes longer shows how far it is
 _REDRAW_S = 0.1
-_MEMORY_POINTS = 60  # of the line in the sidebar: three minutes
+_MEMORY_S = 180.0  # that the line in the sidebar reaches back
 
 
 def literal(text: str) -> str:
@@ -289,20 +289,23 @@ def status() -> None:
 @st.fragment(run_every=3)
 def memory_line() -> None:
     """Memory of the process over the last minutes, and of the GPU where there is one."""
-    from wenmo.memory.tracker import gpu_memory, process_memory_mib
+    from wenmo.memory.sampler import thin
 
-    used_mib = process_memory_mib()
-    history = [*st.session_state.get("memory_mib", []), used_mib][-_MEMORY_POINTS:]
-    st.session_state["memory_mib"] = history
+    samples = get_sampler().samples(last_s=_MEMORY_S)
+    if not samples:
+        return
+    latest = samples[-1]
+    times, used_mib = [sample.at_s for sample in samples], [sample.resident_mib for sample in samples]
+    _, history = thin(times, used_mib, stretch_s=3.0)
     st.metric(
         say("status.memory"),
-        say("status.mib", value=f"{used_mib:,.0f}"),
+        say("status.mib", value=f"{latest.resident_mib:,.0f}"),
         chart_data=history if len(history) > 4 else None,
     )
-    gpu = gpu_memory()
-    if gpu is not None:
-        st.metric(
-            say("status.gpu_memory"),
-            say("status.of_mib", value=f"{gpu.used_mib:,.0f}", total=f"{gpu.total_mib:,.0f}"),
-            help=gpu.name,
-        )
+    for reading in latest.gpus:  # those on which this process computes
+        if reading.reserved_mib and reading.used_mib is not None and reading.total_mib is not None:
+            st.metric(
+                say("status.gpu_memory"),
+                say("status.of_mib", value=f"{reading.used_mib:,.0f}", total=f"{reading.total_mib:,.0f}"),
+                help=literal(f"{reading.gpu.index}: {reading.gpu.name}"),
+            )

@@ -1,4 +1,5 @@
-"""The engine as the app and its REST routes see it: one a process, built at the first need, released with the cache.
+"""What a process has one of, built at the first need and released with the cache: the engine, which the app shares with
+its REST routes, and the sampler of memory.
 
 No spinner here: the REST routes call `get_engine` from their own threads, where nothing can be drawn. A page that waits
 shows its own, in the reader's language (`wenmo.ui.components.ask`).
@@ -14,6 +15,8 @@ import streamlit as st
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.api.metrics import Metrics
+    from wenmo.memory.events import EventLog
+    from wenmo.memory.sampler import Sampler
 
 
 @st.cache_resource(on_release=lambda engine: engine.close(), show_spinner=False)
@@ -25,7 +28,7 @@ def get_engine() -> Engine:
     """
     from wenmo.settings import Settings  # here, not above: it brings torch, and the first page should not wait for that
 
-    return Settings.read().build_engine()
+    return Settings.read().build_engine(events=get_events())
 
 
 @cache  # and not st.cache_resource, which a visitor can clear: page and /metrics would count apart from then on
@@ -34,3 +37,20 @@ def get_metrics() -> Metrics:
     from wenmo.api.metrics import Metrics
 
     return Metrics(get_engine)
+
+
+@cache
+def get_events() -> EventLog:
+    """What the engines of this process did: it outlives an engine that is replaced."""
+    from wenmo.memory.events import EventLog
+
+    return EventLog()
+
+
+@st.cache_resource(on_release=lambda sampler: sampler.stop(), show_spinner=False)
+def get_sampler() -> Sampler:
+    """The one thread that looks at memory, for all sessions. Raises InputError when the settings cannot be read."""
+    from wenmo.memory.sampler import Sampler
+    from wenmo.settings import Settings
+
+    return Sampler(hz=Settings.read().sampler_hz, weights_mib=get_events().cpu_weights_mib).start()

@@ -31,6 +31,7 @@ TEXTS: Mapping[str, Text] = {
     "app.similarity": Text("句子相似度", "Similarity"),
     "app.sentiment": Text("情感倾向", "Sentiment"),
     "app.zero_shot": Text("零样本分类", "Zero-shot"),
+    "app.memory": Text("显存", "Memory"),
     "app.service": Text("服务", "Service"),
     "app.working": Text("正在研墨……", "Grinding ink …"),
     "app.progress": Text("{done} / {of}", "{done} / {of}"),
@@ -394,6 +395,59 @@ TEXTS: Mapping[str, Text] = {
         "Article / here. Memory is GPU memory in the first article. Most clients: as many as get 95% of their "
         "answers within 1 s; 256 at most were tried.",
     ),
+    # Memory
+    "memory.intro": Text("内存与显存用了多少，何时涨落。", "How much memory is in use, and when it rises and falls."),
+    "memory.window": Text("时间范围", "Window"),
+    "memory.minutes": Text("{count} 分钟", "{count} min"),
+    "memory.ago": Text("{count} 秒前", "{count} s ago"),
+    "memory.now": Text("现在", "now"),
+    "memory.pause": Text("暂停", "Pause"),
+    "memory.paused": Text("已暂停：图停在 {time} UTC，采样仍在继续。", "Paused at {time} UTC; sampling goes on."),
+    "memory.waiting": Text("正在等待第一次采样。", "Waiting for the first sample."),
+    "memory.process": Text("本进程", "This process"),
+    "memory.resident": Text("进程内存", "Process memory"),
+    "memory.resident_help": Text(
+        "操作系统统计的常驻内存，包含 Python、各个库、模型和计算中的数据。",
+        "Resident memory as the system counts it: Python, libraries, models and what is being computed.",
+    ),
+    "memory.peak": Text("峰值 {value}", "peak {value}"),
+    "memory.weights": Text("模型权重（内存中）", "Model weights (CPU)"),
+    "memory.weights_help": Text(
+        "已载入模型在内存中的权重张量。前向计算中的临时张量 torch 在 CPU 上不记账，因此不显示。",
+        "Weight tensors of the loaded models in the CPU's memory. What a forward takes in passing is not shown: on a "
+        "CPU torch keeps no account of it.",
+    ),
+    "memory.cpu": Text("CPU 占用", "CPU use"),
+    "memory.cpu_help": Text("100% 表示占满一个核。", "100% is one core."),
+    "memory.used": Text("显存已用", "GPU memory used"),
+    "memory.used_help": Text(
+        "这块 GPU 上所有进程与驱动的占用。", "By all processes on this GPU and by the driver itself."
+    ),
+    "memory.reserved": Text("本进程预留", "Reserved here"),
+    "memory.reserved_help": Text(
+        "torch 的分配器为本进程留着的显存，含暂未使用的部分。",
+        "What torch's allocator holds for this process, used or not.",
+    ),
+    "memory.allocated": Text("本进程张量", "Tensors here"),
+    "memory.utilization": Text("GPU 利用率", "GPU utilisation"),
+    "memory.utilization_help": Text(
+        "最近一个采样周期内有内核在运行的时间比例。MIG 实例不提供此项。",
+        "Share of the last sampling period in which a kernel ran. Not available of MIG instances.",
+    ),
+    "memory.unknown": Text("无法读取", "not available"),
+    "memory.no_gpu": Text("未显示 GPU：{reason}。", "No GPU is shown: {reason}."),
+    "memory.gpu_trouble": Text("GPU：{reason}。", "GPU: {reason}."),
+    "memory.chart_alt": Text(
+        "{name}最近 {minutes} 分钟的折线（{unit}），事件以三角标出；数值与事件另见图上下的文字",
+        "{name}, last {minutes} minutes as lines ({unit}), events as triangles; the text above and below says "
+        "the same in figures",
+    ),
+    "memory.chart_note": Text(
+        "每点为 {seconds:.1f} 秒内的最高值，每秒采样 {hz:g} 次；红色三角是事件。",
+        "Each point is the highest of {seconds:.1f} s, of {hz:g} samples a second; red triangles are events.",
+    ),
+    "memory.events": Text("最近的事件", "Latest events"),
+    "memory.no_events": Text("这段时间内没有事件。", "Nothing happened in this time."),
 }
 
 
