@@ -27,17 +27,13 @@ from wenmo.inference.precision import computes_natively, resolve_device, resolve
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.tokenizer import Encoding
 from wenmo.inference.workers import WorkerPool
-from wenmo.models.checkpoint import Checkpoint, expected_shapes, load_checkpoint
+from wenmo.models.checkpoint import Checkpoint, load_checkpoint, random_weights
 from wenmo.models.registry import DEFAULT_MODELS, locate
-from wenmo.models.shape import BertShape
+from wenmo.models.shape import BertShape, shape_of
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.types import Precision, TaskName
 
 ShapeName = Literal["bundled", "base", "large"]
-SIZES: Mapping[str, tuple[int, int, int, int]] = {  # hidden size, layers, heads, feed-forward: BERT's, and StructBERT's
-    "base": (768, 12, 12, 3072),
-    "large": (1024, 24, 16, 4096),
-}
 Items = Sequence[str] | Sequence[tuple[str, str]]
 
 
@@ -92,23 +88,8 @@ def checkpoint_of(shape: ShapeName, task: TaskName = "sentiment") -> Checkpoint:
     bundled = load_checkpoint(locate(DEFAULT_MODELS[task]))
     if shape == "bundled":
         return bundled
-    hidden, layers, heads, inner = SIZES[shape]
-    sizes = BertShape(
-        vocab_size=21_128,
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=inner,
-        max_position_embeddings=512,
-        type_vocab_size=2,
-    )
-    generator = torch.Generator().manual_seed(0)
-    weights = {
-        name: torch.ones(size)
-        if name.endswith("LayerNorm.weight")
-        else torch.randn(size, generator=generator) * (0.02 if len(size) > 1 else 0.0)
-        for name, size in expected_shapes(sizes, labels=len(bundled.labels)).items()
-    }
+    sizes = shape_of(shape)
+    weights = random_weights(sizes, labels=len(bundled.labels))
     parts = {**vars(bundled), "shape": sizes, "weights": weights, "max_length": 512}
     return Checkpoint(**{**parts, "parameters": sum(tensor.numel() for tensor in weights.values())})
 

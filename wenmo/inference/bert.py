@@ -6,6 +6,9 @@ feed-forward for that one row a sequence (keys and values for all). Query, key a
 
 The arithmetic is that of transformers' BertForSequenceClassification, to 1e-5 in float32 (tests/unit/inference). Not
 covered: training, dropout, attention masks other than the sequences' ends.
+
+What is read no more is let go at once, since activations are most of what a large batch takes: a local variable that
+outlives its use holds a tensor of the whole batch (tests/unit/memory/test_floor.py counts them).
 """
 
 from __future__ import annotations
@@ -22,13 +25,14 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from wenmo.inference.tokenizer import Encoding
 from wenmo.models.shape import BertShape
 
+# In place: what they are given is the widest tensor of a layer, and nothing else reads it.
 ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "gelu": F.gelu,
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-    "relu": F.relu,
-    "silu": F.silu,
-    "swish": F.silu,
-    "tanh": torch.tanh,
+    "gelu": torch.ops.aten.gelu_,
+    "gelu_new": lambda x: torch.ops.aten.gelu_(x, approximate="tanh"),
+    "relu": torch.relu_,
+    "silu": lambda x: F.silu(x, inplace=True),
+    "swish": lambda x: F.silu(x, inplace=True),
+    "tanh": torch.tanh_,
 }
 
 
@@ -100,19 +104,28 @@ class Layer(nn.Module):
         self.output = nn.Linear(shape.intermediate_size, hidden)
         self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
 
-    def forward(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
-        """(T, H) to (T, H)."""
-        together = self.query_key_value(hidden)  # (T, 3H)
-        query, key, value = together.chunk(3, dim=-1)
-        return self._after_attention(self._attend(query, key, value, packed.runs), hidden)
+    def attention(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
+        """The first half of a layer but the last: (T, H) to (T, H)."""
+        return self._after_attention(self._self_attention(hidden, packed.runs), hidden)
+
+    def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The second half, row by row: (R, H) to (R, H)."""
+        output = self.output(self._activation(self.intermediate(hidden))).add_(hidden)
+        return self.output_norm(output)
 
     def forward_last(self, hidden: torch.Tensor, packed: Packed, *, first_only: bool) -> torch.Tensor:
-        """(T, H) to (T, H), or to (N, H), the rows of [CLS]."""
+        """All of the last layer: (T, H) to (T, H), or to (N, H), the rows of [CLS]."""
         key, value = self.key_value(hidden).chunk(2, dim=-1)
-        if not first_only:
-            return self._after_attention(self._attend(self.query(hidden), key, value, packed.runs), hidden)
-        first = hidden[packed.first]  # (N, H)
-        return self._after_attention(self._attend(self.query(first), key, value, packed.runs, queries=1), first)
+        queries = None
+        if first_only:
+            hidden, queries = hidden[packed.first], 1  # (N, H)
+        context = self._attend(self.query(hidden), key, value, packed.runs, queries=queries)
+        del key, value
+        return self.feed_forward(self._after_attention(context, hidden))
+
+    def _self_attention(self, hidden: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
+        query, key, value = self.query_key_value(hidden).chunk(3, dim=-1)  # of (T, 3H)
+        return self._attend(query, key, value, runs)
 
     def _attend(
         self,
@@ -145,9 +158,7 @@ class Layer(nn.Module):
         return rows.unflatten(-1, (self._heads, -1)).unflatten(0, (count, -1)).transpose(1, 2)
 
     def _after_attention(self, context: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        hidden = self.attention_norm(self.attention_output(context).add_(hidden))
-        inner = self._activation(self.intermediate(hidden))
-        output: torch.Tensor = self.output_norm(self.output(inner).add_(hidden))
+        output: torch.Tensor = self.attention_norm(self.attention_output(context).add_(hidden))
         return output
 
 
@@ -183,13 +194,16 @@ class Bert(nn.Module):
 
     def hidden(self, packed: Packed, *, first_only: bool) -> torch.Tensor:
         """The last layer: (N, H), the rows of [CLS], or (T, H), all of them."""
-        embedded = self.words(packed.ids).add_(self.positions(packed.positions)).add_(self.segments(packed.segments))
-        hidden = self.norm(embedded)
+        hidden = self.norm(self._embedded(packed))
         *layers, last = self.layers
         for layer in layers:
-            hidden = layer(hidden, packed)
+            hidden = layer.attention(hidden, packed)  # by itself: the layer's input is gone before the feed-forward
+            hidden = layer.feed_forward(hidden)
         assert isinstance(last, Layer)
         return last.forward_last(hidden, packed, first_only=first_only)
+
+    def _embedded(self, packed: Packed) -> torch.Tensor:
+        return self.words(packed.ids).add_(self.positions(packed.positions)).add_(self.segments(packed.segments))
 
     def logits(self, packed: Packed) -> torch.Tensor:
         """(N, labels)."""

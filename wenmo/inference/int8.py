@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from wenmo.inference import kernels
-from wenmo.inference.bert import Bert, Layer
+from wenmo.inference.bert import ACTIVATIONS, Bert, Layer
 
-_ROWS = 256  # rows of a batch that go through the products after attention together: what they need stays in the cache
+_ROWS = 256  # rows of a batch that go through a walk together: what they need stays in the cache
 # Without VNNI instructions oneDNN adds two products of an unsigned (activation + 128) and a signed byte in 16 bits:
 # 2 * 255 * 63 still fits there, 2 * 255 * 127 would be cut off.
 _LARGEST_WITHOUT_VNNI = 63.0
@@ -87,9 +86,13 @@ class Int8Layer(Layer):
     def _after_attention(self, context: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         result = torch.empty_like(hidden)
         for part, residual, into in zip(context.split(_ROWS), hidden.split(_ROWS), result.split(_ROWS), strict=True):
-            rows = Rows.of(part)
-            self._add_norm(self.attention_output, rows, residual, self.attention_norm, into)
-            self._add_norm(self.output, self._inner(Rows.of(into)), into, self.output_norm, into)
+            self._add_norm(self.attention_output, Rows.of(part), residual, self.attention_norm, into)
+        return result
+
+    def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        result = torch.empty_like(hidden)
+        for part, into in zip(hidden.split(_ROWS), result.split(_ROWS), strict=True):
+            self._add_norm(self.output, self._inner(Rows.of(part)), part, self.output_norm, into)
         return result
 
     def _add_norm(
@@ -111,7 +114,7 @@ class Int8Layer(Layer):
         """The feed-forward part up to its activation."""
         product = self.intermediate.product(rows)
         scales, bias = rows.scales.numpy(), self.intermediate.bias.numpy()
-        if self._activation is F.gelu:
+        if self._activation is ACTIVATIONS["gelu"]:
             inner = Rows(*product.shape)
             kernels.dequantize_gelu_quantize(product.numpy(), scales, bias, inner.values.numpy(), inner.scales.numpy())
             return inner

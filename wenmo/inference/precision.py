@@ -41,6 +41,30 @@ class HalfStorageEmbedding(torch.nn.Embedding):
         return super().forward(input).float()
 
 
+def set_precision(model: torch.nn.Module, precision: Precision, *, native: bool) -> None:
+    """Keep the weights of `model`, float32 until now, in `precision`; int8 for a `Bert` of ours only.
+
+    `native`: compute in it, too; otherwise fp16 and bf16 are storage, and the arithmetic is fp32.
+    """
+    dtype = DTYPES[precision]
+    if precision == "int8":
+        from wenmo.inference.bert import Bert
+        from wenmo.inference.int8 import quantize_layers
+
+        assert isinstance(model, Bert)
+        quantize_layers(model)
+    elif native:
+        model.to(dtype)
+    elif dtype is not torch.float32:
+        for module in model.modules():
+            if type(module) is torch.nn.Linear:
+                module.__class__ = HalfStorageLinear
+                module.to(dtype)
+            elif type(module) is torch.nn.Embedding:
+                module.__class__ = HalfStorageEmbedding
+                module.to(dtype)
+
+
 def resolve_device(wanted: str) -> Resolved[str]:
     """`auto`, `cpu`, `cuda` or `cuda:N`.
 

@@ -20,7 +20,7 @@ import torch
 from wenmo.inference.bert import Bert, Packed
 from wenmo.inference.budget import AdaptiveBudget, Budget, CudaGauge, FixedBudget
 from wenmo.inference.plan import plan_batches
-from wenmo.inference.precision import DTYPES, HalfStorageEmbedding, HalfStorageLinear
+from wenmo.inference.precision import set_precision
 from wenmo.inference.tokenizer import Encoding
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import Checkpoint
@@ -85,21 +85,7 @@ class TorchRuntime:
         self._labels = len(checkpoint.labels)
         self._hidden_size = checkpoint.shape.hidden_size
         model = Bert.of(checkpoint.shape, checkpoint.weights, device)
-        dtype = DTYPES[precision]
-        if precision == "int8":
-            from wenmo.inference.int8 import quantize_layers
-
-            quantize_layers(model)
-        elif native:
-            model.to(dtype)
-        elif dtype is not torch.float32:
-            for module in model.modules():
-                if type(module) is torch.nn.Linear:
-                    module.__class__ = HalfStorageLinear
-                    module.to(dtype)
-                elif type(module) is torch.nn.Embedding:
-                    module.__class__ = HalfStorageEmbedding
-                    module.to(dtype)
+        set_precision(model, precision, native=native)
         self._model = model
         if budget is None:
             budget = AdaptiveBudget(gauge=CudaGauge(device)) if device.type == "cuda" else FixedBudget()

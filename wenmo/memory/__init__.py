@@ -1,1 +1,1 @@
-"""What memory is used."""
+"""What memory is used, would be used, and was saved."""

@@ -90,15 +90,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder} is not a folder. Give a model folder, a bundled name or a hub id (iic/...).",
             f"{folder} 不是文件夹。请给出模型文件夹、内置模型名或模型库 ID（iic/…）。",
         )
-    configuration = _read_json(folder, "configuration.json")
-    for section in ("model", "pipeline", "preprocessor"):
-        if not isinstance(configuration.setdefault(section, {}) or {}, dict):
-            raise _bad_value(folder, "configuration.json", section, configuration[section])
-        configuration[section] = configuration[section] or {}
-    config = _read_json(folder, "config.json")
-    backbone = configuration["model"].get("backbone")
-    if isinstance(backbone, Mapping):
-        config = {**backbone, **config}
+    configuration, config = _read_configuration(folder)
     own_task = _task_of(folder, configuration)
     if task is not None and task != "embedding" and own_task != task:
         raise CheckpointError(
@@ -153,6 +145,29 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
         parameters=sum(tensor.numel() for tensor in weights.values()),
         weights=weights,
     )
+
+
+def read_sizes(folder: Path) -> tuple[BertShape, int]:
+    """The sizes of the model in `folder` and its number of labels (0 for embedding), without reading its weights.
+
+    Raises CheckpointError.
+    """
+    configuration, config = _read_configuration(folder)
+    return _shape(folder, config), _LABEL_COUNT[_task_of(folder, configuration)]
+
+
+def _read_configuration(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """configuration.json, with all its sections, and config.json."""
+    configuration = _read_json(folder, "configuration.json")
+    for section in ("model", "pipeline", "preprocessor"):
+        if not isinstance(configuration.setdefault(section, {}) or {}, dict):
+            raise _bad_value(folder, "configuration.json", section, configuration[section])
+        configuration[section] = configuration[section] or {}
+    config = _read_json(folder, "config.json")
+    backbone = configuration["model"].get("backbone")
+    if isinstance(backbone, Mapping):
+        config = {**backbone, **config}
+    return configuration, config
 
 
 def _own_length(folder: Path, configuration: Mapping[str, Any]) -> int | None:
@@ -407,6 +422,17 @@ def expected_shapes(shape: BertShape, *, labels: int | None) -> dict[str, tuple[
         linear("bert.pooler.dense", hidden, hidden)
         linear("classifier", labels, hidden)
     return shapes
+
+
+def random_weights(shape: BertShape, *, labels: int) -> dict[str, torch.Tensor]:
+    """Weights as BERT is initialised, always the same ones: for measuring speed and memory, which they do not change."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: torch.ones(size)
+        if name.endswith("LayerNorm.weight")
+        else torch.randn(size, generator=generator) * (0.02 if len(size) > 1 else 0.0)
+        for name, size in expected_shapes(shape, labels=labels).items()
+    }
 
 
 def _names(names: list[str], *, most: int = 6) -> str:

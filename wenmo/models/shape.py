@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -18,3 +19,25 @@ class BertShape:
     type_vocab_size: int
     hidden_act: str = "gelu"
     layer_norm_eps: float = 1e-12
+
+
+# Hidden size, layers, heads, feed-forward. base and large are BERT's and StructBERT's; tiny is BERT-mini (Turc et al., 2019).
+SIZES: Mapping[str, tuple[int, int, int, int]] = {
+    "tiny": (256, 4, 4, 1024),
+    "base": (768, 12, 12, 3072),
+    "large": (1024, 24, 16, 4096),
+}
+
+
+def shape_of(size: str) -> BertShape:
+    """A BERT of one of SIZES, with the vocabulary and positions of the Chinese BERT and StructBERT checkpoints."""
+    hidden, layers, heads, inner = SIZES[size]
+    return BertShape(
+        vocab_size=21_128,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=inner,
+        max_position_embeddings=512,
+        type_vocab_size=2,
+    )

@@ -1,0 +1,185 @@
+"""What a step of work allocates, block by block, and what was alive when most of it was.
+
+Two ways to the same account. `track` runs the step and asks torch's CPU allocator, through its profiler: every block is
+there, those inside operators too, and with the same number of threads it repeats to the byte. `TensorLog` follows the
+tensors that operators return, so that it also works where nothing is allocated at all (fake tensors); blocks that live
+and die inside one operator are beyond it.
+
+Not seen by either: what libraries take past torch's allocator (MKL's buffers, the interpreter, the libraries' code).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+Category = Literal["weights", "optimiser", "gradients", "activations", "workspace"]
+Standing = Mapping[Category, Sequence[torch.Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breakdown:
+    """Bytes by purpose. `activations`: inputs, outputs and what lies between, kept for the backward pass or not.
+
+    `workspace` is what an operator takes for itself and gives back before it returns.
+    """
+
+    weights: int = 0
+    optimiser: int = 0
+    gradients: int = 0
+    activations: int = 0
+    workspace: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class Event:
+    """`block` is taken, or given back where `size` (bytes) is negative."""
+
+    block: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """What was there before the step, as its first events, then the step's, in order. `of` tells each block's purpose."""
+
+    events: tuple[Event, ...]
+    of: Mapping[int, Category]
+
+    def peak(self) -> Breakdown:
+        """What was alive when the sum was largest, at the first such moment."""
+        alive: dict[Category, int] = dict.fromkeys(("weights", "optimiser", "gradients", "activations", "workspace"), 0)
+        total = highest = 0
+        peak = Breakdown()
+        for event in self.events:
+            alive[self.of[event.block]] += event.size
+            total += event.size
+            if total > highest:
+                highest, peak = total, Breakdown(**alive)
+        return peak
+
+
+    def most_activations(self) -> int:
+        """The most bytes of activations and workspace together, whenever that was: the sum may peak at another time."""
+        alive = most = 0
+        for event in self.events:
+            if self.of[event.block] in ("activations", "workspace"):
+                alive += event.size
+                most = max(most, alive)
+        return most
+
+
+def track(step: Callable[[], None], *, standing: Standing, gradients: Callable[[], Sequence[torch.Tensor]]) -> Timeline:
+    """Run `step` on the CPU and account for each block of torch's allocator.
+
+    `standing` are the tensors that are there before, by purpose; `gradients` are asked for after the step. One thread
+    at a time may track: the profiler is the process's.
+    """
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    tree = profiler.profiler.kineto_results.experimental_event_tree()  # type: ignore[union-attr]
+    raw = sorted(_allocations(tree, ()), key=lambda item: item[0])  # stable: events of one instant stay in order
+    addresses = {tensor.untyped_storage().data_ptr() for tensor in gradients()}
+    events, of = _standing_events(standing)
+    current: dict[int, tuple[int, tuple[int, ...]]] = {}  # address -> its block now, and the operators that it was born in
+    for _, address, size, operators in raw:
+        if size > 0:
+            block = len(of)
+            current[address] = (block, operators)
+            of[block] = "activations"
+        elif address in current:
+            block, born_in = current.pop(address)
+            if set(born_in) & set(operators):
+                of[block] = "workspace"
+        else:
+            continue  # from before the step
+        events.append(Event(block, size))
+    for address, (block, _) in current.items():
+        if address in addresses:
+            of[block] = "gradients"
+    return Timeline(events=tuple(events), of=of)
+
+
+def _allocations(
+    events: Iterable[Any], operators: tuple[int, ...]
+) -> Iterable[tuple[int, int, int, tuple[int, ...]]]:
+    """(time, address, size, the aten operators around it) of each allocation in the profiler's tree of events."""
+    for event in events:
+        kind, content = event.typed
+        if str(kind).endswith("Allocation"):
+            yield event.start_time_ns, content.ptr, content.alloc_size, operators
+        inside = (*operators, id(event)) if event.name.startswith("aten::") else operators
+        yield from _allocations(event.children, inside)
+
+
+def _standing_events(standing: Standing) -> tuple[list[Event], dict[int, Category]]:
+    events: list[Event] = []
+    of: dict[int, Category] = {}
+    seen = set()
+    for category, tensors in standing.items():
+        for tensor in tensors:
+            if tensor.is_mkldnn:  # packed by oneDNN: no storage to ask, a byte a weight
+                size = tensor.numel() * tensor.element_size()
+            else:
+                storage = tensor.untyped_storage()
+                if storage._cdata in seen:
+                    continue
+                seen.add(storage._cdata)
+                size = storage.nbytes()
+            of[len(of)] = category
+            events.append(Event(len(events), size))
+    return events, of
+
+
+class TensorLog(TorchDispatchMode):
+    """While it is entered, notes the storage of each tensor that an operator returns, until it is released."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self._events, self._of = _standing_events(standing)
+        self._alive = {
+            tensor.untyped_storage()._cdata: -1
+            for tensors in standing.values()
+            for tensor in tensors
+            if not tensor.is_mkldnn
+        }
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._note(leaf.untyped_storage())
+        return result
+
+    def timeline(self, gradients: Sequence[torch.Tensor]) -> Timeline:
+        """What was noted so far; `gradients` are those that are there now."""
+        of = dict(self._of)
+        for tensor in gradients:
+            block = self._alive.get(tensor.untyped_storage()._cdata, -1)
+            if block >= 0:
+                of[block] = "gradients"
+        return Timeline(events=tuple(self._events), of=of)
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._alive or storage.nbytes() == 0:
+            return
+        block = self._alive[key] = len(self._of)
+        self._of[block] = "activations"
+        self._events.append(Event(block, storage.nbytes()))
+        weakref.finalize(storage, self._released, key, storage.nbytes()).atexit = False
+
+    def _released(self, key: int, size: int) -> None:
+        self._events.append(Event(self._alive.pop(key), -size))

@@ -1,0 +1,216 @@
+"""Configurations that belong together, and their figures one by one: predicted for a GPU, predicted and measured here.
+
+The preset "article" asks what an article on this application's GPU memory says it measured (docs/decisions/0007): what
+half precision, real lengths and checkpointing save for one pair and for eight, and beside it the truth on checkpointing:
+nothing in inference, and what a training step gains and pays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wenmo.errors import InputError, WenmoError
+from wenmo.memory.configuration import Configuration, equal_lengths
+from wenmo.memory.measure import RUNS, TIME_LIMIT_S, Measurement, measure
+from wenmo.memory.predict import Prediction, predict
+
+PAIR = 128  # pieces of the one pair: what the article cuts its inputs to
+EIGHT_PAIRS = (40, 80, 120, 160, 200, 240, 280, 320)  # pieces: evenly spread, so that padding has something to waste
+PADDED = 512  # to which ModelScope's pipeline fills every pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """`after`: the step that this one is compared with, None for a beginning. `group`: a waterfall of its own."""
+
+    key: str
+    group: str
+    title: str
+    title_zh: str
+    configuration: Configuration
+    after: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Steps in the order in which they are run."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A step with what came of it. `gpu` is None for what a GPU does not run, `measured` where `failed` tells why."""
+
+    step: Step
+    gpu: Prediction | None
+    cpu: Prediction
+    measured: Measurement | None
+    failed: str | None
+    failed_zh: str | None
+
+    @property
+    def prediction_error(self) -> float | None:
+        """Of the prediction for this machine, against the tracker: 0.01 is 1% too much."""
+        return None if self.measured is None else self.cpu.peak.total / self.measured.peak.total - 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, with what is worked out of them."""
+        return {
+            **asdict(self),
+            "prediction_error": self.prediction_error,
+            "peak_over_floor": self.cpu.over_floor,
+            "gpu_total": None if self.gpu is None or self.gpu.gpu is None else self.gpu.gpu.total,
+            "median_ms": None if self.measured is None else self.measured.median_ms,
+            "pieces_per_s": None if self.measured is None else self.measured.pieces_per_s,
+        }
+
+
+def article(model: str = "large", *, training_model: str = "base") -> Preset:
+    """The article's table: one pair and eight, then checkpointing in inference and in a training step."""
+    steps: list[Step] = []
+    for group, lengths in (("one", (PAIR,)), ("eight", EIGHT_PAIRS)):
+        padded = Configuration(model=model, lengths=lengths, layout="padded", pad_to=PADDED)
+        half = dataclasses.replace(padded, precision="fp16")
+        packed = Configuration(model=model, lengths=lengths, precision="fp16")
+        steps += [
+            Step(
+                key=f"{group}-fp32",
+                group=group,
+                title=f"fp32, every pair padded to {PADDED}",
+                title_zh=f"fp32，每对填充到 {PADDED}",
+                configuration=padded,
+            ),
+            Step(
+                key=f"{group}-fp16",
+                group=group,
+                title="fp16",
+                title_zh="改用 fp16",
+                configuration=half,
+                after=f"{group}-fp32",
+            ),
+            Step(
+                key=f"{group}-packed",
+                group=group,
+                title="real lengths, packed",
+                title_zh="按实际长度打包",
+                configuration=packed,
+                after=f"{group}-fp16",
+            ),
+        ]
+    eight = next(step.configuration for step in steps if step.key == "eight-fp16")
+    training = Configuration(
+        model=training_model, lengths=equal_lengths(8, PAIR), layout="padded", work="training_step"
+    )
+    steps += [
+        Step(
+            key="eight-checkpointing",
+            group="inference",
+            title="fp16 padded, with checkpointing, in inference",
+            title_zh="推理中打开检查点（fp16，填充）",
+            configuration=dataclasses.replace(eight, checkpointing=True),
+            after="eight-fp16",
+        ),
+        Step(
+            key="eight-int8",
+            group="cpu",
+            title="int8, packed, on a CPU",
+            title_zh="int8 打包（CPU）",
+            configuration=Configuration(model=model, lengths=EIGHT_PAIRS, precision="int8"),
+            after="eight-fp32",
+        ),
+        Step(
+            key="training",
+            group="training",
+            title="a training step",
+            title_zh="一个训练步",
+            configuration=training,
+        ),
+        Step(
+            key="training-checkpointing",
+            group="training",
+            title="with checkpointing",
+            title_zh="打开检查点",
+            configuration=dataclasses.replace(training, checkpointing=True),
+            after="training",
+        ),
+    ]
+    return Preset(name="article", steps=tuple(steps))
+
+
+def preset_of(name: str, *, model: str = "large") -> Preset:
+    """The preset called `name`. Raises InputError when there is none."""
+    if name != "article":
+        raise InputError(f"No such preset: {name}. Known: article.", f"没有这样的预设：{name}。可选：article。")
+    return article(model, training_model="base" if model == "large" else model)
+
+
+def custom(configurations: list[Configuration]) -> Preset:
+    """The caller's own configurations, each compared with the first."""
+    return Preset(
+        name="custom",
+        steps=tuple(
+            Step(
+                key=str(number),
+                group="custom",
+                title=configuration.name,
+                title_zh=configuration.name,
+                configuration=configuration,
+                after=None if number == 1 else "1",
+            )
+            for number, configuration in enumerate(configurations, start=1)
+        ),
+    )
+
+
+def run_preset(
+    preset: Preset,
+    *,
+    measured: bool = True,
+    runs: int = RUNS,
+    time_limit_s: float = TIME_LIMIT_S,
+    progress: Callable[[int, int, str], None] = lambda done, of, stage: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Row]:
+    """A row as soon as it is there; ends early, and with no process left behind, when `cancelled()`.
+
+    `progress` is told the rows done, of how many, and the stage of the one at hand. `measured` False only predicts. A
+    configuration that cannot be measured here gives a row that says why; one that cannot be predicted raises.
+    """
+    of = len(preset.steps)
+    for done, step in enumerate(preset.steps):
+        if cancelled():
+            return
+        progress(done, of, "predicting")
+        configuration = step.configuration
+        gpu = None if configuration.precision == "int8" else predict(configuration, device="cuda")
+        cpu = predict(configuration, device="cpu")
+        result: Measurement | None = None
+        error: WenmoError | None = None
+        if measured:
+            try:
+                result = measure(
+                    configuration,
+                    device="cpu",
+                    runs=runs,
+                    time_limit_s=time_limit_s,
+                    progress=lambda stage, done=done: progress(done, of, stage),  # type: ignore[misc]
+                    cancelled=cancelled,
+                )
+            except WenmoError as why:
+                error = why
+            if result is None and error is None:  # cancelled
+                return
+        yield Row(
+            step=step,
+            gpu=gpu,
+            cpu=cpu,
+            measured=result,
+            failed=None if error is None else error.en,
+            failed_zh=None if error is None else error.zh,
+        )
+    progress(of, of, "done")
