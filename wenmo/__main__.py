@@ -152,6 +152,20 @@ def _bench_commands(bench: argparse.ArgumentParser) -> None:
     articles.add_argument("--template", default="{}", help="hypothesis for its labels ({})")
     articles.set_defaults(command=_bench_articles)
 
+    memory = kinds.add_parser("memory", help="what is used, would be used on a GPU, and was saved")
+    memory.add_argument(
+        "--preset", default="article", help="article: what an article on GPU memory measured; check (article)"
+    )
+    memory.add_argument("--model", help="its model: tiny, base, large, bundled, a name or folder")
+    memory.add_argument("--configurations", help='instead of a preset: a JSON list, such as [{"model": "base"}]')
+    memory.add_argument("--predict-only", action="store_true", help="run nothing")
+    memory.add_argument("--rounds", type=_positive, default=3, help="runs of each configuration (3)")
+    memory.add_argument("--labelled", type=Path, help="Parquet with text_a, text_b, label: what precision costs there")
+    memory.add_argument("--report", type=Path, help="write a report there, HTML")
+    memory.add_argument("--csv", type=Path, help="write the figures there")
+    memory.add_argument("--out", type=Path, help="write the JSON there, too")
+    memory.set_defaults(command=_bench_memory)
+
 
 def _positive(text: str) -> int:
     value = int(text)
@@ -378,6 +392,21 @@ def _benchmark(name: str) -> Any:
             "`pip install -r requirements-dev.txt`.",
             f"无法载入此基准测试：{error}。请先 `pip install -r requirements-dev.txt`，并在仓库目录中运行。",
         ) from None
+def _bench_memory(options: argparse.Namespace) -> None:
+    from wenmo.memory.command import bench_memory
+
+    bench_memory(
+        preset=options.preset,
+        model=options.model,
+        configurations=options.configurations,
+        predict_only=options.predict_only,
+        runs=options.rounds,
+        labelled=options.labelled,
+        report=options.report,
+        csv=options.csv,
+        out=options.out,
+        language=_language(),
+    )
 
 
 def _peers(wanted: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ The arithmetic is that of transformers' BertForSequenceClassification, to 1e-5 i
 covered: training, dropout, attention masks other than the sequences' ends.
 
 What is read no more is let go at once, since activations are most of what a large batch takes: a local variable that
-outlives its use holds a tensor of the whole batch (tests/unit/memory/test_floor.py counts them).
+outlives its use holds a tensor of the whole batch (tests/unit/memory/test_predict.py counts them).
 """
 
 from __future__ import annotations
@@ -137,21 +137,23 @@ class Layer(nn.Module):
         queries: int | None = None,
     ) -> torch.Tensor:
         """Softmax attention within each sequence; `queries` rows a sequence in `query`, all of them if None."""
+        if len(runs) == 1:
+            return self._attend_run(query, key, value, runs[0].count)
         context = torch.empty_like(query, memory_format=torch.contiguous_format)
         begin = 0
         for run in runs:
-            rows = run.count * (queries or run.length)
+            rows = slice(begin, begin + run.count * (queries or run.length))
             pieces = slice(run.start, run.start + run.count * run.length)
-            attended = F.scaled_dot_product_attention(
-                self._by_head(query[begin : begin + rows], run.count),
-                self._by_head(key[pieces], run.count),
-                self._by_head(value[pieces], run.count),
-            )  # (count, heads, queries, H / heads)
-            context[begin : begin + rows].view(run.count, -1, self._heads, attended.shape[-1]).copy_(
-                attended.transpose(1, 2)
-            )
-            begin += rows
+            context[rows] = self._attend_run(query[rows], key[pieces], value[pieces], run.count)
+            begin = rows.stop
         return context
+
+    def _attend_run(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, count: int) -> torch.Tensor:
+        """`count` sequences of one length: (count * queries, H), in the memory that the kernel wrote it to."""
+        attended = F.scaled_dot_product_attention(
+            self._by_head(query, count), self._by_head(key, count), self._by_head(value, count)
+        )  # (count, heads, queries, H / heads), laid out as (count, queries, heads, H / heads)
+        return attended.transpose(1, 2).reshape(query.shape)
 
     def _by_head(self, rows: torch.Tensor, count: int) -> torch.Tensor:
         """(count * L, H) as (count, heads, L, H / heads), nothing copied."""
@@ -197,6 +199,7 @@ class Bert(nn.Module):
         hidden = self.norm(self._embedded(packed))
         *layers, last = self.layers
         for layer in layers:
+            assert isinstance(layer, Layer)
             hidden = layer.attention(hidden, packed)  # by itself: the layer's input is gone before the feed-forward
             hidden = layer.feed_forward(hidden)
         assert isinstance(last, Layer)

@@ -10,8 +10,10 @@ Not seen by either: what libraries take past torch's allocator (MKL's buffers, t
 
 from __future__ import annotations
 
+import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -51,7 +53,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """What was there before the step, as its first events, then the step's, in order. `of` tells each block's purpose."""
+    """What was there before the step, as its first events, then the step's, in order. `of`: each block's purpose."""
 
     events: tuple[Event, ...]
     of: Mapping[int, Category]
@@ -68,6 +70,9 @@ class Timeline:
                 highest, peak = total, Breakdown(**alive)
         return peak
 
+    def tensors(self) -> Timeline:
+        """The same without workspace."""
+        return Timeline(events=tuple(event for event in self.events if self.of[event.block] != "workspace"), of=self.of)
 
     def most_activations(self) -> int:
         """The most bytes of activations and workspace together, whenever that was: the sum may peak at another time."""
@@ -87,11 +92,11 @@ def track(step: Callable[[], None], *, standing: Standing, gradients: Callable[[
     """
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
-    tree = profiler.profiler.kineto_results.experimental_event_tree()  # type: ignore[union-attr]
+    tree = profiler.profiler.kineto_results.experimental_event_tree()
     raw = sorted(_allocations(tree, ()), key=lambda item: item[0])  # stable: events of one instant stay in order
     addresses = {tensor.untyped_storage().data_ptr() for tensor in gradients()}
     events, of = _standing_events(standing)
-    current: dict[int, tuple[int, tuple[int, ...]]] = {}  # address -> its block now, and the operators that it was born in
+    current: dict[int, tuple[int, tuple[int, ...]]] = {}  # address -> the block there, the operators it was born in
     for _, address, size, operators in raw:
         if size > 0:
             block = len(of)
@@ -110,9 +115,7 @@ def track(step: Callable[[], None], *, standing: Standing, gradients: Callable[[
     return Timeline(events=tuple(events), of=of)
 
 
-def _allocations(
-    events: Iterable[Any], operators: tuple[int, ...]
-) -> Iterable[tuple[int, int, int, tuple[int, ...]]]:
+def _allocations(events: Iterable[Any], operators: tuple[int, ...]) -> Iterable[tuple[int, int, int, tuple[int, ...]]]:
     """(time, address, size, the aten operators around it) of each allocation in the profiler's tree of events."""
     for event in events:
         kind, content = event.typed
@@ -139,6 +142,19 @@ def _standing_events(standing: Standing) -> tuple[list[Event], dict[int, Categor
             of[len(of)] = category
             events.append(Event(len(events), size))
     return events, of
+
+
+_WITHIN_OPERATOR: ContextVar[bool] = ContextVar("within_operator", default=False)
+
+
+@contextlib.contextmanager
+def within_operator() -> Iterator[None]:
+    """What a TensorLog notes meanwhile is workspace: a stand-in for what an operator would take for itself."""
+    token = _WITHIN_OPERATOR.set(True)
+    try:
+        yield
+    finally:
+        _WITHIN_OPERATOR.reset(token)
 
 
 class TensorLog(TorchDispatchMode):
@@ -177,7 +193,7 @@ class TensorLog(TorchDispatchMode):
         if key in self._alive or storage.nbytes() == 0:
             return
         block = self._alive[key] = len(self._of)
-        self._of[block] = "activations"
+        self._of[block] = "workspace" if _WITHIN_OPERATOR.get() else "activations"
         self._events.append(Event(block, storage.nbytes()))
         weakref.finalize(storage, self._released, key, storage.nbytes()).atexit = False
 

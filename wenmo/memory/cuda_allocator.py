@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from wenmo.memory.allocations import Event, Timeline
 
 _BLOCK = 512
-_SMALL = 1 << 20  # the largest block of the small pool; in the large pool the least remainder that is worth splitting off
+_SMALL = 1 << 20  # the largest block of the small pool; a remainder in the large one must be larger to be split off
 _SMALL_SEGMENT = 2 << 20
 _LARGE = 10 << 20
 _LARGE_SEGMENT = 20 << 20

@@ -1,9 +1,9 @@
 """One configuration, run and measured in a process of its own, so that nothing of another run is in its figures.
 
-The child computes the step for its times and its resident peak, and once more under the tracker (allocations.py) for the
-account of each block; on a CUDA GPU torch's allocator and the driver are asked instead. It ends when the parent closes
-its standard input, and so also when the parent dies; a run that is cancelled, takes too long or too much memory is
-killed with its process group. What the prediction says would not fit is not begun.
+The child computes the step for its times and its resident peak, and once more under the tracker (allocations.py) for
+the account of each block; on a CUDA GPU torch's allocator and the driver are asked instead. It ends when the parent
+closes its standard input, and so also when the parent dies; a run that is cancelled, takes too long or too much memory
+is killed with its process group. What the prediction says would not fit is not begun.
 
 On a GPU the split between activations and workspace is not known, and this path was not tried on one.
 """
@@ -155,7 +155,7 @@ def measure(
 def _child() -> Iterator[tuple[subprocess.Popen[str], queue.Queue[dict[str, Any] | None]]]:
     """A fresh interpreter and what it tells, ended by None; dead with its group when the context is left."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(  # noqa: S603 - our own module
+    process = subprocess.Popen(
         [sys.executable, "-m", "wenmo.memory.measure"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -226,10 +226,10 @@ def _check_memory(configuration: Configuration) -> None:
 
 
 def _check_child(configuration: Configuration, process: subprocess.Popen[str]) -> None:
-    """What was predicted may still be wrong, and others take memory, too: stop before the system must choose a victim."""
+    """A prediction may be wrong, and others take memory, too: stop before the system must choose a victim."""
     if available_bytes() < 2**28 and process.poll() is None:
         raise DeviceError(
-            f"Memory ran out while {configuration.name} was measured; it was stopped. Measure a smaller batch or model.",
+            f"Memory ran out while {configuration.name} was measured; it was stopped. Take a smaller batch or model.",
             f"测量 {configuration.name} 时内存不足，已停止。请测量更小的批或模型。",
         )
 

@@ -1,8 +1,8 @@
 """Configurations that belong together, and their figures one by one: predicted for a GPU, predicted and measured here.
 
 The preset "article" asks what an article on this application's GPU memory says it measured (docs/decisions/0007): what
-half precision, real lengths and checkpointing save for one pair and for eight, and beside it the truth on checkpointing:
-nothing in inference, and what a training step gains and pays.
+half precision, real lengths and checkpointing save for one pair and for eight, and beside it the truth on
+checkpointing: nothing in inference, and what a training step gains and pays.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from wenmo.inference.bert import Bert, Layer, Packed
 from wenmo.inference.int8 import _ROWS, Int8Layer, Int8Linear
 from wenmo.inference.precision import DTYPES, set_precision
 from wenmo.inference.tokenizer import Encoding
-from wenmo.memory.allocations import Standing
+from wenmo.memory.allocations import Standing, within_operator
 from wenmo.memory.configuration import Configuration
 from wenmo.models.checkpoint import expected_shapes, load_checkpoint, random_weights
 from wenmo.models.registry import locate
@@ -92,8 +92,10 @@ def fake_workload(configuration: Configuration, *, native: bool, gpu: bool) -> I
     )
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, _GpuRules() if gpu else _CpuRules():
         _materialise(model)
+        if gpu and training and configuration.checkpointing:
+            _keep_rules_when_recomputing(model)
         if isinstance(inputs, Packed):
-            placed = {name: mode.from_tensor(getattr(inputs, name)) for name in _PACKED_TENSORS}
+            placed: dict[str, Any] = {name: mode.from_tensor(getattr(inputs, name)) for name in _PACKED_TENSORS}
             inputs = dataclasses.replace(inputs, **placed)
         else:
             inputs = {name: mode.from_tensor(cast("torch.Tensor", tensor)) for name, tensor in inputs.items()}
@@ -188,6 +190,7 @@ def _workload(
 
         return Workload(step=infer, standing=standing, gradients=list)
 
+    assert isinstance(inputs, dict)  # training is padded
     labels = torch.zeros(configuration.batch, dtype=torch.long, device=tensors[0].device)
     tensors.append(labels)
     standing["optimiser"] = [value for state in optimizer.state.values() for value in state.values()]
@@ -207,7 +210,7 @@ def _workload(
 
 
 def _optimizer(model: nn.Module, *, steps: int) -> torch.optim.AdamW:
-    """AdamW, fused as in wenmo/training/loop.py, with its state from the start, as it is in every step but the first."""
+    """AdamW, fused as in wenmo/training/loop.py, with its state from the start, as in every step but the first."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     for parameter in model.parameters():
         optimizer.state[parameter] = {
@@ -243,7 +246,8 @@ class _CpuRules(TorchFunctionMode):
         if function is not F.scaled_dot_product_attention or torch.is_grad_enabled():
             return function(*args, **(kwargs or {}))
         query, key = args[0], args[1]
-        buffers = torch.empty(_cpu_attention_bytes(query.shape, key.shape[2], query.dtype), dtype=torch.uint8)
+        with within_operator():
+            buffers = torch.empty(_cpu_attention_bytes(query.shape, key.shape[2], query.dtype), dtype=torch.uint8)
         attended = function(*args, **(kwargs or {}))
         del buffers
         return attended
@@ -282,6 +286,23 @@ class _GpuRules(TorchFunctionMode):
             first, *others = args
             return function(first.float(), *others, **given)
         return function(*args, **given)
+
+
+def _keep_rules_when_recomputing(model: nn.Module) -> None:
+    """The backward pass sets function modes aside, and it is there that a layer is computed again."""
+    for layer in cast("Any", model).bert.encoder.layer:
+        layer._gradient_checkpointing_func = _under_gpu_rules(layer._gradient_checkpointing_func)
+
+
+def _under_gpu_rules(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    def checkpointed(forward: Callable[..., Any], *args: Any) -> Any:
+        def compute(*inputs: Any) -> Any:
+            with _GpuRules():
+                return forward(*inputs)
+
+        return checkpoint(compute, *args)
+
+    return checkpointed
 
 
 def _gpu_attention(

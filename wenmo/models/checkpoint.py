@@ -425,7 +425,7 @@ def expected_shapes(shape: BertShape, *, labels: int | None) -> dict[str, tuple[
 
 
 def random_weights(shape: BertShape, *, labels: int) -> dict[str, torch.Tensor]:
-    """Weights as BERT is initialised, always the same ones: for measuring speed and memory, which they do not change."""
+    """As BERT is initialised, always the same ones: for measuring speed and memory, which do not depend on them."""
     generator = torch.Generator().manual_seed(0)
     return {
         name: torch.ones(size)

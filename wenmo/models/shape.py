@@ -21,7 +21,7 @@ class BertShape:
     layer_norm_eps: float = 1e-12
 
 
-# Hidden size, layers, heads, feed-forward. base and large are BERT's and StructBERT's; tiny is BERT-mini (Turc et al., 2019).
+# Hidden size, layers, heads, feed-forward. base, large: BERT's and StructBERT's; tiny: BERT-mini (Turc et al., 2019).
 SIZES: Mapping[str, tuple[int, int, int, int]] = {
     "tiny": (256, 4, 4, 1024),
     "base": (768, 12, 12, 3072),

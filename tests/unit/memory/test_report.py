@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from wenmo.__main__ import main
+from wenmo.memory.configuration import Configuration
+from wenmo.memory.fits import Fit
+from wenmo.memory.measure import Measurement
+from wenmo.memory.predict import predict
+from wenmo.memory.presets import Row, article, custom, run_preset
+from wenmo.memory.report import Report, as_csv, as_html, checkpointing, compared, summary
+from wenmo.memory.report_text import TEXT
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return list(run_preset(article("tiny", training_model="tiny"), measured=False))
+
+
+class _Tags(HTMLParser):
+    """Every tag, and what an opening one points to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+def test_both_languages_have_every_text() -> None:
+    assert TEXT["zh"].keys() == TEXT["en"].keys()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_report_needs_nothing_else_and_runs_nothing(rows: list[Row], language: str) -> None:
+    hostile = '<script>alert("x")</script>'
+    step = dataclasses.replace(rows[0].step, title=hostile, title_zh=hostile)
+    told = [dataclasses.replace(rows[0], step=step), *rows[1:]]
+    fits = [Fit(card_gib=6, precision="fp32", length=128, batch=1234)]
+    html = as_html(Report(rows=told, fits=fits, machine=hostile, day=date(2026, 1, 2)), language=language)  # type: ignore[arg-type]
+    found = _Tags()
+    found.feed(html)
+    assert not found.tags & {"script", "link", "img", "iframe"} and not found.links
+    assert "&lt;script&gt;" in html and "1,234" in html and "2026-01-02" in html
+    assert len(html) < 300_000
+    assert TEXT[language]["random"].split("(")[0].split("（")[0] in html  # type: ignore[index]
+
+
+def test_the_articles_comparison(rows: list[Row]) -> None:
+    one, eight = compared(rows, "one"), compared(rows, "eight")
+    assert one is not None and eight is not None
+    assert one.saved > 0.4 and eight.saved > 0.5  # the standing cuBLAS workspace weighs on so small a model
+    assert eight.half_alone < 0.6 * eight.before
+    assert compared(rows[:2], "one") is None
+
+
+def test_checkpointing_is_told_as_it_is(rows: list[Row]) -> None:
+    found = checkpointing(rows)
+    assert found is not None
+    assert found.inference_saved == 0 and found.training_saved > 0.5 and found.training_time is None
+    told = summary(rows)
+    assert told["checkpointing_saves_in_inference"] == 0 and told["largest_prediction_error"] is None
+    assert told["largest_packed_peak_over_floor"] < 0.1
+    assert summary(rows[:1])["gpu_saved"] == {"one": None, "eight": None}
+
+
+def test_csv_holds_every_row_and_no_formula(rows: list[Row]) -> None:
+    failed = dataclasses.replace(rows[0], failed="=1+1", failed_zh="=1+1")
+    lines = list(csv.DictReader(io.StringIO(as_csv([failed, *rows[1:]]))))
+    assert len(lines) == len(rows)
+    assert lines[0]["failed"] == "'=1+1" and lines[0]["cpu_measured_bytes"] == ""
+    assert rows[0].gpu is not None and int(lines[0]["gpu_predicted_tensor_bytes"]) == rows[0].gpu.peak.total
+    int8 = next(line for line in lines if "int8" in line["configuration"])
+    assert int8["gpu_predicted_tensor_bytes"] == ""
+
+
+def test_a_measured_row_shows_its_figures() -> None:
+    configuration = Configuration(model="bundled", lengths=(16, 16))
+    predicted = predict(configuration, device="cpu")
+    measured = Measurement(
+        configuration=configuration,
+        device="cpu",
+        device_name="a processor",
+        threads=2,
+        native=True,
+        peak=predicted.peak,
+        most_activations=predicted.most_activations,
+        seconds=(0.5, 0.25, 0.75),
+        resident=predicted.peak.total + 2**20,
+        libraries=1,
+        reserved=None,
+        process_gpu=None,
+    )
+    (step,) = custom([configuration]).steps
+    row = Row(step=step, gpu=None, cpu=predicted, measured=measured, failed=None, failed_zh=None)
+    assert (measured.median_ms, measured.sequences_per_s, measured.overhead) == (500, 4, 2**20)
+    assert row.prediction_error == 0
+    html = as_html(Report(rows=[row], machine="m", day=date(2026, 1, 2)), language="en")
+    assert "+0.00%" in html and "500 ms" in html and configuration.name in html
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--predict-only", "--report", str(tmp_path / "r.html"), "--csv", str(tmp_path / "r.csv")]
+    given = '[{"model": "tiny"}, {"model": "tiny", "precision": "fp16"}]'
+    assert main(["bench", "memory", "--configurations", given, *options, "--out", str(tmp_path / "r.json")]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told == json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [row["step"]["configuration"]["precision"] for row in told["rows"]] == ["fp32", "fp16"]
+    assert told["benchmark"] == "memory" and told["rows"][0]["measured"] is None
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert len((tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert main(["bench", "memory", "--preset", "dinner"]) == 2
+    assert "dinner" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""`python -m wenmo bench memory`: a preset or configurations of one's own, a report, and JSON on the last line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from wenmo.bench import machine, write_result
+from wenmo.engine import Engine
+from wenmo.errors import Language
+from wenmo.memory.configuration import Configuration, parse_configurations
+from wenmo.memory.fits import Fit, what_fits
+from wenmo.memory.presets import Row, custom, preset_of, run_preset
+from wenmo.memory.report import Report, as_csv, as_html, summary
+from wenmo.training.evaluate import Evaluation, evaluate
+from wenmo.types import Precision
+
+_COSTS: tuple[Precision, ...] = ("fp16", "int8")  # whose accuracy is held against fp32
+
+
+def bench_memory(
+    *,
+    preset: str,
+    model: str,
+    configurations: str | None,
+    predict_only: bool,
+    runs: int,
+    labelled: Path | None,
+    report: Path | None,
+    csv: Path | None,
+    out: Path | None,
+    language: Language,
+) -> None:
+    """Raises the errors of `run_preset`, of reading `labelled` (Parquet, text_a, text_b, label), and OSError."""
+    chosen = custom(parse_configurations(configurations)) if configurations else preset_of(preset, model=model)
+    rows: list[Row] = []
+    for row in run_preset(chosen, measured=not predict_only, runs=runs, progress=_progress):
+        rows.append(row)
+        print(_line(row))
+    fits: list[Fit] = []
+    if not configurations:
+        print("what fits on a card", file=sys.stderr, flush=True)
+        fits = list(what_fits(Configuration(model=model)))
+    accuracy = [] if labelled is None else _accuracy(labelled)
+    told = Report(rows=rows, fits=fits, accuracy=accuracy, machine=machine(), day=date.today())
+    if report is not None:
+        report.write_text(as_html(told, language=language), encoding="utf-8")
+    if csv is not None:
+        csv.write_text(as_csv(rows), encoding="utf-8")
+    result: dict[str, Any] = {
+        "benchmark": "memory",
+        "machine": told.machine,
+        "preset": chosen.name,
+        "summary": summary(rows),
+        "rows": [row.as_json() for row in rows],
+        "fits": [asdict(fit) for fit in fits],
+        "accuracy": [asdict(evaluation) for evaluation in accuracy],
+    }
+    write_result(result, out)
+
+
+def _accuracy(labelled: Path) -> list[Evaluation]:
+    exact = Engine(device="cpu", precision="fp32", cache_mib=0)
+    say: Callable[[int, int], None] = lambda done, of: print(f"\r{done:,} of {of:,}", end="", file=sys.stderr)  # noqa: E731
+    found = []
+    for precision in _COSTS:
+        engine = Engine(device="cpu", precision=precision, cache_mib=0)
+        evaluation = evaluate(engine, "similarity", labelled, against=exact, progress=say)
+        found.append(replace(evaluation, precision=precision))
+    print(file=sys.stderr)
+    return found
+
+
+def _progress(done: int, of: int, stage: str) -> None:
+    print(f"{done} of {of}: {stage}", file=sys.stderr, flush=True)
+
+
+def _line(row: Row) -> str:
+    """Fixed columns: configuration, predicted for a GPU, predicted and measured here in MiB, error, time."""
+
+    def mib(size: int | None) -> str:
+        return "-" if size is None else f"{size / 2**20:,.1f}"
+
+    gpu = row.gpu.gpu.allocated if row.gpu is not None and row.gpu.gpu is not None else None
+    measured = row.measured
+    error = "-" if row.prediction_error is None else f"{row.prediction_error:+.2%}"
+    time = (row.failed or "-") if measured is None else f"{measured.median_ms:,.0f} ms"
+    here = mib(measured.peak.total if measured is not None else None)
+    return (
+        f"{row.step.configuration.name:44} GPU {mib(gpu):>9}  predicted {mib(row.cpu.peak.total):>9}  "
+        f"measured {here:>9} MiB  {error:>7}  {time}"
+    )

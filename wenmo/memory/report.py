@@ -1,0 +1,409 @@
+"""A report for those who must be shown: one HTML file that needs nothing else, and the same figures as CSV.
+
+Charts are SVG drawn here, so the file holds no script and weighs some tens of kB. Every text that goes in is escaped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from importlib.metadata import version
+from typing import Any
+
+from wenmo.errors import Language
+from wenmo.jobs.tables import csv_cell
+from wenmo.memory.fits import Fit
+from wenmo.memory.presets import PADDED, Row
+from wenmo.memory.report_text import TEXT
+from wenmo.training.evaluate import Evaluation
+
+GIB = 2**30
+# What the article says: GPU memory of one pair and of eight in GiB, pairs a second, F1; before and after.
+ARTICLE = {"one": (1.2, 0.72), "eight": (3.5, 2.1), "speed": (23.0, 28.0), "f1": (0.892, 0.889)}
+_AFTER = {"one": "one-packed", "eight": "eight-packed"}
+_PARTS = ("weights", "optimiser", "gradients", "activations", "workspace")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What there is to tell. `accuracy`: a model on labelled rows in a precision, beside fp32 on the same rows."""
+
+    rows: Sequence[Row]
+    fits: Sequence[Fit] = ()
+    accuracy: Sequence[Evaluation] = ()
+    machine: str
+    day: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Bytes on a GPU as its allocator counts them, by prediction, of the first and last step of a group."""
+
+    before: int
+    after: int
+    half_alone: int  # fp16 with the same padding
+
+    @property
+    def saved(self) -> float:
+        return 1 - self.after / self.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Shares: of activations saved, and of time added. None where it was not measured."""
+
+    inference_saved: float | None
+    training_saved: float
+    training_time: float | None
+
+
+def compared(rows: Sequence[Row], group: str) -> Compared | None:
+    """The article's comparison for "one" or "eight"; None where these rows are not there."""
+    of = {row.step.key: row for row in rows}
+    found = [of.get(key) for key in (f"{group}-fp32", f"{group}-fp16", _AFTER[group])]
+    if any(row is None or row.gpu is None or row.gpu.gpu is None for row in found):
+        return None
+    before, half, after = (row.gpu.gpu.allocated for row in found)  # type: ignore[union-attr]
+    return Compared(before=before, after=after, half_alone=half)
+
+
+def checkpointing(rows: Sequence[Row]) -> Checkpointing | None:
+    """What recomputing saved and cost; measured where the rows were measured, otherwise predicted for this machine."""
+    of = {row.step.key: row for row in rows}
+    plain, saved = of.get("training"), of.get("training-checkpointing")
+    if plain is None or saved is None:
+        return None
+    inference_saved = None
+    if (without := of.get("eight-fp16")) is not None and (with_ := of.get("eight-checkpointing")) is not None:
+        inference_saved = 1 - _activations(with_) / _activations(without)
+    time = None
+    if plain.measured is not None and saved.measured is not None:
+        time = saved.measured.median_ms / plain.measured.median_ms - 1
+    return Checkpointing(
+        inference_saved=inference_saved,
+        training_saved=1 - _activations(saved) / _activations(plain),
+        training_time=time,
+    )
+
+
+def _activations(row: Row) -> int:
+    return (row.measured or row.cpu).most_activations
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """A line a step; bytes as integers. The columns are named for what they hold, in English."""
+    out = io.StringIO()
+    columns = [
+        "step",
+        "configuration",
+        "gpu_predicted_tensor_bytes",
+        "gpu_predicted_allocated_bytes",
+        "gpu_predicted_reserved_bytes",
+        "gpu_predicted_total_bytes",
+        "cpu_predicted_bytes",
+        "cpu_measured_bytes",
+        "prediction_error",
+        "peak_over_floor",
+        *(f"cpu_measured_{part}_bytes" for part in _PARTS),
+        "cpu_measured_most_activations_bytes",
+        "cpu_resident_bytes",
+        "median_ms",
+        "sequences_per_s",
+        "failed",
+    ]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        gpu = row.gpu.gpu if row.gpu is not None else None
+        measured = row.measured
+        writer.writerow(
+            [
+                csv_cell(row.step.key),
+                csv_cell(row.step.configuration.name),
+                *([row.gpu.peak.total, gpu.allocated, gpu.reserved, gpu.total] if row.gpu and gpu else [""] * 4),
+                row.cpu.peak.total,
+                "" if measured is None else measured.peak.total,
+                "" if row.prediction_error is None else f"{row.prediction_error:.6f}",
+                "" if row.cpu.over_floor is None else f"{row.cpu.over_floor:.6f}",
+                *(["" if measured is None else getattr(measured.peak, part) for part in _PARTS]),
+                "" if measured is None else measured.most_activations,
+                "" if measured is None or measured.resident is None else measured.resident,
+                "" if measured is None else f"{measured.median_ms:.2f}",
+                "" if measured is None else f"{measured.sequences_per_s:.4f}",
+                csv_cell(row.failed),
+            ]
+        )
+    return out.getvalue()
+
+
+def as_html(report: Report, *, language: Language = "zh") -> str:
+    """The whole file, in the reader's language."""
+    t = TEXT[language]
+    parts = [
+        f"<h1>{escape(t['title'])}</h1>",
+        f"<p class=lead>{escape(t['lead'])}</p>",
+        _article(report, t),
+        *(_waterfall(report.rows, group, t, language) for group in ("one", "eight")),
+        _steps(report.rows, t, language),
+        _split(report.rows, t),
+        _checkpointing(report.rows, t),
+        _fits(report.fits, t),
+        _accuracy(report.accuracy, t),
+        _method(report, t),
+    ]
+    return _PAGE.format(
+        language="zh-Hans" if language == "zh" else "en", title=escape(t["title"]), body="\n".join(filter(None, parts))
+    )
+
+
+def _article(report: Report, t: Mapping[str, str]) -> str:
+    groups = [(group, compared(report.rows, group)) for group in ("one", "eight")]
+    if any(found is None for _, found in groups):
+        return ""
+    lines = []
+    for group, found in groups:
+        assert found is not None
+        said = ARTICLE[group]
+        lines.append(
+            [
+                t[group],
+                f"{said[0]:g} → {said[1]:g} GB (−{1 - said[1] / said[0]:.0%})",
+                f"{_gib(found.before)} → {_gib(found.after)} GiB (−{found.saved:.1%})",
+                f"{_gib(found.half_alone)} GiB (−{1 - found.half_alone / found.before:.2%})",
+            ]
+        )
+    of = {row.step.key: row for row in report.rows}
+    before, after = of["eight-fp32"].measured, of["eight-packed"].measured
+    said = ARTICLE["speed"]
+    ours = (
+        t["unknown"]
+        if before is None or after is None
+        else f"{before.sequences_per_s:.2f} → {after.sequences_per_s:.2f} "
+        f"({after.sequences_per_s / before.sequences_per_s:.1f}x)"
+    )
+    lines.append([t["speed"], f"{said[0]:g} → {said[1]:g} (+{said[1] / said[0] - 1:.0%})", ours, ""])
+    said = ARTICLE["f1"]
+    half = next((e for e in report.accuracy if e.precision == "fp16" and e.against is not None), None)
+    ours = t["unknown"]
+    if half is not None and half.against is not None:
+        ours = f"{half.against.accuracy:.4f} → {half.accuracy:.4f} ({t['accuracy']}, n = {half.n:,})"
+    lines.append(["F1", f"{said[0]:g} → {said[1]:g}", ours, ""])
+    head = [t["what"], t["article_says"], t["ours"], t["half_alone"]]
+    return f"<h2>{escape(t['article'])}</h2>{_table(head, lines)}<p>{escape(t['article_note'])}</p>"
+
+
+def _waterfall(rows: Sequence[Row], group: str, t: Mapping[str, str], language: Language) -> str:
+    """Bars from fp32 down to the last step, each saving hanging where the last one ended."""
+    shown = [row for row in rows if row.step.group == group and row.gpu is not None and row.gpu.gpu is not None]
+    if len(shown) < 2:
+        return ""
+    sizes = [row.gpu.gpu.allocated for row in shown]  # type: ignore[union-attr]
+    titles = [row.step.title_zh if language == "zh" else row.step.title for row in shown]
+    bars: list[tuple[str, float, float, str, str]] = [(titles[0], 0, sizes[0], "ink", f"{_gib(sizes[0])} GiB")]
+    for title, last, size in zip(titles[1:], sizes, sizes[1:], strict=False):
+        bars.append((title, size, last, "seal", f"−{_gib(last - size)} GiB"))
+    if group == "eight":
+        nothing = next((row for row in rows if row.step.key == "eight-checkpointing"), None)
+        if nothing is not None:
+            saved = _activations(next(row for row in rows if row.step.key == "eight-fp16")) - _activations(nothing)
+            bars.append((t["checkpointing_inference"], sizes[-1], sizes[-1] + saved, "seal", f"−{_gib(saved)} GiB"))
+    bars.append((t["left"], 0, sizes[-1], "ink", f"{_gib(sizes[-1])} GiB"))
+    return f"<h2>{escape(t['waterfall'].format(what=t[group]))}</h2>{_bars(bars)}"
+
+
+def _bars(bars: Sequence[tuple[str, float, float, str, str]]) -> str:
+    """Horizontal bars (title, from, to, class, label) on one scale."""
+    most = max(to for _, _, to, _, _ in bars)
+    left, width, height = 260, 460, 34
+    parts = []
+    for index, (title, start, to, kind, label) in enumerate(bars):
+        y = index * height
+        x, length = left + width * start / most, max(1.0, width * (to - start) / most)
+        parts.append(
+            f'<text x="{left - 10}" y="{y + 20}" text-anchor="end">{escape(title)}</text>'
+            f'<rect class="{kind}" x="{x:.1f}" y="{y + 5}" width="{length:.1f}" height="22"/>'
+            f'<text x="{x + length + 6:.1f}" y="{y + 20}">{escape(label)}</text>'
+        )
+    total = left + width + 110
+    return f'<svg viewBox="0 0 {total} {len(bars) * height}" role="img">{"".join(parts)}</svg>'
+
+
+def _steps(rows: Sequence[Row], t: Mapping[str, str], language: Language) -> str:
+    head = [
+        t[name] for name in ("step", "configuration", "gpu_allocated", "gpu_total", "cpu_predicted", "cpu_measured")
+    ] + [t[name] for name in ("error", "over_floor", "time")]
+    lines = []
+    for row in rows:
+        gpu = row.gpu.gpu if row.gpu is not None else None
+        measured = row.measured
+        failed = (row.failed_zh if language == "zh" else row.failed) or "–"
+        lines.append(
+            [
+                row.step.title_zh if language == "zh" else row.step.title,
+                row.step.configuration.name,
+                "–" if gpu is None else _gib(gpu.allocated),
+                "–" if gpu is None else _gib(gpu.total),
+                _gib(row.cpu.peak.total),
+                failed if measured is None else _gib(measured.peak.total),
+                "–" if row.prediction_error is None else f"{row.prediction_error:+.2%}",
+                "–" if row.cpu.over_floor is None else f"{row.cpu.over_floor:+.1%}",
+                "–" if measured is None else f"{measured.median_ms:,.0f} ms",
+            ]
+        )
+    return f"<h2>{escape(t['steps'])}</h2>{_table(head, lines)}<p>{escape(t['steps_note'])}</p>"
+
+
+def _split(rows: Sequence[Row], t: Mapping[str, str]) -> str:
+    """What each measured peak was made of."""
+    shown = [row for row in rows if row.measured is not None]
+    if not shown:
+        return ""
+    lines = []
+    for row in shown:
+        assert row.measured is not None
+        peak, overhead = row.measured.peak, row.measured.overhead
+        sizes = [getattr(peak, part) for part in _PARTS]
+        lines.append(
+            [
+                row.step.configuration.name,
+                *(_mib(size) for size in sizes),
+                _mib(row.measured.most_activations),
+                "–" if overhead is None else _mib(overhead),
+            ]
+        )
+    head = [t["configuration"], *(t[part] for part in _PARTS), t["most_activations"], t["overhead"]]
+    return f"<h2>{escape(t['split'])}</h2>{_table(head, lines)}<p>{escape(t['split_note'])}</p>"
+
+
+def _checkpointing(rows: Sequence[Row], t: Mapping[str, str]) -> str:
+    found = checkpointing(rows)
+    if found is None:
+        return ""
+    time = t["unknown"] if found.training_time is None else f"{found.training_time:+.0%}"
+    inference = t["unknown"] if found.inference_saved is None else f"{found.inference_saved:.1%}"
+    lines = [[t["inference"], inference, "–"], [t["training_step"], f"{found.training_saved:.1%}", time]]
+    head = [t["work"], t["activations_saved"], t["time_added"]]
+    return f"<h2>{escape(t['checkpointing'])}</h2>{_table(head, lines)}<p>{escape(t['checkpointing_note'])}</p>"
+
+
+def _fits(fits: Sequence[Fit], t: Mapping[str, str]) -> str:
+    if not fits:
+        return ""
+    cards = sorted({fit.card_gib for fit in fits})
+    at = {(fit.precision, fit.length, fit.card_gib): fit.batch for fit in fits}
+    lines = [
+        [precision, str(length), *(f"{at[precision, length, card]:,}" for card in cards)]
+        for precision, length in dict.fromkeys((fit.precision, fit.length) for fit in fits)
+    ]
+    head = [t["precision"], t["length"], *(f"{card} GB" for card in cards)]
+    return f"<h2>{escape(t['fits'])}</h2>{_table(head, lines)}<p>{escape(t['fits_note'])}</p>"
+
+
+def _accuracy(evaluations: Sequence[Evaluation], t: Mapping[str, str]) -> str:
+    lines = []
+    for found in evaluations:
+        if found.against is None:
+            continue
+        low, high = found.against.accuracy_lost_interval
+        lines.append(
+            [
+                found.model,
+                found.precision,
+                f"{found.n:,}",
+                f"{found.against.accuracy:.4f}",
+                f"{found.accuracy:.4f} ({found.accuracy_interval[0]:.4f}–{found.accuracy_interval[1]:.4f})",
+                f"{found.against.accuracy_lost:+.3f} ({low:+.3f} – {high:+.3f})",
+                f"{found.against.decisions_changed:.3%}",
+            ]
+        )
+    if not lines:
+        return ""
+    head = [t[name] for name in ("model", "precision", "rows", "before", "after", "lost", "changed")]
+    return f"<h2>{escape(t['accuracy_title'])}</h2>{_table(head, lines)}<p>{escape(t['accuracy_note'])}</p>"
+
+
+def _method(report: Report, t: Mapping[str, str]) -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "numpy"))
+    facts = [
+        [t["machine"], report.machine],
+        [t["system"], f"{platform.system()} {platform.release()}, Python {sys.version.split()[0]}, {versions}"],
+        [t["day"], report.day.isoformat()],
+        [t["weights_from"], t["random"] if any(r.step.configuration.random_weights for r in report.rows) else t["own"]],
+    ]
+    notes = "".join(f"<li>{escape(line)}</li>" for line in t["method_notes"].format(padded=PADDED).split("\n"))
+    return f"<h2>{escape(t['method'])}</h2>{_table(None, facts)}<ul>{notes}</ul>"
+
+
+def _table(head: Sequence[str] | None, lines: Sequence[Sequence[str]]) -> str:
+    top = "" if head is None else f"<thead><tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr></thead>"
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    return f"<div class=wide><table>{top}<tbody>{body}</tbody></table></div>"
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:.3f}"
+
+
+def _mib(size: float) -> str:
+    return f"{size / 2**20:,.1f}"
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """The figures that the targets are about, as plain values."""
+    errors = [abs(row.prediction_error) for row in rows if row.prediction_error is not None]
+    floors = [
+        row.cpu.over_floor
+        for row in rows
+        if row.cpu.over_floor is not None and row.step.configuration.layout == "packed"
+    ]
+    found = checkpointing(rows)
+    saved = {group: compared(rows, group) for group in ("one", "eight")}
+    return {
+        "gpu_saved": {group: None if each is None else each.saved for group, each in saved.items()},
+        "gpu_saved_by_fp16_alone": {
+            group: None if each is None else 1 - each.half_alone / each.before for group, each in saved.items()
+        },
+        "largest_prediction_error": max(errors, default=None),
+        "largest_packed_peak_over_floor": max(floors, default=None),
+        "checkpointing_saves_in_inference": None if found is None else found.inference_saved,
+        "checkpointing_saves_in_training": None if found is None else found.training_saved,
+        "checkpointing_adds_time_in_training": None if found is None else found.training_time,
+    }
+
+
+_PAGE = """<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ --paper: #f7f3e9; --ink: #2b2b2b; --faint: #8a8578; --line: #d8d0bd; --seal: #b03a2e; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --paper: #1b1a17; --ink: #e6e0d2; --faint: #9a9484; --line: #3a372f; --seal: #d9685b; }}
+}}
+body {{ margin: 0 auto; max-width: 60rem; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.6 "Noto Serif SC", "Source Han Serif SC", "Songti SC", Georgia, serif; }}
+h1 {{ font-size: 1.7rem; border-bottom: 2px solid var(--seal); padding-bottom: .5rem; }}
+h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
+.lead, p, li {{ color: var(--faint); }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-size: .85rem; width: 100%; }}
+th, td {{ border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }}
+th {{ font-weight: 600; }}
+svg {{ width: 100%; height: auto; font: 13px sans-serif; fill: var(--ink); }}
+rect.ink {{ fill: var(--ink); }} rect.seal {{ fill: var(--seal); }}
+@media print {{ body {{ background: #fff; color: #000; }} }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
