@@ -25,7 +25,7 @@ _COSTS: tuple[Precision, ...] = ("fp16", "int8")  # whose accuracy is held again
 def bench_memory(
     *,
     preset: str,
-    model: str,
+    model: str | None,
     configurations: str | None,
     predict_only: bool,
     runs: int,
@@ -42,9 +42,9 @@ def bench_memory(
         rows.append(row)
         print(_line(row))
     fits: list[Fit] = []
-    if not configurations:
+    if chosen.name == "article":
         print("what fits on a card", file=sys.stderr, flush=True)
-        fits = list(what_fits(Configuration(model=model)))
+        fits = list(what_fits(Configuration(model=model or "large")))
     accuracy = [] if labelled is None else _accuracy(labelled)
     told = Report(rows=rows, fits=fits, accuracy=accuracy, machine=machine(), day=date.today())
     if report is not None:

@@ -2,23 +2,25 @@
 
 The preset "article" asks what an article on this application's GPU memory says it measured (docs/decisions/0007): what
 half precision, real lengths and checkpointing save for one pair and for eight, and beside it the truth on
-checkpointing: nothing in inference, and what a training step gains and pays.
+checkpointing: nothing in inference, and what a training step gains and pays. "check" is for the prediction itself.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any, get_args
 
 from wenmo.errors import InputError, WenmoError
-from wenmo.memory.configuration import Configuration, equal_lengths
+from wenmo.memory.configuration import Attention, Configuration, equal_lengths
 from wenmo.memory.measure import RUNS, TIME_LIMIT_S, Measurement, measure
 from wenmo.memory.predict import Prediction, predict
+from wenmo.types import PRECISIONS, Precision
 
 PAIR = 128  # pieces of the one pair: what the article cuts its inputs to
 EIGHT_PAIRS = (40, 80, 120, 160, 200, 240, 280, 320)  # pieces: evenly spread, so that padding has something to waste
+_FLOATS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 PADDED = 512  # to which ModelScope's pipeline fills every pair
 
 
@@ -75,7 +77,7 @@ def article(model: str = "large", *, training_model: str = "base") -> Preset:
     steps: list[Step] = []
     for group, lengths in (("one", (PAIR,)), ("eight", EIGHT_PAIRS)):
         padded = Configuration(model=model, lengths=lengths, layout="padded", pad_to=PADDED)
-        half = dataclasses.replace(padded, precision="fp16")
+        half = replace(padded, precision="fp16")
         packed = Configuration(model=model, lengths=lengths, precision="fp16")
         steps += [
             Step(
@@ -112,7 +114,7 @@ def article(model: str = "large", *, training_model: str = "base") -> Preset:
             group="inference",
             title="fp16 padded, with checkpointing, in inference",
             title_zh="推理中打开检查点（fp16，填充）",
-            configuration=dataclasses.replace(eight, checkpointing=True),
+            configuration=replace(eight, checkpointing=True),
             after="eight-fp16",
         ),
         Step(
@@ -135,18 +137,38 @@ def article(model: str = "large", *, training_model: str = "base") -> Preset:
             group="training",
             title="with checkpointing",
             title_zh="打开检查点",
-            configuration=dataclasses.replace(training, checkpointing=True),
+            configuration=replace(training, checkpointing=True),
             after="training",
         ),
     ]
     return Preset(name="article", steps=tuple(steps))
 
 
-def preset_of(name: str, *, model: str = "large") -> Preset:
-    """The preset called `name`. Raises InputError when there is none."""
-    if name != "article":
-        raise InputError(f"No such preset: {name}. Known: article.", f"没有这样的预设：{name}。可选：article。")
-    return article(model, training_model="base" if model == "large" else model)
+def check(model: str = "base") -> Preset:
+    """More than forty configurations, to hold the prediction for this machine against the tracker."""
+    found: list[Configuration] = []
+    batches = ((PAIR,), equal_lengths(8, PAIR), equal_lengths(2, PADDED), EIGHT_PAIRS)
+    for lengths in batches:
+        found += [Configuration(model=model, lengths=lengths, precision=precision) for precision in PRECISIONS]
+        for attention, precision in product(get_args(Attention), _FLOATS[:2]):
+            padded = Configuration(model=model, lengths=lengths, layout="padded", precision=precision)
+            found.append(replace(padded, attention=attention))
+    step = Configuration(model=model, lengths=equal_lengths(4, 64), layout="padded", work="training_step")
+    for attention, precision, checkpointing in product(get_args(Attention), _FLOATS[::2], (False, True)):
+        found.append(replace(step, attention=attention, precision=precision, checkpointing=checkpointing))
+    found.append(replace(step, work="inference", checkpointing=True))
+    return replace(custom(found), name="check")
+
+
+def preset_of(name: str, *, model: str | None = None) -> Preset:
+    """The preset called `name`, on `model` or the one that it is meant for. Raises InputError when there is none."""
+    if name == "article":
+        return article(model or "large", training_model=model if model and model != "large" else "base")
+    if name == "check":
+        return check(model or "base")
+    raise InputError(
+        f"No such preset: {name}. Known: article, check.", f"没有这样的预设：{name}。可选：article、check。"
+    )
 
 
 def custom(configurations: list[Configuration]) -> Preset:

@@ -15,7 +15,7 @@ from wenmo.memory.configuration import Configuration
 from wenmo.memory.fits import Fit
 from wenmo.memory.measure import Measurement
 from wenmo.memory.predict import predict
-from wenmo.memory.presets import Row, article, custom, run_preset
+from wenmo.memory.presets import Row, article, check, custom, run_preset
 from wenmo.memory.report import Report, as_csv, as_html, checkpointing, compared, summary
 from wenmo.memory.report_text import TEXT
 
@@ -55,6 +55,11 @@ def test_the_report_needs_nothing_else_and_runs_nothing(rows: list[Row], languag
     assert "&lt;script&gt;" in html and "1,234" in html and "2026-01-02" in html
     assert len(html) < 300_000
     assert TEXT[language]["random"].split("(")[0].split("（")[0] in html  # type: ignore[index]
+
+
+def test_the_check_covers_more_than_forty_configurations() -> None:
+    configurations = [step.configuration for step in check().steps]
+    assert len(set(configurations)) == len(configurations) > 40
 
 
 def test_the_articles_comparison(rows: list[Row]) -> None:
