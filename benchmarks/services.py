@@ -21,7 +21,8 @@ import psutil
 
 from benchmarks.peers import export
 from wenmo.bench import ShapeName, checkpoint_of
-from wenmo.models.checkpoint import HUB_TASK, Checkpoint
+from wenmo.models.checkpoint import Checkpoint
+from wenmo.models.hub_tasks import HUB_TASK
 from wenmo.types import TaskName
 
 ROOT = Path(__file__).resolve().parents[1]

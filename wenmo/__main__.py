@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,10 @@ RUN_TASKS: dict[str, TaskName] = {"similarity": "similarity", "sentiment": "sent
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, or 2 for an error that the user can mend."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:2] == ["train", "adapt"]:  # a command of two words: one parser cannot take both these and RECIPE
+        given[:2] = ["train adapt"]
+    options = _parser().parse_args(given)
     for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character shows its escape, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -112,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--stages", help="comma-separated: vocabulary, pretrain, or a task such as zero_shot (all)")
     train.add_argument("--max-steps", type=_positive, help="stop each stage early")
     train.set_defaults(command=_train)
+    _adapt_parser(commands)
     return parser
 
 
@@ -165,6 +169,30 @@ def _bench_commands(bench: argparse.ArgumentParser) -> None:
     memory.add_argument("--csv", type=Path, help="write the figures there")
     memory.add_argument("--out", type=Path, help="write the JSON there, too")
     memory.set_defaults(command=_bench_memory)
+
+
+def _adapt_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    adapt = commands.add_parser(
+        "train adapt", help="adapt a model to labelled rows of one's own (CSV, JSONL, Parquet, Excel)"
+    )
+    adapt.add_argument("file", type=Path)
+    adapt.add_argument("--task", choices=("sentiment", "similarity", "zero-shot"), required=True)
+    adapt.add_argument("--name", required=True, help="of the new local model: small letters, digits, hyphens")
+    adapt.add_argument("--from", dest="start_from", metavar="MODEL", help="model to begin with (the task's, WENMO_…)")
+    for column in ("text", "text-a", "text-b", "label"):
+        adapt.add_argument(f"--{column}", help="name of this column (guessed)")
+    adapt.add_argument("--epochs", type=_positive, default=12, help="at most so many passes over the rows (12)")
+    adapt.add_argument("--learning-rate", type=float, help="(by the model's size)")
+    adapt.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16 (auto)")
+    adapt.add_argument(
+        "--checkpointing", action="store_true", help="less memory for activations, about one more forward a step"
+    )
+    adapt.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
+    adapt.add_argument("--max-length", type=_positive, default=256, help="pieces of an input in training (256)")
+    adapt.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="of the training (3600)")
+    adapt.add_argument("--template", default="{}", help="zero-shot: hypothesis with one place {} for the label")
+    adapt.add_argument("--seed", type=int, default=1, help="of the split and the order (1)")
+    adapt.set_defaults(command=_adapt)
 
 
 def _positive(text: str) -> int:
@@ -392,6 +420,8 @@ def _benchmark(name: str) -> Any:
             "`pip install -r requirements-dev.txt`.",
             f"无法载入此基准测试：{error}。请先 `pip install -r requirements-dev.txt`，并在仓库目录中运行。",
         ) from None
+
+
 def _bench_memory(options: argparse.Namespace) -> None:
     from wenmo.memory.command import bench_memory
 
@@ -433,8 +463,9 @@ def _peers(wanted: str | None) -> dict[str, Any]:
 
 def _models(options: argparse.Namespace) -> None:
     from wenmo.models.registry import listing
+    from wenmo.settings import Settings
 
-    entries = listing()
+    entries = listing(Settings.read().models_folder)
     for entry in entries:
         size = "" if entry.size_mib is None else f"{entry.size_mib:.1f} MiB"
         print(f"{entry.kind:8} {entry.task or '':11} {entry.name:60} {size}".rstrip())
@@ -461,6 +492,53 @@ def _train(options: argparse.Namespace) -> None:
     )
     for stage in options.stages.split(",") if options.stages else STAGES:
         run.stage(stage.strip())
+
+
+def _adapt(options: argparse.Namespace) -> None:
+    from wenmo.jobs.readers import open_reader
+    from wenmo.settings import Settings
+    from wenmo.training.adapt import AdaptOptions, AdaptProgress, adapt
+    from wenmo.training.labelled import guess_columns, read_rows
+
+    task = RUN_TASKS[options.task]
+    settings = Settings.read(device=options.device)
+    guessed = guess_columns(open_reader(options.file).columns, task)  # type: ignore[arg-type]
+    named = {name: getattr(options, name) for name in ("text", "text_a", "text_b", "label") if getattr(options, name)}
+
+    def tell(progress: AdaptProgress) -> None:
+        loss = "" if progress.loss is None else f"  loss {progress.loss:.3f}"
+        dev = "" if progress.dev_loss is None else f"  dev {progress.dev_loss:.3f}"
+        line = f"{progress.stage} {progress.step} of {progress.of}{loss}{dev}  {progress.memory_mib:,.0f} MiB"
+        print(f"\r{line:70}", end="\n" if dev else "", file=sys.stderr, flush=True)
+
+    adapted = adapt(
+        read_rows(options.file, task, replace(guessed, **named)),  # type: ignore[arg-type]
+        name=options.name,
+        start_from=options.start_from or getattr(settings, f"{task}_model"),
+        options=AdaptOptions(
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            precision=options.precision,
+            checkpointing=options.checkpointing,
+            device=settings.device,
+            max_length=options.max_length,
+            time_limit_s=options.time_limit,
+            template=options.template,
+            seed=options.seed,
+        ),
+        models_folder=settings.models_folder,
+        progress=tell,
+    )
+    print(file=sys.stderr)
+    for when, figures in (("before", adapted.before), ("after", adapted.after)):
+        low, high = figures.interval
+        print(
+            f"{when:7} {figures.correct} of {figures.n} held-out rows, {figures.accuracy:.1%} ({low:.1%} to {high:.1%})"
+        )
+    low, high = adapted.difference.interval
+    print(f"change  {100 * adapted.difference.change:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}), ", end="")
+    print({"unclear": "no better than before, within the interval"}.get(verdict := adapted.difference.verdict, verdict))
+    _print_json(adapted.figures())
 
 
 def _print_json(value: Any) -> None:

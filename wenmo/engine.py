@@ -6,6 +6,7 @@ engine changes, so any number of threads may call it.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 
 from wenmo.errors import ForwardError, InputError
 from wenmo.memory.events import EventLog, ObservedRuntime
+from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.models.registry import DEFAULT_MODELS, locate
 from wenmo.tasks import explain as explain_task
 from wenmo.tasks import sentiment as sentiment_task
@@ -111,7 +113,8 @@ class Engine:
     looked for in `shared_cache`, a RedisStore, say, where engines in other processes put theirs; `cache_mib=0` uses
     neither. Small calls of many threads are computed together, within `limits`, beyond which they raise BusyError.
     `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes. What
-    loads and what is computed is told to `events`, by default a log of the engine's own.
+    loads and what is computed is told to `events`, by default a log of the engine's own. Local models, called by their
+    names like bundled ones, are in `models_folder`.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -135,6 +138,7 @@ class Engine:
         limits: SchedulerLimits | None = None,
         make_runtime: Callable[[Checkpoint], ModelRuntime] | None = None,
         events: EventLog | None = None,
+        models_folder: Path = DEFAULT_MODELS_FOLDER,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
         from wenmo.serving.cache import ResultCache
@@ -158,6 +162,8 @@ class Engine:
         self._shares = shared_cache is not None
         self._cache = ResultCache(cache_mib, shared=shared_cache)
         self._limits = limits
+        self._models_folder = models_folder
+        self._lender: Engine | None = None  # see with_models
         self._loaded: dict[TaskName, _Loaded] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
         self._workers = None if make_runtime else self._one_worker_a_core()
@@ -435,7 +441,19 @@ class Engine:
 
     def loaded_tasks(self) -> tuple[TaskName, ...]:
         """The tasks whose models are in memory."""
-        return tuple(task for task in TASKS if task in self._loaded)
+        return tuple(task for task in TASKS if task in self._owner(task)._loaded)
+
+    def with_models(self, models: Mapping[TaskName, str]) -> Engine:
+        """This engine with other models for some tasks.
+
+        All else is shared: the other models, the cache, the workers. Closing it lets go of its own models alone.
+        """
+        other = copy.copy(self)
+        other.model_names = {**self.model_names, **models}
+        other._lender = self
+        other._loaded = {}
+        other._locks = {task: threading.Lock() for task in TASKS}
+        return other
 
     def close(self) -> None:
         """Let go of the models and of the shared cache's connections. A later call takes them up again."""
@@ -446,7 +464,8 @@ class Engine:
                     self.events.model_released(
                         loaded.info.name, weights_mib=loaded.weights_mib, on_cpu=self.device.value == "cpu"
                     )
-        self._cache.close()
+        if self._lender is None:  # else it is another's
+            self._cache.close()
 
     def __enter__(self) -> Engine:
         return self
@@ -539,7 +558,16 @@ class Engine:
     def _no_rows(width: int) -> np.ndarray:
         return np.empty((0, width), dtype=np.float32)
 
+    def _owner(self, task: TaskName) -> Engine:
+        """The engine that keeps the model of `task`: another one where it is shared."""
+        if self._lender is not None and self._lender.model_names[task] == self.model_names[task]:
+            return self._lender._owner(task)
+        return self
+
     def _model(self, task: TaskName) -> _Loaded:
+        owner = self._owner(task)
+        if owner is not self:
+            return owner._model(task)
         loaded = self._loaded.get(task)
         if loaded is None:
             with self._locks[task]:
@@ -553,7 +581,7 @@ class Engine:
         from wenmo.serving.cache import CachedRuntime
         from wenmo.serving.scheduler import ScheduledRuntime
 
-        folder = locate(self.model_names[task])
+        folder = locate(self.model_names[task], models_folder=self._models_folder)
         started = time.monotonic()
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
         info = ModelInfo(
@@ -574,7 +602,10 @@ class Engine:
         weights_mib: float | None = getattr(computing, "weights_mib", None)
         plain = ObservedRuntime(computing, task, self.events)
         scheduler = ScheduledRuntime(plain, self._limits)
-        namespace = self._shared_namespace(checkpoint, computing) if self._shares else task
+        if self._shares:
+            namespace = self._shared_namespace(checkpoint, computing)
+        else:  # the folder's time, too: a name may come to mean another model
+            namespace = f"{task} {folder} {folder.stat().st_mtime_ns}"
         cached = CachedRuntime(scheduler, self._cache, namespace) if self._cache.max_mib > 0 else scheduler
         self.events.model_loaded(
             info.name,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
+from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.models.registry import DEFAULT_MODELS
 from wenmo.types import TASKS, SchedulerLimits, TaskName
 
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     sentiment_model: str = DEFAULT_MODELS["sentiment"]
     zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
     embedding_model: str = DEFAULT_MODELS["embedding"]
+    models_folder: Path = DEFAULT_MODELS_FOLDER
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
     redis_url: SecretStr | None = None  # it may hold a password
@@ -102,6 +105,7 @@ class Settings(BaseSettings):
             calibrated=self.calibrated,
             cache_mib=self.cache_mib,
             shared_cache=shared_cache,
+            models_folder=self.models_folder,
             limits=SchedulerLimits(waiting_pieces=self.waiting_pieces, wait_s=self.wait_s),
             models={
                 "similarity": self.similarity_model,

@@ -193,3 +193,27 @@ def test_wrong_usage_is_told_by_argparse(capsys: pytest.CaptureFixture[str]) -> 
         main(["run", "poetry", "a", "b"])
     assert caught.value.code == 2
     assert "poetry" in capsys.readouterr().err
+
+
+def test_train_adapt_saves_a_model_that_run_takes_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WENMO_MODELS_FOLDER", str(tmp_path / "models"))
+    rows = tmp_path / "rows.csv"
+    lines = [f"第{number}条{'好坏'[number % 2]},{'好评差评'[2 * (number % 2) :][:2]}" for number in range(40)]
+    rows.write_text("\n".join(["说法,类别", *lines]) + "\n", encoding="utf-8")
+    arguments = ["train", "adapt", str(rows), "--task", "sentiment", "--name", "mine", "--precision", "fp32"]
+    options = ["--from", GOLDEN_MODELS["sentiment"], "--epochs", "1", "--device", "cpu", "--checkpointing"]
+    assert main([*arguments, *options, "--text", "说法"]) == 0
+    out = capsys.readouterr().out
+    figures = _last_json(out)
+    assert (figures["name"], figures["checkpointing"], sum(figures["test"].values())) == ("mine", True, 10)
+    assert figures["before"]["n"] == figures["after"]["n"] == 10
+    assert "held-out rows" in out
+    assert main(["models"]) == 0
+    listed = {entry["name"]: entry["kind"] for entry in _last_json(capsys.readouterr().out)}
+    assert listed["mine"] == "local"
+    arguments = ["run", "sentiment", str(rows), str(tmp_path / "out.csv"), "--text", "说法", "--model", "mine", *EXACT]
+    assert main(arguments) == 0
+    assert main(["train", "adapt", str(rows), "--task", "sentiment", "--name", "mine"]) == 2
+    assert "already" in capsys.readouterr().err

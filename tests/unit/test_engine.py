@@ -447,3 +447,19 @@ def test_a_label_that_fails_fails_its_text(golden_models: dict[str, str], small_
 def test_batch_tokens_carry_a_reason(golden_engine: Engine) -> None:
     resolved = golden_engine.batch_tokens("sentiment")
     assert resolved.value >= 256 and resolved.reason and resolved.reason_zh
+
+
+def test_an_engine_with_other_models_shares_the_rest(golden_models: dict[str, str]) -> None:
+    """A visitor's choice must not load everything else again, nor answer others from the wrong model's results."""
+    bundled = {"sentiment": "wenmo-sentiment"}
+    with Engine(device="cpu", precision="fp32", models=golden_models) as engine:
+        other = engine.with_models(bundled)  # type: ignore[arg-type]
+        first, chosen, again = (each.sentiment(["很好"])[0].positive for each in (engine, other, engine))
+        assert first == again != chosen
+        with Engine(device="cpu", precision="fp32", models=bundled) as alone:
+            assert chosen == alone.sentiment(["很好"])[0].positive
+        other.similarity([("甲", "乙")])
+        assert set(engine.loaded_tasks()) == set(other.loaded_tasks()) == {"similarity", "sentiment"}
+        other.close()
+        assert set(engine.loaded_tasks()) == {"similarity", "sentiment"}
+        assert other.loaded_tasks() == ("similarity",)

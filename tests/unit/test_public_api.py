@@ -50,6 +50,7 @@ def test_engine_signatures() -> None:
         "limits",
         "make_runtime",
         "events",
+        "models_folder",
     ]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]
@@ -80,6 +81,7 @@ def test_engine_signatures() -> None:
         "cache_statistics",
         "scheduler_statistics",
         "loaded_tasks",
+        "with_models",
         "close",
     }
 

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Any
 
 from wenmo.errors import Language
-from wenmo.jobs.tables import csv_cell
+from wenmo.jobs.cells import csv_cell
 from wenmo.memory.fits import Fit
 from wenmo.memory.presets import PADDED, Row
 from wenmo.memory.report_text import TEXT

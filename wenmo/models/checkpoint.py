@@ -25,20 +25,11 @@ from safetensors.torch import load_file
 
 from wenmo.errors import CheckpointError
 from wenmo.inference.tokenizer import Tokenizer
+from wenmo.models.hub_tasks import TASK_OF_HUB_NAME, named_task
 from wenmo.models.labels import label_names
 from wenmo.models.shape import BertShape
 from wenmo.types import READINGS, Reading, TaskName
 
-HUB_TASK: Mapping[TaskName, str] = {  # ModelScope's names of the tasks
-    "similarity": "sentence-similarity",
-    "sentiment": "sentiment-classification",
-    "zero_shot": "zero-shot-classification",
-    "embedding": "sentence-embedding",
-}
-_TASK_OF_HUB_NAME: Mapping[str, TaskName] = {
-    **{name: task for task, name in HUB_TASK.items()},
-    "text-classification": "sentiment",  # ModelScope's general name; its pipeline type says more, where it does
-}
 NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say
 _LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3, "embedding": 0}
 MEAN_POOLING = "avg"  # ModelScope's name of it, in configuration.json's model.emb_pooler_type
@@ -243,12 +234,10 @@ def _check_order(folder: Path, task: TaskName, labels: tuple[str, ...]) -> None:
 
 
 def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskName:
-    # The pipeline's type is the more precise of the two: real sentiment models say task "text-classification".
-    pipeline = configuration["pipeline"].get("type")
-    for name in (pipeline, configuration.get("task")):
-        if isinstance(name, str) and name in _TASK_OF_HUB_NAME:
-            return _TASK_OF_HUB_NAME[name]
-    known = ", ".join(sorted(_TASK_OF_HUB_NAME))
+    task = named_task(configuration)
+    if task is not None:
+        return task
+    known = ", ".join(sorted(TASK_OF_HUB_NAME))
     raise CheckpointError(
         f"{folder}: configuration.json names the task {configuration.get('task')!r}, which is none of {known}. "
         "Choose a model for one of these tasks.",

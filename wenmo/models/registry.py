@@ -1,11 +1,13 @@
 """Which models there are, by what name, and where they lie.
 
-A name is that of a bundled model, a folder, or an id of ModelScope's hub, tried in this order. The bundled models come
+A name is that of a bundled model, of a local one (see local.py), a folder, or an id of ModelScope's hub, tried in this
+order. The bundled models come
 with the repository, so that all tasks work from a fresh clone without a hub.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from wenmo.errors import ModelNotFoundError
-from wenmo.models import hub
+from wenmo.models import hub, local
+from wenmo.models.hub_tasks import named_task
 from wenmo.types import TaskName
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -43,23 +46,29 @@ KNOWN_HUB_IDS: tuple[tuple[str, TaskName], ...] = (
 )
 
 
+Kind = Literal["bundled", "local", "cached", "known"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
     """One line of the list of models. `task`, `folder` and `size_mib` are None where they are not known (yet)."""
 
     name: str
-    kind: Literal["bundled", "cached", "known"]
+    kind: Kind
     task: TaskName | None
     folder: Path | None
     size_mib: float | None
 
 
-def locate(name: str, *, progress: hub.ProgressListener | None = None) -> Path:
+def locate(
+    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.ProgressListener | None = None
+) -> Path:
     """The folder of the model called `name`, downloaded from the hub if need be.
 
-    `name` is a bundled name, an existing folder (absolute, relative or with `~`; it wins over a hub id of the same
-    text), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of them, DownloadError when the hub's
-    model can neither be found in the cache nor fetched. What the folder holds is not looked at.
+    `name` is a bundled name, that of a local model in `models_folder`, an existing folder (absolute, relative or with
+    `~`; it wins over a hub id of the same text), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of
+    them, DownloadError when the hub's model can neither be found in the cache nor fetched. What the folder holds is not
+    looked at.
     """
     name = name.strip()
     if name in BUNDLED:
@@ -72,31 +81,35 @@ def locate(name: str, *, progress: hub.ProgressListener | None = None) -> Path:
                 f"或改用其他模型：本地文件夹，或模型 ID（如 {KNOWN_HUB_IDS[1][0]}）。",
             )
         return folder
-    if local := _existing_folder(name):
-        return local
+    if own := local.find(name, models_folder) or _existing_folder(name):
+        return own
     if not hub.is_model_id(name):
         shown = repr(name if len(name) <= 100 else f"{name[:100]}…")
         raise ModelNotFoundError(
-            f"There is no model {shown}: it is not a bundled name ({', '.join(BUNDLED)}), not an existing folder, and "
-            f"not a hub id of the form owner/name, such as {KNOWN_HUB_IDS[1][0]}. Check the spelling.",
-            f"找不到模型 {shown}：它既不是自带模型（{'、'.join(BUNDLED)}），也不是已有的文件夹，"
+            f"There is no model {shown}: it is not a bundled name ({', '.join(BUNDLED)}), not a local model in "
+            f"{models_folder}, not an existing folder, and not a hub id of the form owner/name, such as "
+            f"{KNOWN_HUB_IDS[1][0]}. Check the spelling.",
+            f"找不到模型 {shown}：它既不是自带模型（{'、'.join(BUNDLED)}），也不是 {models_folder} 中的本地模型"
+            f"或已有的文件夹，"
             f"也不是“所有者/名称”形式的模型 ID（如 {KNOWN_HUB_IDS[1][0]}）。请检查拼写。",
         )
     return _cached_under_any_name(name) or hub.download(name, progress=progress)
 
 
-def listing() -> list[ModelEntry]:
-    """The bundled models, the hub's known ones, and any other StructBERT in ModelScope's cache. No network."""
+def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntry]:
+    """The bundled models, the local ones, the hub's known ones, other StructBERTs in its cache. No network."""
     entries = [
         _entry(name, task, BUNDLED[name] if BUNDLED[name].is_dir() else None, kind="bundled")
         for name, task in _BUNDLED_TASKS.items()
     ]
+    for name in local.names(models_folder):
+        entries.append(_entry(name, _task_of(models_folder / name), models_folder / name, kind="local"))
     for name, task in KNOWN_HUB_IDS:
         folder = _cached_under_any_name(name)
         entries.append(_entry(name, task, folder, kind="cached" if folder else "known"))
     listed = {entry.folder for entry in entries}
     entries += [
-        _entry(name, None, folder, kind="cached")
+        _entry(name, _task_of(folder), folder, kind="cached")
         for name in hub.list_cached()
         if (folder := hub.cached(name)) is not None and folder not in listed
     ]
@@ -122,9 +135,16 @@ def _cached_under_any_name(model_id: str) -> Path | None:
     return next((folder for folder in map(hub.cached, names) if folder is not None), None)
 
 
-def _entry(
-    name: str, task: TaskName | None, folder: Path | None, *, kind: Literal["bundled", "cached", "known"]
-) -> ModelEntry:
+def _task_of(folder: Path) -> TaskName | None:
+    """What configuration.json says; the checkpoint itself is not read."""
+    try:
+        configuration = json.loads((folder / "configuration.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return named_task(configuration) if isinstance(configuration, dict) else None
+
+
+def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: Kind) -> ModelEntry:
     size_mib = None
     if folder is not None:
         size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

@@ -9,7 +9,7 @@ configuration.json, from where the engine reads it. No test file is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,11 +35,16 @@ def calibrate(folder: Path, task: TaskName, data: Path) -> dict[Reading, float]:
             temperatures = _embedding(engine, data)
         else:
             temperatures = _two_classes(engine, task, data)
+    store_temperatures(folder, temperatures)
+    return temperatures
+
+
+def store_temperatures(folder: Path, temperatures: Mapping[Reading, float]) -> None:
+    """Write them into the configuration.json of the checkpoint in `folder`."""
     path = folder / "configuration.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))
-    configuration["calibration"] = temperatures
+    configuration["calibration"] = dict(temperatures)
     path.write_text(json.dumps(configuration, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return temperatures
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from transformers import BertForSequenceClassification
 
 from wenmo.inference.tokenizer import Tokenizer
-from wenmo.models.checkpoint import HUB_TASK, MEAN_POOLING, NLI_LABELS
+from wenmo.models.checkpoint import MEAN_POOLING, NLI_LABELS
+from wenmo.models.hub_tasks import HUB_TASK
 from wenmo.types import TaskName
 
 _LABELS: Mapping[TaskName, tuple[str, ...]] = {
@@ -38,10 +39,21 @@ _CONFIG_FIELDS = (
 )
 
 
-def export_checkpoint(model: BertForSequenceClassification, tokenizer: Tokenizer, task: TaskName, folder: Path) -> None:
-    """Write config.json, configuration.json, vocab.txt and model.safetensors (fp16) into `folder`."""
+def export_checkpoint(
+    model: BertForSequenceClassification,
+    tokenizer: Tokenizer,
+    task: TaskName,
+    folder: Path,
+    *,
+    labels: Sequence[str] | None = None,
+    max_length: int | None = None,
+) -> None:
+    """Write config.json, configuration.json, vocab.txt and model.safetensors (fp16) into `folder`.
+
+    `labels` in the order of the logits, by default ours. `max_length`: pieces that the model reads at most.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    labels = _LABELS[task]
+    labels = _LABELS[task] if labels is None else tuple(labels)
     config = {
         "model_type": "structbert",
         **{name: getattr(model.config, name) for name in _CONFIG_FIELDS},
@@ -54,6 +66,7 @@ def export_checkpoint(model: BertForSequenceClassification, tokenizer: Tokenizer
         "task": HUB_TASK[task],
         "model": {"type": "structbert", **({"emb_pooler_type": MEAN_POOLING} if embeds else {})},
         "pipeline": {"type": HUB_TASK[task]},
+        **({} if max_length is None else {"preprocessor": {"max_length": max_length}}),
     }
     _write_json(folder / "config.json", config)
     _write_json(folder / "configuration.json", configuration)

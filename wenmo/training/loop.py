@@ -1,4 +1,4 @@
-"""The one training loop: schedule, precision, progress, checkpoints. Pretraining and fine-tuning both run in it.
+"""The one training loop: schedule, precision, progress, checkpoints. Pretraining, fine-tuning and adapting run in it.
 
 Deterministic and resumable without saving random states: what a step draws depends on (seed, step) alone, and the plan
 of an epoch on (seed, epoch). A run that was killed and resumed ends with the same weights as one that was not.
@@ -12,13 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import nn
 
-from wenmo.inference.precision import has_fast_half
+from wenmo.errors import DeviceError
+from wenmo.inference.precision import DTYPES, has_fast_half
+from wenmo.types import Resolved
+
+TrainingPrecision = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +56,53 @@ class Step:
     tokens: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepDone:
+    """Where a run is: `seen` pieces after `step` steps. `figures` are held-out ones, None where none were computed."""
+
+    step: int
+    seen: int
+    loss: float
+    figures: dict[str, float] | None
+
+
+def resolve_training_precision(wanted: str, device: str) -> Resolved[TrainingPrecision]:
+    """`auto`, `fp32`, `bf16` or `fp16` on `device`. Weights and optimiser stay in fp32: this is autocast's arithmetic.
+
+    What the device cannot do, or only slowly, becomes fp32, and the reason says so. Raises DeviceError for other words.
+    """
+    if wanted not in ("auto", *get_args(TrainingPrecision)):
+        raise DeviceError(
+            f"Training has no precision {wanted!r}. Use auto, fp32, bf16 or fp16.",
+            f"训练没有精度 {wanted!r}。可用：auto、fp32、bf16、fp16。",
+        )
+    if wanted == "fp32":
+        return Resolved(value="fp32", reason="as asked", reason_zh="按设置")
+    if device.startswith("cuda"):
+        if wanted == "fp16":
+            return Resolved(value="fp16", reason="as asked, with scaled gradients", reason_zh="按设置，并缩放梯度")
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Resolved(value="bf16", reason="this GPU has bf16 units", reason_zh="此 GPU 有 bf16 单元")
+        return Resolved(value="fp32", reason="this GPU has no bf16 units", reason_zh="此 GPU 没有 bf16 单元")
+    if wanted == "fp16":
+        return Resolved(
+            value="fp32",
+            reason="fp16 is trained in on a CUDA GPU only: its scaled gradients need one",
+            reason_zh="fp16 训练需缩放梯度，仅限 CUDA GPU",
+        )
+    fast = has_fast_half(torch.bfloat16)
+    return Resolved(value="bf16" if fast.value else "fp32", reason=fast.reason, reason_zh=fast.reason_zh)
+
+
 def train(
     module: nn.Module,
     schedule: Schedule,
     epoch_steps: Callable[[int], Iterator[Callable[[int], Step]]],
     *,
-    state_path: Path,
+    state_path: Path | None,
     report: Callable[[], dict[str, float]],
+    precision: TrainingPrecision | None = None,
+    on_step: Callable[[StepDone], bool] | None = None,
     save_every_s: float = 300.0,
     report_every: int = 200,
     log: Callable[[str], None] = print,
@@ -67,26 +111,28 @@ def train(
     """Train `module` in place until `schedule.tokens` were seen.
 
     `epoch_steps(epoch)` yields, for each batch of the epoch, a function from the step number to its Step. `state_path`
-    holds the run's own checkpoint and is removed by nobody; a run that finds it goes on from there. `report` returns
-    held-out figures for the progress line. `max_steps` stops early, for tests.
+    holds the run's own checkpoint and is removed by nobody; a run that finds it goes on from there; None keeps none.
+    `report` returns held-out figures for the progress line. `precision` is as resolved, by default `auto`; fp16 is for
+    runs without a `state_path`, which does not hold the scale of its gradients. `on_step` hears of every step and ends
+    the run by answering False. `max_steps` stops early.
     """
+    stage = "run" if state_path is None else state_path.stem
     optimizer = _optimizer(module, schedule)
     average = _Average(module, schedule.averaging)
     state = {"step": 0, "seen": 0, "epoch": 0, "batch": 0}
-    if state_path.is_file():
+    if state_path is not None and state_path.is_file():
         saved = torch.load(state_path, weights_only=True)
         module.load_state_dict(saved["module"])
         optimizer.load_state_dict(saved["optimizer"])
         average.load(saved["average"])
         state = saved["state"]
-        log(f"resumed {state_path.stem} at step {state['step']}, {state['seen']:,} tokens")
+        log(f"resumed {stage} at step {state['step']}, {state['seen']:,} tokens")
     device = next(module.parameters()).device
-    log(
-        f"{state_path.stem}: {has_fast_half(torch.bfloat16).reason}"
-        if device.type == "cpu"
-        else f"{state_path.stem}: bf16"
-    )
-    bf16 = device.type == "cuda" or has_fast_half(torch.bfloat16).value
+    resolved = resolve_training_precision(precision or "auto", device.type)
+    log(f"{stage}: {resolved.value}, {resolved.reason}")
+    dtype = DTYPES[resolved.value]
+    half = dtype != torch.float32
+    scaler = torch.amp.GradScaler(device.type, enabled=resolved.value == "fp16")  # idle in any other precision
     last_save = last_report = time.monotonic()
     seen_at_report = state["seen"]
     running: float | None = None
@@ -99,12 +145,14 @@ def train(
             module.train()
             for group in optimizer.param_groups:
                 group["lr"] = schedule.rate(state["seen"])
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            with torch.autocast(device.type, dtype, enabled=half):
                 loss = step.loss()
             optimizer.zero_grad()
-            loss.backward()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
             average.update()
             latest = float(loss.detach())
             running = latest if running is None else 0.98 * running + 0.02 * latest
@@ -115,15 +163,16 @@ def train(
                 "batch": index + 1,
             }
             finished = state["seen"] >= schedule.tokens or (max_steps is not None and state["step"] >= max_steps)
+            figures: dict[str, float] | None = None
             if state["step"] % report_every == 0 or finished:
                 module.eval()
                 average.exchange()
-                with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=half):
                     figures = report()
                 average.exchange()
                 now = time.monotonic()
                 line = {
-                    "stage": state_path.stem,
+                    "stage": stage,
                     "step": state["step"],
                     "tokens": state["seen"],
                     "of": schedule.tokens,
@@ -133,9 +182,9 @@ def train(
                 }
                 log(json.dumps(line))
                 last_report, seen_at_report = now, state["seen"]
-            if finished or time.monotonic() - last_save > save_every_s:
-                if finished:
-                    average.exchange()
+            if finished:
+                average.exchange()
+            if state_path is not None and (finished or time.monotonic() - last_save > save_every_s):
                 save_atomically(
                     {
                         "module": module.state_dict(),
@@ -146,7 +195,8 @@ def train(
                     state_path,
                 )
                 last_save = time.monotonic()
-            if finished:
+            done = StepDone(step=state["step"], seen=state["seen"], loss=latest, figures=figures)
+            if (on_step is not None and not on_step(done)) or finished:
                 return
         state = {**state, "epoch": state["epoch"] + 1, "batch": 0}
 

@@ -107,7 +107,7 @@ def test_listing_tells_what_is_here_and_what_could_be(tmp_path: Path, monkeypatc
     entries = {entry.name: entry for entry in registry.listing()}
 
     assert set(entries) == {*registry.BUNDLED, *(name for name, _ in registry.KNOWN_HUB_IDS), "me/my-structbert"}
-    assert (entries["me/my-structbert"].kind, entries["me/my-structbert"].task) == ("cached", None)
+    assert (entries["me/my-structbert"].kind, entries["me/my-structbert"].task) == ("cached", "sentiment")
     assert (entries["me/my-structbert"].folder, entries[MODEL].folder) == (mine, known)
     assert (entries[MODEL].kind, entries[MODEL].task) == ("cached", "sentiment")
     similarity = entries["wenmo-similarity"]
