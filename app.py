@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
         st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
         st.Page("pages/service.py", title=say("app.service"), url_path="status"),
+        st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
     ]
 )
 page.run()

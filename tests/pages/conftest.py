@@ -9,6 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from wenmo.ui.runtime import get_adapt_jobs
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60  # the first run imports torch
 
@@ -21,14 +23,20 @@ def _golden_weights(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(f"WENMO_{task.upper()}_MODEL", folder)
     monkeypatch.setenv("WENMO_DEVICE", "cpu")
     monkeypatch.setenv("WENMO_PRECISION", "fp32")
-    st.cache_resource.clear()
+    _clear()
     yield
+    _clear()
+
+
+def _clear() -> None:
     st.cache_resource.clear()
+    get_adapt_jobs().close()
+    get_adapt_jobs.cache_clear()
 
 
 @pytest.fixture
 def open_page() -> OpenPage:
-    """Start the shell and go to a page: home, similarity, sentiment or zero_shot."""
+    """Start the shell and go to a page: home, similarity, sentiment, zero_shot or adapt."""
 
     def open_(name: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=TIMEOUT_S).run()

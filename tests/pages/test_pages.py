@@ -22,7 +22,10 @@ ODD_TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["home", "similarity", "sentiment", "zero_shot", "service", "memory"])
+PAGES = ["home", "similarity", "sentiment", "zero_shot", "service", "memory", "adapt"]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_in_both_languages(open_page: OpenPage, name: str) -> None:
     app = open_page(name)
     assert TEXTS[f"app.{name}" if name != "home" else "app.name"].zh in shown(app)

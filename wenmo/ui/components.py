@@ -15,7 +15,9 @@ from wenmo.types import TASKS, Resolved, SimilarityResult
 from wenmo.ui import theme
 from wenmo.ui.examples import PAIRS, Example
 from wenmo.ui.inputs import MAX_CHARACTERS, csv_file, lines
-from wenmo.ui.runtime import get_engine, get_sampler
+from wenmo.ui.models import chosen
+from wenmo.ui.models import select as select_models
+from wenmo.ui.runtime import get_sampler, session_engine
 from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
 
 if TYPE_CHECKING:
@@ -47,8 +49,9 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
     each `key` is remembered in the session: switching the language or coming back to a page asks nothing again.
     """
     place, stopped = f"answer.{key}", _stopped(key)
+    question = (inputs, chosen())  # another model, another answer
     kept = st.session_state.get(place)
-    if kept is not None and kept[0] == inputs:
+    if kept is not None and kept[0] == question:
         return cast(T, kept[1])
     if st.session_state.get(stopped) != (inputs,):
         st.session_state.pop(stopped, None)
@@ -77,13 +80,13 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
 
     try:
         with st.spinner(say("app.working")):
-            answer = work(get_engine(), progress)
+            answer = work(session_engine(), progress)
         shown.empty()
     except WenmoError as error:
         shown.empty()
         show_error(error)
         return None
-    st.session_state[place] = (inputs, answer)
+    st.session_state[place] = (question, answer)
     return answer
 
 
@@ -265,10 +268,11 @@ def status() -> None:
     """Model, device and precision in use and why. After the page: building the engine must not hold up its paint."""
     try:
         with st.spinner(say("app.starting")):
-            engine = get_engine()
+            engine = session_engine()
     except WenmoError as error:
         show_error(error)
         return
+    select_models()
     st.subheader(say("status.title"), anchor=False)
     loaded = engine.loaded_tasks()
     with st.container(gap="xxsmall"):

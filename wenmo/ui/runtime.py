@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from wenmo.ui.models import Choice, chosen
+
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.api.metrics import Metrics
     from wenmo.memory.events import EventLog
     from wenmo.memory.sampler import Sampler
+    from wenmo.training.job import AdaptJobs
 
 
 @st.cache_resource(on_release=lambda engine: engine.close(), show_spinner=False)
@@ -54,3 +57,23 @@ def get_sampler() -> Sampler:
     from wenmo.settings import Settings
 
     return Sampler(hz=Settings.read().sampler_hz, weights_mib=get_events().cpu_weights_mib).start()
+
+
+def session_engine() -> Engine:
+    """The engine with this visitor's choice of models; all that is not chosen is shared with `get_engine`."""
+    picked = chosen()
+    return _engine_with(picked) if picked else get_engine()
+
+
+# Few: each keeps models of its own. One that is let go of while it answers finishes what it has begun.
+@st.cache_resource(max_entries=2, on_release=lambda engine: engine.close(), show_spinner=False)
+def _engine_with(picked: tuple[Choice, ...]) -> Engine:
+    return get_engine().with_models({task: name for task, name, _ in picked})
+
+
+@cache  # not st.cache_resource, for the same reason: a visitor would end the run of another
+def get_adapt_jobs() -> AdaptJobs:
+    """The training runs of this process, whichever visitor began them."""
+    from wenmo.training.job import AdaptJobs
+
+    return AdaptJobs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,8 +164,20 @@ def test_the_weights_of_the_lowest_dev_loss_are_kept(moods: LabelledRows, tmp_pa
 
 
 def test_the_time_limit_ends_training_and_keeps_what_was_learnt(moods: LabelledRows, tmp_path: Path) -> None:
-    adapted = _adapt(moods, tmp_path, epochs=100, time_limit_s=1)
-    assert adapted.ended in ("time", "dev_loss") and adapted.folder.is_dir()
+    def progress(event: AdaptProgress) -> None:
+        if event.stage == "training" and event.step == 1:
+            time.sleep(1.1)
+
+    adapted = adapt(
+        moods,
+        name="toy",
+        start_from=GOLDEN_MODELS["sentiment"],
+        options=replace(QUICK, epochs=100, time_limit_s=1),
+        models_folder=tmp_path,
+        progress=progress,
+    )
+    assert (adapted.ended, adapted.steps, adapted.best_step) == ("time", 2, 2)
+    assert adapted.folder.is_dir()
 
 
 @pytest.mark.parametrize("task", ["sentiment", "similarity"])

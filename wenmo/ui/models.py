@@ -1,0 +1,79 @@
+"""Which model answers: a visitor's own choice among those on this machine, for each task.
+
+Kept in the session and in the address (`?model=NAME`, once for each task that has not its usual one). Names from an
+address are taken only where they are among the choices: nothing is downloaded, no path is followed. Others' sessions
+and the REST routes stay on the models of the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from wenmo.types import TASKS, TaskName
+from wenmo.ui.text import say
+
+Choice = tuple[TaskName, str, int]  # the task, the model's name, when its folder was written (ns)
+_PICKED = "models"  # in the session: task -> name
+
+
+@st.cache_resource(ttl=10, show_spinner=False)
+def choices() -> Mapping[TaskName, Mapping[str, int]]:
+    """For each task the models that are here, the usual one first, each with the time at which it was written.
+
+    One object for all sessions: not to be changed.
+    """
+    from wenmo.models.registry import listing  # looks into the hub's cache, whose client brings torch
+    from wenmo.settings import Settings
+
+    settings = Settings.read()
+    found: dict[TaskName, dict[str, int]] = {task: {getattr(settings, f"{task}_model"): 0} for task in TASKS}
+    for entry in listing(settings.models_folder):
+        if entry.task is not None and entry.folder is not None:
+            found[entry.task].setdefault(entry.name, entry.folder.stat().st_mtime_ns)
+    return found
+
+
+def chosen() -> tuple[Choice, ...]:
+    """The models that this visitor has instead of the usual ones."""
+    if _PICKED not in st.session_state:
+        asked = st.query_params.get_all("model")
+        there = choices() if asked else {}  # looking takes seconds, the first time
+        st.session_state[_PICKED] = {task: name for task, names in there.items() for name in asked if name in names}
+    picked: dict[TaskName, str] = st.session_state[_PICKED]
+    if not picked:
+        return ()
+    there = choices()
+    return tuple(
+        (task, picked[task], there[task][picked[task]])
+        for task in TASKS
+        if picked.get(task) in list(there[task])[1:]  # gone from the disk, or the usual one
+    )
+
+
+def use(task: TaskName, name: str) -> None:
+    """Let `name` answer `task` in this session. To be called from a callback, before widgets are drawn."""
+    choices.clear()
+    st.session_state[_PICKED] = {**st.session_state.get(_PICKED, {}), task: name}
+
+
+def select() -> None:
+    """A field for each task with a choice; nothing where there is none. Also writes the choice into the address."""
+    there, picked = choices(), {task: name for task, name, _ in chosen()}
+    for task in TASKS:
+        names = list(there[task])
+        if len(names) < 2:
+            continue
+        st.session_state[_key(task)] = picked.get(task, names[0])
+        st.selectbox(say(f"models.{task}"), names, key=_key(task), on_change=_take, args=(task,))
+    if st.query_params.get_all("model") != list(picked.values()):
+        st.query_params["model"] = list(picked.values())
+
+
+def _key(task: TaskName) -> str:
+    return f"model_{task}"
+
+
+def _take(task: TaskName) -> None:
+    use(task, st.session_state[_key(task)])
