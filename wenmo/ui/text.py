@@ -241,8 +241,8 @@ TEXTS: Mapping[str, Text] = {
     "adapt.task": Text("任务", "Task"),
     "adapt.file": Text("标注好的文件", "Labelled file"),
     "adapt.file_help": Text(
-        "CSV、TSV、JSONL、Parquet 或 Excel，至少 20 行，每个标签至少 4 行，最多 20,000 行。情感与相似度的标签为 0/1 或词"
-        "（如 差评/好评、不相似/相似）；零样本的标签即主题。",
+        "CSV、TSV、JSONL、Parquet 或 Excel，至少 20 行，每个标签至少 4 行，最多 20,000 行。"
+        "情感与相似度的标签为 0/1 或词（如 差评/好评、不相似/相似）；零样本的标签即主题。",
         "CSV, TSV, JSONL, Parquet or Excel: at least 20 rows, 4 of each label, at most 20,000. Labels of sentiment and "
         "similarity are 0/1 or words (差评/好评, different/same); those of zero-shot are the topics.",
     ),
