@@ -21,7 +21,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.engine import Engine
@@ -31,20 +30,12 @@ from wenmo.memory.tracker import process_memory_mib
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
 from wenmo.models.local import DEFAULT_MODELS_FOLDER, check_free, new_model
 from wenmo.models.registry import DEFAULT_MODELS, locate
-from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, ENTAILMENT, check_template
+from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, check_template
 from wenmo.training import adapt_card
 from wenmo.training.calibrate import store_temperatures
-from wenmo.training.data import Examples, LabelSet, PieceStore, TopicGroups, drawn_rows, in_order
+from wenmo.training.data import PieceStore
 from wenmo.training.export import export_checkpoint
-from wenmo.training.finetune import (
-    LabelledBatches,
-    Learner,
-    Part,
-    TopicBatches,
-    classify,
-    finetuning_steps,
-    held_out_accuracy,
-)
+from wenmo.training.finetune import Learner, finetuning_steps
 from wenmo.training.held_out import (
     Difference,
     HeldOut,
@@ -56,6 +47,7 @@ from wenmo.training.held_out import (
     majority_share,
 )
 from wenmo.training.labelled import AdaptTask, LabelledRows, Split, split_rows
+from wenmo.training.lessons import topics, two_classes
 from wenmo.training.loop import Schedule, StepDone, TrainingPrecision, resolve_training_precision, train
 from wenmo.types import READINGS, Reading, Resolved
 
@@ -65,12 +57,8 @@ Ending = Literal["steps", "dev_loss", "time"]
 _BATCH_ROWS = (4, 16)  # fewer where the file is small, so that an epoch has some _EPOCH_STEPS steps
 _EPOCH_STEPS = 8
 _BATCH_TOKENS = 4096  # a batch of long texts has fewer rows
-_TOPICS_A_TEXT = 6  # hypotheses that a text is learnt beside: its own topic and five others
-_DEV_TOKENS = 8192
-_DEV_HYPOTHESES = 4_000  # a zero-shot text is asked about every topic: fewer texts where there are many topics
 _PATIENCE = 5  # looks at the dev loss without a lower one, before it ends
 _LOOK_STEPS = 100  # at most so many between two looks
-_RAREST_TIMES = 4  # a rare label's rows are drawn up to so many times an epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,8 +366,11 @@ def _train(
     learner = Learner(
         model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=max_length, label_smoothing=0.0
     )
-    lesson = _topics if rows.task == "zero_shot" else _two_classes
-    part, report, lengths = lesson(learner, rows, split, options)
+    part, report, lengths = (
+        topics(learner, rows, split, template=options.template, seed=options.seed)
+        if rows.task == "zero_shot"
+        else two_classes(learner, rows, split)
+    )
     batch_rows = np.clip(len(lengths) / _EPOCH_STEPS, *_BATCH_ROWS)
     batch_tokens = int(np.clip(batch_rows * lengths.mean(), lengths.max(), max(_BATCH_TOKENS, lengths.max())))
     probe = Schedule(tokens=1, batch_tokens=batch_tokens, learning_rate=rate, seed=options.seed)
@@ -434,73 +425,3 @@ def _train(
     if best is not None:  # None where the time was over before the first look: the last weights are all there is
         model.load_state_dict(best)
     return _Run(steps=steps, best_step=best_step or steps, ended=ended, tokens_per_s=tokens_per_s)
-
-
-Report = Callable[[], dict[str, float]]
-
-
-def _times(label: np.ndarray) -> dict[str, float]:
-    """How often the rows of each label are drawn an epoch, so that a rare one weighs about as much as the others."""
-    counts = np.bincount(label)
-    return {
-        str(index): float(min(_RAREST_TIMES, round(counts.max() / count)))
-        for index, count in enumerate(counts.tolist())
-        if count
-    }
-
-
-def _drawn(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Row numbers (N,) of an epoch."""
-    return drawn_rows(np.arange(len(label)), [str(value) for value in label.tolist()], _times(label), rng)
-
-
-def _two_classes(
-    learner: Learner, rows: LabelledRows, split: Split, options: AdaptOptions
-) -> tuple[Part, Report, np.ndarray]:
-    """The steps of a classifier, its dev figures, and the lengths of what it learns."""
-    pairs = rows.task == "similarity"
-    texts = list(zip(*rows.inputs, strict=True)) if pairs else [rows.inputs]
-    first = learner.store.add(texts[0])
-    second = learner.store.add(texts[1]) if pairs else np.full(len(first), -1, np.int32)
-    examples = Examples(first=first, second=second, label=rows.label)
-    learnt, dev = examples.take(split.train), examples.take(split.dev)
-    part = LabelledBatches(draw=lambda rng: learnt.take(_drawn(learnt.label, rng)), symmetric=pairs)
-    return part, lambda: held_out_accuracy(learner, dev, batch_tokens=_DEV_TOKENS), learner.lengths(learnt)
-
-
-def _topics(
-    learner: Learner, rows: LabelledRows, split: Split, options: AdaptOptions
-) -> tuple[Part, Report, np.ndarray]:
-    """The same for zero-shot: each text beside hypotheses made of the topics."""
-    first = learner.store.add(rows.inputs)
-    drawn = split.train[_drawn(rows.label[split.train], np.random.default_rng(options.seed))]
-    groups = TopicGroups(
-        {"own": LabelSet(texts=first[drawn], label=rows.label[drawn], names=[[name] for name in rows.names])},
-        learner.store,
-        draw={"own": len(drawn)},
-        templates=[options.template],
-        group=_TOPICS_A_TEXT,
-    )
-    topics = len(rows.names)
-    hypotheses = learner.store.add([options.template.format(name) for name in rows.names])
-    dev = split.dev[: max(1, _DEV_HYPOTHESES // topics)]
-    asked = Examples(
-        first=np.repeat(first[dev], topics),
-        second=np.tile(hypotheses, len(dev)),
-        label=np.zeros(len(dev) * topics, np.int64),
-    )
-    truth = torch.from_numpy(rows.label[dev])
-
-    def report() -> dict[str, float]:
-        entailment = torch.empty(len(asked))
-        for chosen in in_order(learner.lengths(asked), tokens=_DEV_TOKENS):
-            entailment[chosen] = classify(learner.model, learner.batch(asked.take(chosen)))[:, ENTAILMENT].cpu()
-        choices = entailment.reshape(len(dev), topics)
-        return {
-            "dev_accuracy": float((choices.argmax(1) == truth).float().mean()),
-            "dev_loss": float(F.cross_entropy(choices, truth)),
-        }
-
-    examples = Examples(first=first[drawn], second=np.full(len(drawn), -1, np.int32), label=rows.label[drawn])
-    group = min(_TOPICS_A_TEXT, topics)
-    return TopicBatches(groups=groups), report, learner.lengths(examples) * group + 8 * group

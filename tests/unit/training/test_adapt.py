@@ -14,10 +14,11 @@ import torch
 from tests.conftest import GOLDEN, GOLDEN_MODELS
 from wenmo import DeviceError, Engine, InputError
 from wenmo.models.checkpoint import load_checkpoint
-from wenmo.training.adapt import Adapted, AdaptOptions, AdaptProgress, _classifier, _times, adapt
+from wenmo.training.adapt import Adapted, AdaptOptions, AdaptProgress, _classifier, adapt
 from wenmo.training.data import Examples, PieceStore
 from wenmo.training.finetune import Learner
 from wenmo.training.labelled import LabelledRows, labelled_rows
+from wenmo.training.lessons import times_drawn
 
 FILLER = "这本书的纸张和故事让我觉得今天下雨"
 QUICK = AdaptOptions(epochs=4, learning_rate=1e-3, precision="fp32", device="cpu")
@@ -249,8 +250,8 @@ def test_bf16_arithmetic_learns_as_well(moods: LabelledRows, tmp_path: Path, mon
 
 
 def test_rare_labels_are_drawn_more_often() -> None:
-    assert _times(np.array([0] * 30 + [1] * 10)) == {"0": 1.0, "1": 3.0}
-    assert _times(np.array([0] * 300 + [1] * 10)) == {"0": 1.0, "1": 4.0}  # no more: they would be learnt by heart
+    assert times_drawn(np.array([0] * 30 + [1] * 10)) == {"0": 1.0, "1": 3.0}
+    assert times_drawn(np.array([0] * 300 + [1] * 10)) == {"0": 1.0, "1": 4.0}  # no more: they would be learnt by heart
 
 
 @pytest.mark.parametrize(
