@@ -126,8 +126,9 @@ def measure(
     progress("starting")
     with _child() as (process, messages):
         assert process.stdin is not None
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()  # left open: its end is the sign to end
+        with contextlib.suppress(BrokenPipeError):  # one that has died already is told of below
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()  # left open: its end is the sign to end
         while True:
             if cancelled():
                 return None
