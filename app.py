@@ -22,6 +22,8 @@ page = st.navigation(
         st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
         st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
         st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
+        st.Page("pages/throughput.py", title=say("app.throughput"), url_path="race"),
+        st.Page("pages/models.py", title=say("app.models"), url_path="library"),
         st.Page("pages/service.py", title=say("app.service"), url_path="status"),
         st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
     ]

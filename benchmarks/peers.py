@@ -10,64 +10,17 @@ core), that is a peer of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from wenmo.models.checkpoint import Checkpoint
+from wenmo.padded import MAX_LENGTH, Answer, Items, classifier, columns, tokenizer_of
 
-Items = Sequence[str] | Sequence[tuple[str, str]]
-Answer = Callable[[Items], np.ndarray]
-MAX_LENGTH = 512
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-
-def export(checkpoint: Checkpoint, folder: Path) -> None:
-    """`checkpoint` as a folder that transformers, and all that read its layout, can load."""
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
-
-    config = BertConfig(**asdict(checkpoint.shape), num_labels=len(checkpoint.labels))  # type: ignore[call-arg]
-    model = BertForSequenceClassification(config)
-    model.load_state_dict({name: tensor.float() for name, tensor in checkpoint.weights.items()})
-    model.save_pretrained(folder)
-    pieces = sorted(checkpoint.tokenizer.vocabulary, key=checkpoint.tokenizer.vocabulary.__getitem__)
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    BertTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH).save_pretrained(folder)
-
-
-def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH)
-
-
-def _columns(items: Sequence[str | tuple[str, str]]) -> tuple[list[str], ...]:
-    """What a tokenizer takes: the texts, or the first and the second ones of the pairs."""
-    rows = [(item,) if isinstance(item, str) else item for item in items]
-    return tuple(list(column) for column in zip(*rows, strict=True))
-
-
-def _transformers(folder: Path, *, batch: int) -> Answer:
-    """Fixed batches in the order given, as the batch article's second row; with `batch` 1 as its first."""
-    from transformers import BertForSequenceClassification
-
-    model, tokenizer = BertForSequenceClassification.from_pretrained(folder).eval(), _tokenizer(folder)
-
-    def answer(items: Items) -> np.ndarray:
-        rows = []
-        with torch.inference_mode():
-            for start in range(0, len(items), batch):
-                columns = _columns(items[start : start + batch])
-                inputs = tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")
-                rows.append(model(**inputs).logits.numpy())
-        return np.concatenate(rows)
-
-    return answer
 
 
 def _pipeline(folder: Path) -> Answer:
@@ -76,7 +29,7 @@ def _pipeline(folder: Path) -> Answer:
     pipe: Any = pipeline(
         "text-classification",
         model=BertForSequenceClassification.from_pretrained(folder),
-        tokenizer=_tokenizer(folder),
+        tokenizer=tokenizer_of(folder),
         device="cpu",
         top_k=None,
         function_to_apply="none",
@@ -113,7 +66,7 @@ def _onnx_file(folder: Path) -> Path:
 
         model = BertForSequenceClassification.from_pretrained(folder).eval()
         # With padding in it: from an example without any, the exporter concludes that there never is a mask.
-        example = _tokenizer(folder)(["一二三", "一二三四五六"], padding=True, return_tensors="pt")
+        example = tokenizer_of(folder)(["一二三", "一二三四五六"], padding=True, return_tensors="pt")
         inputs = {name: example[name] for name in INPUTS}
         torch.onnx.export(
             model,
@@ -137,8 +90,9 @@ def _sorted_batches(run: Callable[[Mapping[str, np.ndarray]], np.ndarray], token
         rows: list[np.ndarray | None] = [None] * len(items)
         for start in range(0, len(items), batch):
             chosen = order[start : start + batch]
-            columns = _columns([items[index] for index in chosen])
-            inputs = tokenizer(*columns, padding=True, truncation=True, return_tensors="np")
+            inputs = tokenizer(
+                *columns([items[index] for index in chosen]), padding=True, truncation=True, return_tensors="np"
+            )
             for index, row in zip(chosen, run({name: inputs[name] for name in INPUTS}), strict=True):
                 rows[index] = row
         return np.stack([row for row in rows if row is not None])
@@ -161,14 +115,14 @@ def _onnxruntime(folder: Path, *, batch: int, int8: bool) -> Answer:
             quantize_dynamic(model, quantized, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
         path = quantized
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return _sorted_batches(lambda inputs: session.run(None, dict(inputs))[0], _tokenizer(folder), batch)
+    return _sorted_batches(lambda inputs: session.run(None, dict(inputs))[0], tokenizer_of(folder), batch)
 
 
 def _openvino(folder: Path, *, batch: int) -> Answer:
     import openvino
 
     model = openvino.Core().compile_model(str(_onnx_file(folder)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return _sorted_batches(lambda inputs: model(dict(inputs))[0].copy(), _tokenizer(folder), batch)
+    return _sorted_batches(lambda inputs: model(dict(inputs))[0].copy(), tokenizer_of(folder), batch)
 
 
 def _ctranslate2(folder: Path, *, compute_type: str, worker_a_core: bool) -> Answer:
@@ -186,13 +140,13 @@ def _ctranslate2(folder: Path, *, compute_type: str, worker_a_core: bool) -> Ans
     )
     head = BertForSequenceClassification.from_pretrained(folder).classifier
     weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
-    tokenizer = _tokenizer(folder)
+    tokenizer = tokenizer_of(folder)
 
     def forward(ids: list[list[int]], types: list[list[int]]) -> np.ndarray:
         return np.asarray(encoder.forward_batch(ids, token_type_ids=types).pooler_output) @ weight.T + bias
 
     def answer(items: Items) -> np.ndarray:
-        inputs = tokenizer(*_columns(items), truncation=True)
+        inputs = tokenizer(*columns(items), truncation=True)
         ids, types = inputs["input_ids"], inputs["token_type_ids"]
         order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
         batches: list[list[int]] = []
@@ -219,8 +173,8 @@ def _ctranslate2(folder: Path, *, compute_type: str, worker_a_core: bool) -> Ans
 
 # The first two are the rows of the batch article; the others by product.
 PEERS: Mapping[str, Callable[[Path], Answer]] = {
-    "one by one": lambda folder: _transformers(folder, batch=1),
-    "fixed 32": lambda folder: _transformers(folder, batch=32),
+    "one by one": lambda folder: classifier(folder, batch=1),
+    "fixed 32": lambda folder: classifier(folder, batch=32),
     "transformers pipeline 32": _pipeline,
     "sentence-transformers CrossEncoder 32": _cross_encoder,
     "ONNX Runtime one by one": lambda folder: _onnxruntime(folder, batch=1, int8=False),

@@ -33,8 +33,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Name of the picture, address, button of the example to click.
-SCENES = (
+# Name of the picture, address, button to click, if any.
+SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("home", "/", "换个说法"),
     ("similarity-pair", "/compare", "同题异问"),
     ("similarity-ranking", "/compare?mode=ranking", "找回密码"),
@@ -43,6 +43,11 @@ SCENES = (
     ("sentiment-many", "/mood", "一组评论"),
     ("zero-shot", "/labels", "新闻归类"),
     ("zero-shot-many", "/labels", "一组新闻"),
+    ("throughput", "/race", "开跑"),
+    ("models", "/library", None),
+    ("models-pull", "/library?view=pull", None),
+    ("models-one", "/library?view=compare", "一条"),
+    ("models-compare", "/library?view=compare", "十二条"),
     ("service", "/status", "发一个请求"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
@@ -114,10 +119,11 @@ def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[s
         page = context.new_page()
         for name, address, example in SCENES:
             page.goto(f"{url}{address}")
-            button = page.get_by_role("button", name=example, exact=True)
-            button.wait_for(timeout=60_000)
-            settle(page)
-            button.click()
+            if example is not None:
+                button = page.get_by_role("button", name=example, exact=True)
+                button.wait_for(timeout=60_000)
+                settle(page)
+                button.click()
             settle(page)
             # The page scrolls inside a frame of its own: make the window as tall as what it holds, twice, because
             # what comes into view may grow.

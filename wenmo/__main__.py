@@ -445,6 +445,7 @@ def _peers(wanted: str | None) -> dict[str, Any]:
         return {}
     try:
         from benchmarks import peers
+        from wenmo.padded import export
     except ImportError as error:
         raise InputError(
             f"Peers cannot be loaded: {error}. Run from the repository's folder.",
@@ -458,7 +459,7 @@ def _peers(wanted: str | None) -> dict[str, Any]:
             known = ", ".join([*groups, *everything])
             raise InputError(f"No such peer: {name}. Known: {known}.", f"没有这样的对照：{name}。可选：{known}。")
         chosen.update(groups.get(name) or {name: everything[name]})
-    return {"peers": chosen, "export": peers.export}
+    return {"peers": chosen, "export": export}
 
 
 def _models(options: argparse.Namespace) -> None:

@@ -65,6 +65,7 @@ class ModelInfo:
 
     `name` is what was asked for, `max_length` counts pieces. `temperatures` are those that the engine divides logits
     by before it makes probabilities of them: the checkpoint's, or 1 where it has none or the engine is uncalibrated.
+    `weights_mib` is what the weights take on the device, None where the runtime cannot tell.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ModelInfo:
     parameters: int
     max_length: int
     temperatures: Mapping[Reading, float]
+    weights_mib: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,6 @@ class _Loaded:
     runtime: Runtime  # keeps results and joins calls
     bulk: ModelRuntime  # for long lists: no part of them queues or is turned away, and they would only flush the cache
     scheduler: ScheduledRuntime
-    weights_mib: float | None  # None where the runtime cannot tell
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -462,7 +463,7 @@ class Engine:
                 loaded = self._loaded.pop(task, None)
                 if loaded is not None:
                     self.events.model_released(
-                        loaded.info.name, weights_mib=loaded.weights_mib, on_cpu=self.device.value == "cpu"
+                        loaded.info.name, weights_mib=loaded.info.weights_mib, on_cpu=self.device.value == "cpu"
                     )
         if self._lender is None:  # else it is another's
             self._cache.close()
@@ -584,6 +585,7 @@ class Engine:
         folder = locate(self.model_names[task], models_folder=self._models_folder)
         started = time.monotonic()
         checkpoint = load_checkpoint(folder, task=task, sequence_length=self._sequence_length)
+        computing = (self._make_runtime or self._torch_runtime)(checkpoint)
         info = ModelInfo(
             name=self.model_names[task],
             folder=checkpoint.folder,
@@ -597,9 +599,8 @@ class Engine:
                 reading: checkpoint.temperatures.get(reading, 1.0) if self.calibrated else 1.0
                 for reading in READINGS[task]
             },
+            weights_mib=getattr(computing, "weights_mib", None),
         )
-        computing = (self._make_runtime or self._torch_runtime)(checkpoint)
-        weights_mib: float | None = getattr(computing, "weights_mib", None)
         plain = ObservedRuntime(computing, task, self.events)
         scheduler = ScheduledRuntime(plain, self._limits)
         if self._shares:
@@ -609,18 +610,11 @@ class Engine:
         cached = CachedRuntime(scheduler, self._cache, namespace) if self._cache.max_mib > 0 else scheduler
         self.events.model_loaded(
             info.name,
-            weights_mib=weights_mib,
+            weights_mib=info.weights_mib,
             seconds=time.monotonic() - started,
             on_cpu=self.device.value == "cpu",
         )
-        return _Loaded(
-            info=info,
-            tokenizer=checkpoint.tokenizer,
-            runtime=cached,
-            bulk=plain,
-            scheduler=scheduler,
-            weights_mib=weights_mib,
-        )
+        return _Loaded(info=info, tokenizer=checkpoint.tokenizer, runtime=cached, bulk=plain, scheduler=scheduler)
 
     def _shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
         """The same in any process for what computes the same, and only for that."""

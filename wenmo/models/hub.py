@@ -77,7 +77,7 @@ def cached(model_id: str) -> Path | None:
 def list_cached() -> list[str]:
     """Ids of all whole StructBERT copies in the layout that today's client writes, sorted. No network."""
     try:
-        models = _cache_root() / "models"
+        models = cache_root() / "models"
     except ImportError:
         return []
     ids = {config.parents[2].name.replace("--", "/", 1) for config in models.glob("*--*/snapshots/*/config.json")}
@@ -132,7 +132,8 @@ def download(model_id: str, *, progress: ProgressListener | None = None) -> Path
     return folder
 
 
-def _cache_root() -> Path:
+def cache_root() -> Path:
+    """Where ModelScope's client keeps models; it need not be there yet."""
     from modelscope_hub import get_default_config
 
     return Path(get_default_config().cache_dir)
@@ -140,7 +141,7 @@ def _cache_root() -> Path:
 
 def _marker(model_id: str) -> Path:
     """Exists while a download of the model has not come to its end."""
-    return _cache_root() / ".wenmo-unfinished" / model_id.replace("/", "--")
+    return cache_root() / ".wenmo-unfinished" / model_id.replace("/", "--")
 
 
 def _missing(folder: Path) -> str:
@@ -215,7 +216,7 @@ def _explain(model_id: str, error: Exception) -> DownloadError:
     failed: dict[str, BaseException] = getattr(error, "failed_files", {})
     files = ", ".join(failed)
     reason = _reason(next(iter(failed.values()), error))
-    cache = _cache_root()
+    cache = cache_root()
 
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)

@@ -136,6 +136,67 @@ def histogram(counts: HistogramCounts) -> go.Figure:
     return figure
 
 
+def speeds(names: Sequence[str], per_s: Sequence[float], *, texts: Sequence[str], strong: Sequence[bool]) -> go.Figure:
+    """Horizontal bars in the order given, with `texts` at their ends; the `strong` ones denser."""
+    trace = go.Bar(
+        x=list(per_s),
+        y=list(range(len(per_s))),
+        orientation="h",
+        marker={"color": _INK, "opacity": [0.9 if each else 0.45 for each in strong], "cornerradius": 3},
+        text=list(texts),
+        textposition="outside",
+        textfont={"color": _INK},
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    figure = _figure(trace, height=24 + 34 * len(per_s))
+    figure.update_xaxes(range=[0, 1.4 * max(per_s)], showticklabels=False)
+    _name_rows(figure, names)
+    return figure
+
+
+def padding(names: Sequence[str], real: Sequence[int], computed: Sequence[int]) -> go.Figure:
+    """Horizontal bars of the pieces that are computed: ink for those of texts, cinnabar for padding, with its share."""
+    rows = list(range(len(names)))
+    figure = _figure(
+        go.Bar(
+            x=list(real),
+            y=rows,
+            orientation="h",
+            marker={"color": _INK, "opacity": 0.75},
+            hovertemplate="%{x:,}<extra></extra>",
+        ),
+        height=24 + 34 * len(names),
+    )
+    figure.add_trace(
+        go.Bar(
+            x=[all_ - own for own, all_ in zip(real, computed, strict=True)],
+            y=rows,
+            orientation="h",
+            marker={"color": _CINNABAR, "opacity": 0.75},
+            text=[f"{1 - own / all_:.0%}" for own, all_ in zip(real, computed, strict=True)],
+            textposition="outside",
+            textfont={"color": _INK},
+            cliponaxis=False,
+            hovertemplate="%{x:,}<extra></extra>",
+        )
+    )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(range=[0, 1.14 * max(computed)], showticklabels=False)
+    _name_rows(figure, names)
+    return figure
+
+
+def _name_rows(figure: go.Figure, names: Sequence[str]) -> None:
+    figure.update_yaxes(
+        autorange="reversed",
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[escape(name, width=30) for name in names],
+        tickfont={"size": 14, "color": _INK},
+    )
+
+
 def _cell_numbers(values: np.ndarray) -> go.Scatter:
     """The numbers of a heat map (R, C): paper on dense cells, ink on thin ones. Plotly's own choice is too faint."""
     rows, columns = np.indices(values.shape)

@@ -8,7 +8,7 @@ shows its own, in the reader's language (`wenmo.ui.components.ask`).
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wenmo.memory.events import EventLog
     from wenmo.memory.sampler import Sampler
     from wenmo.training.job import AdaptJobs
+    from wenmo.types import Precision, TaskName
 
 
 @st.cache_resource(on_release=lambda engine: engine.close(), show_spinner=False)
@@ -32,6 +33,16 @@ def get_engine() -> Engine:
     from wenmo.settings import Settings  # here, not above: it brings torch, and the first page should not wait for that
 
     return Settings.read().build_engine(events=get_events())
+
+
+# As many as are compared: what was compared before goes when something else is chosen.
+@st.cache_resource(max_entries=2, on_release=lambda engine: engine.close(), show_spinner=False)
+def comparison_engine(task: TaskName, model: str, precision: Precision) -> Engine:
+    """An engine of its own with `model` for `task` in `precision`, which keeps no results: they are timed."""
+    from wenmo.settings import Settings
+
+    given: dict[str, Any] = {f"{task}_model": model, "precision": precision, "cache_mib": 0, "redis_url": ""}
+    return Settings.read(**given).build_engine(events=get_events())
 
 
 @cache  # and not st.cache_resource, which a visitor can clear: page and /metrics would count apart from then on

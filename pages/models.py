@@ -1,0 +1,19 @@
+"""Models: what is bundled, cached and on the hub; a download; two of them side by side on the same inputs."""
+
+from __future__ import annotations
+
+from wenmo.ui import catalogue, comparison, components
+from wenmo.ui.text import say
+
+components.heading("models")
+
+views = {name: say(f"models.view.{name}") for name in ("here", "pull", "compare")}
+view = components.choice(say("models.view"), views, key="view")
+entries = catalogue.entries()
+if view == "here":
+    catalogue.table(entries)
+    catalogue.details(entries)
+elif view == "pull":
+    catalogue.pull(entries)
+else:
+    comparison.page(entries)

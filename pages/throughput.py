@@ -1,0 +1,28 @@
+"""Throughput: the batch article's table on the reader's machine, as a race, and what each step brings."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from wenmo.errors import WenmoError
+from wenmo.ui import components, throughput
+from wenmo.ui.runtime import get_engine
+from wenmo.ui.text import say
+
+components.heading("throughput")
+
+try:
+    wanted = throughput.wanted(get_engine())
+except WenmoError as error:
+    components.show_error(error)
+    st.stop()
+if wanted is None:
+    st.caption(say("throughput.empty"))
+else:
+    race = throughput.run(wanted)
+    if race is not None:
+        throughput.summary(race)
+        throughput.article(race)
+        throughput.steps(race)
+        throughput.padding(race)
+        throughput.download(race)

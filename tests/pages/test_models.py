@@ -1,0 +1,163 @@
+"""The Models page: what is there, what a card says, a real download, and two models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import modelscope_hub
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.fakehub import FakeHub
+from tests.pages.conftest import OpenPage, shown, submit
+from wenmo import Engine
+from wenmo.models import hub
+from wenmo.models.registry import BUNDLED, KNOWN_HUB_IDS
+from wenmo.ui import catalogue
+from wenmo.ui.examples import COMPARISONS
+from wenmo.ui.runtime import comparison_engine
+from wenmo.ui.text import TEXTS
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+MODEL = KNOWN_HUB_IDS[0][0]
+
+
+@pytest.fixture(autouse=True)
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub with one model, and an empty cache."""
+    with FakeHub(models={MODEL: GOLDEN / "similarity"}) as server:
+        monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", server.endpoint)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        modelscope_hub.set_default_config(None)
+        catalogue.entries.clear()
+        yield server
+    modelscope_hub.set_default_config(None)
+    catalogue.entries.clear()
+
+
+def _view(app: AppTest, view: str) -> AppTest:
+    app.session_state["view"] = view
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_all_models_are_listed(open_page: OpenPage) -> None:
+    table = open_page("models").dataframe[0].value
+    assert table.iloc[:, 0].tolist() == [*BUNDLED, *(name for name, _ in KNOWN_HUB_IDS)]
+    assert table.iloc[: len(BUNDLED), 2].eq(TEXTS["models.kind.bundled"].zh).all()
+    assert table.iloc[len(BUNDLED) :, 3].isna().all()  # of what is not here no size is known
+
+
+def test_a_bundled_model_has_its_sizes_and_its_accuracy(open_page: OpenPage) -> None:
+    app = open_page("models")
+    app.selectbox(key="models_details").select("wenmo-sentiment").run()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics[TEXTS["models.parameters"].zh] == "5.7 M"
+    card = (BUNDLED["wenmo-sentiment"] / "README.md").read_text(encoding="utf-8")
+    for cell in app.dataframe[1].value.to_numpy().ravel():
+        assert f"| {cell} |" in card
+    assert "python -m wenmo eval sentiment" in shown(app)
+
+
+def test_a_download(open_page: OpenPage) -> None:
+    app = _view(open_page("models"), "pull")
+    assert "GiB" in shown(app)
+    app.selectbox(key="models_hub").select(MODEL)
+    app.button(key="models_pull").click().run()
+    assert not app.exception and not app.error
+    assert hub.cached(MODEL) is not None
+    assert MODEL.split("_")[-1].replace("-", r"\-") in app.success[0].value
+    assert not any(option.startswith(MODEL.partition("/")[2]) for option in app.selectbox(key="models_hub").options)
+    table = _view(app, "here").dataframe[0].value
+    assert table.loc[table.iloc[:, 0] == MODEL].iloc[0, 2] == TEXTS["models.kind.cached"].zh
+
+
+def test_a_hub_that_cannot_help_is_told_and_may_be_asked_again(open_page: OpenPage, fake: FakeHub) -> None:
+    models, fake.models = fake.models, {}
+    app = _view(open_page("models"), "pull")
+    app.button(key="models_pull").click().run()
+    assert not app.exception
+    assert "模型库中没有" in app.error[0].value
+    fake.models = models
+    app.button(key="models_again").click().run()
+    assert not app.error and hub.cached(MODEL) is not None
+
+
+def test_two_precisions_on_one_text(open_page: OpenPage, golden_engine: Engine) -> None:
+    app = _view(open_page("models"), "compare")
+    app.segmented_control(key="compare_precision_1").set_value("fp16").run()
+    app.text_area(key="compare_sentiment_texts").input("墨色温润")
+    submit(app)
+    assert not app.error
+    (expected,) = golden_engine.sentiment(["墨色温润"])
+    assert next(metric.value for metric in app.metric if metric.label == expected.label) == f"{expected.score:.2%}"
+    sides = app.dataframe[0].value
+    assert sides.iloc[0, 0].endswith("fp32") and sides.iloc[1, 0].endswith("fp16")
+    assert sides.iloc[1, 2] < 0.6 * sides.iloc[0, 2]
+    assert (sides.iloc[:, 1] > 0).all()
+
+
+def test_the_same_twice_never_differs(open_page: OpenPage) -> None:
+    app = _view(open_page("models"), "compare")
+    app.segmented_control(key="compare_precision_1").set_value("fp32").run()
+    app.text_area(key="compare_sentiment_texts").input("好\n坏\n=1+1")
+    submit(app)
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics[TEXTS["models.agreement"].zh] == "100.0%"
+    assert metrics[TEXTS["models.largest_difference"].zh] == "0.0000"
+    assert TEXTS["models.none_differing"].zh in shown(app)
+
+
+def test_texts_on_which_two_models_differ(open_page: OpenPage, golden_models: dict[str, str]) -> None:
+    """The golden weights are random: they and the bundled model are of different minds on some of these."""
+    texts = COMPARISONS["sentiment"][1].fields["compare_sentiment_texts"]
+    assert isinstance(texts, str)
+    app = _view(open_page("models"), "compare")
+    app.selectbox(key="compare_sentiment_1").select("wenmo-sentiment").run()
+    app.segmented_control(key="compare_precision_1").set_value("fp32").run()
+    app.text_area(key="compare_sentiment_texts").input(texts)
+    submit(app)
+    with Engine(device="cpu", models=golden_models) as golden, Engine(device="cpu") as bundled:
+        lines = texts.split("\n")
+        pairs = zip(golden.sentiment(lines), bundled.sentiment(lines), strict=True)
+        expected = [line for line, (one, other) in zip(lines, pairs, strict=True) if one.label != other.label]
+    assert expected
+    assert app.dataframe[1].value.iloc[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("task", list(COMPARISONS))
+def test_examples_of_each_task(open_page: OpenPage, task: str) -> None:
+    app = open_page("models")
+    app.session_state["task"] = task
+    _view(app, "compare")
+    app.segmented_control(key="compare_precision_1").set_value("fp16").run()
+    for index in range(2):
+        app.button(key=f"compare_example_{index}").click().run()
+        assert not app.exception and not app.error
+        assert app.dataframe
+
+
+def test_a_line_that_is_no_pair(open_page: OpenPage) -> None:
+    app = open_page("models")
+    app.session_state["task"] = "similarity"
+    _view(app, "compare")
+    app.text_area(key="compare_similarity_texts").input("只有一句*话*")
+    submit(app)
+    assert "句对" in app.error[0].value and r"\*话\*" in app.error[0].value
+
+
+def test_two_engines_are_kept_at_most(golden_models: dict[str, str]) -> None:
+    """The oldest goes, and lets go of its model."""
+    comparison_engine.clear()
+    first = comparison_engine("sentiment", golden_models["sentiment"], "fp32")
+    first.sentiment(["好"])
+    second = comparison_engine("sentiment", golden_models["sentiment"], "fp16")
+    assert comparison_engine("sentiment", golden_models["sentiment"], "fp16") is second
+    comparison_engine("sentiment", golden_models["sentiment"], "bf16")
+    assert first.loaded_tasks() == ()
+    assert comparison_engine("sentiment", golden_models["sentiment"], "fp32") is not first
+    comparison_engine.clear()

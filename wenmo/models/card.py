@@ -1,0 +1,89 @@
+"""What is known of a model without loading it: sizes from its files, accuracy from the card of a bundled one.
+
+A card is the README.md in a model's folder. Only those of the bundled models are read: what another's says is not ours
+to repeat.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from wenmo.models.registry import BUNDLED
+
+_MEASURED_BY = re.compile(r"`(python -m [^`]+)`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Of a model's folder. None is what its files do not tell: parameters are counted in safetensors alone."""
+
+    layers: int | None
+    hidden_size: int | None
+    heads: int | None
+    pieces: int | None  # of the vocabulary
+    parameters: int | None
+    weights_mib: float | None  # of the file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """The table of a card: a header, rows of the same width, and the first command that measures it again."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    measured_by: str
+
+
+def read_sizes(folder: Path) -> Sizes:
+    """From config.json and from the head of the weights' file; of what cannot be read nothing is known."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        config = {}
+
+    def size(name: str) -> int | None:
+        value = config.get(name) if isinstance(config, dict) else None
+        return value if type(value) is int else None
+
+    weights = next(
+        (path for name in ("model.safetensors", "pytorch_model.bin") if (path := folder / name).is_file()), None
+    )
+    return Sizes(
+        layers=size("num_hidden_layers"),
+        hidden_size=size("hidden_size"),
+        heads=size("num_attention_heads"),
+        pieces=size("vocab_size"),
+        parameters=None if weights is None else _parameters(weights),
+        weights_mib=None if weights is None else weights.stat().st_size / 2**20,
+    )
+
+
+def read_accuracy(name: str) -> Accuracy | None:
+    """The table of the bundled model `name`; None where its card is missing or has none."""
+    try:
+        lines = (BUNDLED[name] / "README.md").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    start = next((index for index, line in enumerate(lines) if line.startswith("|")), len(lines))
+    table = [line for line in lines[start:] if line.startswith("|")]
+    command = _MEASURED_BY.search("\n".join(lines[start + len(table) :]))
+    if len(table) < 3 or command is None:
+        return None
+    header, _, *rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table]
+    return Accuracy(header=header, rows=tuple(rows), measured_by=command[1])
+
+
+def _parameters(weights: Path) -> int | None:
+    from safetensors import SafetensorError, safe_open
+
+    if weights.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError):
+        return None

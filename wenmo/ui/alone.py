@@ -1,0 +1,32 @@
+"""What is done by one visitor at a time in this process: two races would measure each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal
+
+from wenmo.errors import BusyError
+
+
+@contextmanager
+def alone(what: Literal["race", "pull"]) -> Iterator[None]:
+    """Raises BusyError at once while another visitor is at it."""
+    lock = _lock(what)
+    if not lock.acquire(blocking=False):
+        raise BusyError(
+            "Somebody else has started this a moment ago, and it runs for one visitor at a time. Try again shortly.",
+            "另一位访客正在运行这一项，一次只能运行一个。请稍后再试。",
+            retry_after_s=15,
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@cache
+def _lock(what: str) -> threading.Lock:
+    return threading.Lock()
