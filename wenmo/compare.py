@@ -19,7 +19,8 @@ from wenmo.types import Precision, Resolved, Result, SentimentResult, Similarity
 T = TypeVar("T")
 
 _SECONDS = 1.0  # an engine is asked again until it has computed for so long,
-_ROUNDS = 20  # at most so often
+_ROUNDS = 20  # at most so often, at least three times,
+_LONG_S = 3.0  # but only once where that took so long
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,8 @@ def compare(
                 answers.append(answer)
             progress(done, max(2 * rounds, 2))
         if not rounds:
-            rounds = max(1, min(_ROUNDS, int(_SECONDS / max(*seconds[0], *seconds[1], 1e-9))))
+            longest = max(seconds[0][0], seconds[1][0])
+            rounds = 1 if longest > _LONG_S else max(3, min(_ROUNDS, int(_SECONDS / max(longest, 1e-9))))
     ms = [statistics.median(taken) / len(inputs) * 1000 for taken in seconds]
     sides = [_side(*each, task) for each in zip(engines, ms, answers, strict=True)]
     pairs = list(zip(*(map(distribution, side.results) for side in sides), strict=True))

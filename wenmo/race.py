@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import psutil
 import torch
 
 from wenmo.bench import machine
@@ -82,6 +83,8 @@ class Race:
     """`lanes` stand in the order of the steps, ours last. `pieces` are those of the texts, without padding.
 
     `full_length_pieces` is what padding every text to the model's limit makes of them, as the article's listing does.
+    `other_cores` is how many cores the machine's other programs kept busy meanwhile: a forward over all cores suffers
+    from them far more than a worker a core does, so that ratios, too, are those of a busy machine.
     """
 
     machine: str
@@ -91,6 +94,7 @@ class Race:
     texts: int
     pieces: int
     full_length_pieces: int
+    other_cores: float
     lanes: tuple[Lane, ...]
 
     def lane(self, step: Step) -> Lane:
@@ -137,7 +141,10 @@ def race(
         contestants = _contestants(checkpoint, Path(folder), where, chosen)
         texts = texts[: _how_many(contestants, texts, target_s, progress)]
         lengths = [len(encoding) for encoding in _encode(checkpoint, list(texts))]
+        before = _busy_s()
+        start = time.perf_counter()
         _run(contestants, texts, lengths, progress)
+        others = (_busy_s() - before) / (time.perf_counter() - start)
     return Race(
         machine=machine(),
         device=where,
@@ -146,6 +153,7 @@ def race(
         texts=len(texts),
         pieces=sum(lengths),
         full_length_pieces=len(texts) * checkpoint.max_length,
+        other_cores=max(0.0, others),
         lanes=_lanes(contestants, lengths, temperature=checkpoint.temperatures.get("sentiment", 1.0)),
     )
 
@@ -263,6 +271,12 @@ def _run(
                         positions=_positions(contestants, total),
                     )
                 )
+
+
+def _busy_s() -> float:
+    """Seconds that the machine's cores were busy for other programs, since it started."""
+    all_, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    return float(sum(all_) - all_.idle - getattr(all_, "iowait", 0.0) - own.user - own.system)
 
 
 def _positions(contestants: list[_Contestant], total: int) -> dict[Step, float]:

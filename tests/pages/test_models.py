@@ -47,9 +47,19 @@ def _view(app: AppTest, view: str) -> AppTest:
 
 def test_all_models_are_listed(open_page: OpenPage) -> None:
     table = open_page("models").dataframe[0].value
-    assert table.iloc[:, 0].tolist() == [*BUNDLED, *(name for name, _ in KNOWN_HUB_IDS)]
-    assert table.iloc[: len(BUNDLED), 2].eq(TEXTS["models.kind.bundled"].zh).all()
-    assert table.iloc[len(BUNDLED) :, 3].isna().all()  # of what is not here no size is known
+    assert table.iloc[:, 3].tolist() == [*BUNDLED, *(name for name, _ in KNOWN_HUB_IDS)]
+    assert table.iloc[: len(BUNDLED), 0].eq(TEXTS["models.kind.bundled"].zh).all()
+    assert table.iloc[len(BUNDLED) :, 2].isna().all()  # of what is not here no size is known
+
+
+@pytest.mark.parametrize("view", ["here", "pull", "compare"])
+def test_each_view_in_english(open_page: OpenPage, view: str) -> None:
+    app = open_page("models")
+    app.session_state["lang"] = "en"
+    app = _view(app, view)
+    words = {"here": "models.parameters", "pull": "models.disk", "compare": "models.compare_empty"}
+    assert TEXTS["app.models"].en in shown(app)
+    assert TEXTS[words[view]].en.partition("{")[0] in shown(app)
 
 
 def test_a_bundled_model_has_its_sizes_and_its_accuracy(open_page: OpenPage) -> None:
@@ -73,7 +83,7 @@ def test_a_download(open_page: OpenPage) -> None:
     assert MODEL.split("_")[-1].replace("-", r"\-") in app.success[0].value
     assert not any(option.startswith(MODEL.partition("/")[2]) for option in app.selectbox(key="models_hub").options)
     table = _view(app, "here").dataframe[0].value
-    assert table.loc[table.iloc[:, 0] == MODEL].iloc[0, 2] == TEXTS["models.kind.cached"].zh
+    assert table.loc[table.iloc[:, 3] == MODEL].iloc[0, 0] == TEXTS["models.kind.cached"].zh
 
 
 def test_a_hub_that_cannot_help_is_told_and_may_be_asked_again(open_page: OpenPage, fake: FakeHub) -> None:
@@ -109,6 +119,7 @@ def test_the_same_twice_never_differs(open_page: OpenPage) -> None:
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics[TEXTS["models.agreement"].zh] == "100.0%"
     assert metrics[TEXTS["models.largest_difference"].zh] == "0.0000"
+    assert sorted(app.dataframe[1].value.iloc[:, 0]) == ["=1+1", "坏", "好"]
     assert TEXTS["models.none_differing"].zh in shown(app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -60,6 +61,7 @@ def test_each_goes_through_all_texts_and_they_take_turns(bundled: tuple[Race, li
     fastest = min(result.lanes, key=lambda lane: lane.seconds)
     assert last[fastest.step] == pytest.approx(1.0)
     assert all(0 < last[lane.step] <= 1 for lane in result.lanes)
+    assert 0 <= result.other_cores < 2 * (os.cpu_count() or 1)
 
 
 def test_a_plan_holds_every_text_once() -> None:

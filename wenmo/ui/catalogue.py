@@ -46,10 +46,10 @@ def table(entries: list[ModelEntry]) -> None:
     """Every model, those that are here first."""
     st.dataframe(
         {
-            say("models.name"): [entry.name for entry in entries],
-            say("models.task"): [task_name(entry.task) for entry in entries],
             say("models.where"): [say(f"models.kind.{entry.kind}") for entry in entries],
+            say("models.task"): [task_name(entry.task) for entry in entries],
             say("models.size"): [entry.size_mib for entry in entries],
+            say("models.name"): [entry.name for entry in entries],  # long: last, for narrow screens
         },
         hide_index=True,
         column_config={say("models.size"): st.column_config.NumberColumn(format="%.1f")},
@@ -62,7 +62,7 @@ def details(entries: list[ModelEntry]) -> None:
     there = {entry.name: entry for entry in entries if entry.folder is not None}
     if not there:
         return
-    name = st.selectbox(say("models.details"), list(there), key="models_details", required=True)
+    name = st.selectbox(say("models.details"), list(there), key="models_details")
     entry = there[name]
     assert entry.folder is not None
     sizes = read_sizes(entry.folder)
@@ -148,14 +148,7 @@ def _progress(state: PullState) -> str:
 
 
 def _disk() -> None:
-    from wenmo.models.hub import cache_root
     from wenmo.models.pull import free_mib
 
     free = free_mib()
-    st.caption(
-        say(
-            "models.disk",
-            folder=components.literal(str(cache_root())),
-            free="?" if free is None else f"{free / 1024:,.1f}",
-        )
-    )
+    st.caption(say("models.disk", free="?" if free is None else f"{free / 1024:,.1f}"))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TASKS: tuple[TaskName, ...] = ("sentiment", "similarity", "zero_shot")
 _ON_CPU: tuple[Precision, ...] = ("fp32", "int8", "fp16", "bf16")
 _ON_GPU: tuple[Precision, ...] = ("fp16", "fp32", "bf16")
+_FAR_APART = 5  # texts shown where the decisions agree
 Choice = tuple[str, Precision]
 
 
@@ -65,7 +66,7 @@ def page(entries: list[ModelEntry]) -> None:
         for place, side in zip(st.columns(2, gap="large"), (compared.first, compared.second), strict=True):
             with place:
                 _single(side)
-        st.caption(say("models.one_difference", difference=f"{compared.differences[0]:.2e}"))
+        st.caption(say("models.one_difference", difference=f"{compared.differences[0]:.4f}"))
     else:
         _many(compared, lines)
 
@@ -84,7 +85,7 @@ def _choices(task: TaskName, entries: list[ModelEntry], engine: Engine) -> tuple
     for index, place in enumerate(st.columns(2, gap="medium")):
         with place:
             side = say(f"models.side.{('first', 'second')[index]}")
-            model = st.selectbox(side, list(here), key=f"compare_{task}_{index}", required=True)
+            model = st.selectbox(side, list(here), key=f"compare_{task}_{index}")
             precision = st.segmented_control(
                 say("status.precision"),
                 precisions,
@@ -171,7 +172,10 @@ def _many(compared: Comparison, lines: list[str]) -> None:
         columns[bars[-1]] = [result.score for result in side.results]
     if differing:
         st.subheader(say("models.differing", count=len(differing)), anchor=False)
-        components.table({name: [cells[index] for index in differing] for name, cells in columns.items()}, bars=bars)
     else:
-        st.caption(say("models.none_differing"))
+        st.subheader(say("models.none_differing"), anchor=False)
+    far_apart = sorted(range(count), key=lambda index: -compared.differences[index])[:_FAR_APART]
+    components.table(
+        {name: [cells[index] for index in differing or far_apart] for name, cells in columns.items()}, bars=bars
+    )
     components.download("compare", {**columns, say("models.difference"): list(compared.differences)})

@@ -387,8 +387,13 @@ TEXTS: Mapping[str, Text] = {
         "at most.",
     ),
     "throughput.measured_on": Text(
-        "{machine}，{device}；模型 {model}；{texts} 条文本，{pieces} 个词元。机器上若有别的任务，数字会偏低。",
-        "{machine}, {device}; model {model}; {texts} texts, {pieces} pieces. Other work on the machine lowers them.",
+        "{machine}，{device}；模型 {model}；{texts} 条文本，{pieces} 个词元。",
+        "{machine}, {device}; model {model}; {texts} texts, {pieces} pieces.",
+    ),
+    "throughput.disturbed": Text(
+        "其间别的程序占用了约 {cores} 个核：数字偏低，占用全部核心的跑法受害更重，倍数也随之失真。空闲时再跑一次。",
+        "Other programs kept some {cores} cores busy meanwhile: the figures are too low, and most so for what runs "
+        "over all cores at once, which distorts the ratios. Run it again on an idle machine.",
     ),
     "throughput.article": Text("与文章对照", "Beside the article"),
     "throughput.way": Text("跑法", "Way"),
@@ -465,8 +470,8 @@ TEXTS: Mapping[str, Text] = {
     ),
     "models.hub": Text("ModelScope 上的模型", "Models on ModelScope"),
     "models.disk": Text(
-        "存放于 {folder}，磁盘余 {free} GiB。按 fp32 计，base 约 0.4 GiB，large 约 1.2 GiB。",
-        "Kept in {folder}, with {free} GiB free. In fp32 base takes about 0.4 GiB, large about 1.2.",
+        "存入 ModelScope 的缓存，其磁盘余 {free} GiB。按 fp32 计，base 约 0.4 GiB，large 约 1.2 GiB。",
+        "Kept in ModelScope's cache; its disk has {free} GiB free. In fp32 base takes about 0.4 GiB, large about 1.2.",
     ),
     "models.pull": Text("下载", "Download"),
     "models.again": Text("再试一次", "Try again"),
@@ -498,7 +503,7 @@ TEXTS: Mapping[str, Text] = {
     "models.difference": Text("概率差", "Difference"),
     "models.score": Text("{side}·概率", "{side}: probability"),
     "models.differing": Text("判断不同的 {count} 条", "{count} with different decisions"),
-    "models.none_differing": Text("没有判断不同的文本。", "There is no text on which they differ."),
+    "models.none_differing": Text("判断全部相同；概率相差最大的几条", "All decisions agree; the largest differences"),
     # Why
     "explain.why": Text("为什么？ Why?", "为什么？ Why?"),  # one label: with another, Streamlit would close the panel
     "explain.label": Text("解释哪个标签", "Label to explain"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Texts a second in the article's table: 100,000 reviews of 50 to 500 characters on an RTX 4090, its section 5.
 ARTICLE: Mapping[str, float] = {"one_by_one": 37, "fixed": 500, "ours": 909}
+_DISTURBED_CORES = 0.3  # kept busy by other programs
 _TARGET_S = 15.0  # of a race
 _REDRAW_S = 0.1
 _WANTED = "throughput_wanted"
@@ -67,7 +68,7 @@ def _source() -> tuple[str, ...] | None:
         return None
     try:
         columns = _columns(file.name, file.getvalue())
-        column = st.selectbox(say("throughput.column"), columns, key="throughput_column", required=True)
+        column = st.selectbox(say("throughput.column"), columns, key="throughput_column")
         texts = _texts(file.name, file.getvalue(), column)
     except WenmoError as error:
         components.show_error(error)
@@ -171,6 +172,8 @@ def summary(race: Race) -> None:
             pieces=f"{race.pieces:,}",
         )
     )
+    if race.other_cores > _DISTURBED_CORES:
+        st.warning(say("throughput.disturbed", cores=f"{race.other_cores:.1f}"))
 
 
 def article(race: Race) -> None:
