@@ -9,11 +9,10 @@ components.heading("models")
 
 views = {name: say(f"models.view.{name}") for name in ("here", "pull", "compare")}
 view = components.choice(say("models.view"), views, key="view")
-entries = catalogue.entries()
 if view == "here":
-    catalogue.table(entries)
-    catalogue.details(entries)
+    catalogue.table()
+    catalogue.details()
 elif view == "pull":
-    catalogue.pull(entries)
+    catalogue.pull()
 else:
-    comparison.page(entries)
+    comparison.page()

@@ -25,6 +25,7 @@ import psutil
 import torch
 
 from wenmo.bench import machine
+from wenmo.engine import ModelInfo
 from wenmo.errors import InputError
 from wenmo.inference.bert import Bert, Packed
 from wenmo.inference.plan import plan_batches
@@ -33,7 +34,6 @@ from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.tokenizer import Encoding
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
-from wenmo.models.registry import locate
 from wenmo.padded import classifier, export
 from wenmo.tasks.encode import encode_texts
 from wenmo.tasks.scores import softmax
@@ -117,7 +117,7 @@ class _Contestant:
 
 
 def race(
-    model: str,
+    model: ModelInfo,
     texts: Sequence[str],
     *,
     device: str = "auto",
@@ -127,14 +127,15 @@ def race(
 ) -> Race:
     """Let the contestants run over as many of the first `texts` as take about `target_s` seconds, at least 32.
 
-    `model` is a sentiment model's name. `progress` is called in this thread between two units of work, and may raise to
-    stop. Raises InputError without texts, and the errors of loading a model, of a device and of a precision.
+    `model` is a sentiment model that is here; it is read again. `progress` is called in this thread between two units
+    of work, and may raise to stop. Raises InputError without texts, and the errors of reading a model, of a device and
+    of a precision.
     """
     if not texts:
         raise InputError("There is no text to race over. Give some.", "没有可用的文本。请至少给出一条。")
     where = resolve_device(device).value
     chosen = resolve_precision(precision, where).value
-    checkpoint = load_checkpoint(locate(model), task="sentiment")
+    checkpoint = load_checkpoint(model.folder, task="sentiment")
     # Widened once: contestants then share what they read of it, on a CPU.
     checkpoint = replace(checkpoint, weights={name: each.float() for name, each in checkpoint.weights.items()})
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +150,7 @@ def race(
         machine=machine(),
         device=where,
         precision=chosen,
-        model=model,
+        model=model.name,
         texts=len(texts),
         pieces=sum(lengths),
         full_length_pieces=len(texts) * checkpoint.max_length,

@@ -14,7 +14,7 @@ from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.models import hub
 from wenmo.models.registry import BUNDLED, KNOWN_HUB_IDS
-from wenmo.ui import catalogue
+from wenmo.ui import catalogue, models
 from wenmo.ui.examples import COMPARISONS
 from wenmo.ui.runtime import comparison_engine
 from wenmo.ui.text import TEXTS
@@ -33,6 +33,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         modelscope_hub.set_default_config(None)
         catalogue.entries.clear()
+        models.choices.clear()
         yield server
     modelscope_hub.set_default_config(None)
     catalogue.entries.clear()
@@ -164,11 +165,11 @@ def test_a_line_that_is_no_pair(open_page: OpenPage) -> None:
 def test_two_engines_are_kept_at_most(golden_models: dict[str, str]) -> None:
     """The oldest goes, and lets go of its model."""
     comparison_engine.clear()
-    first = comparison_engine("sentiment", golden_models["sentiment"], "fp32")
+    first = comparison_engine("sentiment", golden_models["sentiment"], 0, "fp32")
     first.sentiment(["好"])
-    second = comparison_engine("sentiment", golden_models["sentiment"], "fp16")
-    assert comparison_engine("sentiment", golden_models["sentiment"], "fp16") is second
-    comparison_engine("sentiment", golden_models["sentiment"], "bf16")
+    second = comparison_engine("sentiment", golden_models["sentiment"], 0, "fp16")
+    assert comparison_engine("sentiment", golden_models["sentiment"], 0, "fp16") is second
+    comparison_engine("sentiment", golden_models["sentiment"], 0, "bf16")
     assert first.loaded_tasks() == ()
-    assert comparison_engine("sentiment", golden_models["sentiment"], "fp32") is not first
+    assert comparison_engine("sentiment", golden_models["sentiment"], 0, "fp32") is not first
     comparison_engine.clear()

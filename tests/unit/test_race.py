@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from wenmo import InputError
+from wenmo import Engine, InputError
 from wenmo.bench import invented_reviews
 from wenmo.race import BATCH, TURNS, Race, Standing, computed_pieces, plan_of, race
 from wenmo.race import _Contestant as Contestant
@@ -21,7 +21,9 @@ def bundled() -> tuple[Race, list[Standing]]:
     """Forty texts on the bundled model, with every step."""
     told: list[Standing] = []
     texts = [text[:30] for text in invented_reviews(40)]
-    return race("wenmo-sentiment", texts, device="cpu", precision="int8", target_s=1e6, progress=told.append), told
+    with Engine(device="cpu") as engine:
+        model = engine.model_info("sentiment")
+    return race(model, texts, device="cpu", precision="int8", target_s=1e6, progress=told.append), told
 
 
 def test_every_contestant_gives_the_same_answers(bundled: tuple[Race, list[Standing]]) -> None:
@@ -101,7 +103,7 @@ def test_positions_are_at_the_same_time_of_each_clock() -> None:
     assert positions([slow, fast], 100) == {"one_by_one": pytest.approx(0.1), "workers": 1.0}
 
 
-def test_stopping_ends_it(golden_models: dict[str, str]) -> None:
+def test_stopping_ends_it(golden_engine: Engine) -> None:
     """What `progress` raises comes out, and nothing more is computed."""
     seen: Iterator[int] = iter(range(100))
 
@@ -110,13 +112,13 @@ def test_stopping_ends_it(golden_models: dict[str, str]) -> None:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        race(golden_models["sentiment"], invented_reviews(8), device="cpu", target_s=1.0, progress=stop)
+        race(golden_engine.model_info("sentiment"), invented_reviews(8), device="cpu", target_s=1.0, progress=stop)
     assert next(seen) == 3
 
 
-def test_few_texts_and_none(golden_models: dict[str, str]) -> None:
+def test_few_texts_and_none(golden_engine: Engine) -> None:
     """There may be fewer than a batch of them; there must be one."""
-    result = race(golden_models["sentiment"], ["笔", ""], device="cpu", target_s=1.0)
+    result = race(golden_engine.model_info("sentiment"), ["笔", ""], device="cpu", target_s=1.0)
     assert (result.texts, result.lane("fixed").agreeing) == (2, 2)
     with pytest.raises(InputError, match="no text"):
-        race(golden_models["sentiment"], [], target_s=1.0)
+        race(golden_engine.model_info("sentiment"), [], target_s=1.0)

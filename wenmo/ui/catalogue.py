@@ -9,7 +9,7 @@ import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.models.card import read_accuracy, read_sizes
-from wenmo.ui import components
+from wenmo.ui import components, models
 from wenmo.ui.alone import alone
 from wenmo.ui.text import say
 
@@ -33,23 +33,25 @@ _HEADERS = {
 def entries() -> list[ModelEntry]:
     """All models that are known, as they lie on the disk now."""
     from wenmo.models.registry import listing  # looks into the hub's cache, whose client takes a second to import
+    from wenmo.settings import Settings
 
-    return listing()
+    return listing(Settings.read().models_folder)
 
 
 def task_name(task: str | None) -> str:
     """For people; the embedding model has no page of its own."""
-    return "–" if task is None else say("models.embedding") if task == "embedding" else say(f"app.{task}")
+    return "–" if task is None else say("models.vectors") if task == "embedding" else say(f"app.{task}")
 
 
-def table(entries: list[ModelEntry]) -> None:
-    """Every model, those that are here first."""
+def table() -> None:
+    """Every model, the bundled ones first."""
+    known = entries()
     st.dataframe(
         {
-            say("models.where"): [say(f"models.kind.{entry.kind}") for entry in entries],
-            say("models.task"): [task_name(entry.task) for entry in entries],
-            say("models.size"): [entry.size_mib for entry in entries],
-            say("models.name"): [entry.name for entry in entries],  # long: last, for narrow screens
+            say("models.where"): [say(f"models.kind.{entry.kind}") for entry in known],
+            say("models.task"): [task_name(entry.task) for entry in known],
+            say("models.size"): [entry.size_mib for entry in known],
+            say("models.name"): [entry.name for entry in known],  # long: last, for narrow screens
         },
         hide_index=True,
         column_config={say("models.size"): st.column_config.NumberColumn(format="%.1f")},
@@ -57,9 +59,9 @@ def table(entries: list[ModelEntry]) -> None:
     )
 
 
-def details(entries: list[ModelEntry]) -> None:
+def details() -> None:
     """Sizes of a model that is here; of a bundled one also what its card measured."""
-    there = {entry.name: entry for entry in entries if entry.folder is not None}
+    there = {entry.name: entry for entry in entries() if entry.folder is not None}
     if not there:
         return
     name = st.selectbox(say("models.details"), list(there), key="models_details")
@@ -86,11 +88,11 @@ def details(entries: list[ModelEntry]) -> None:
     st.caption(say("models.card_note", command=accuracy.measured_by))
 
 
-def pull(entries: list[ModelEntry]) -> None:
+def pull() -> None:
     """Fetch one of the hub's models, in this very run of the page: leaving or stopping ends it, and nothing is lost."""
     if (done := st.session_state.pop(_PULLED, None)) is not None:
         st.success(say("models.pulled", name=components.literal(done)))
-    missing = [entry for entry in entries if entry.kind == "known"]
+    missing = [entry for entry in entries() if entry.kind == "known"]
     if not missing:
         st.caption(say("models.nothing_to_pull"))
         return
@@ -128,6 +130,7 @@ def _run(name: str) -> None:
     st.session_state.pop(_PULLING, None)
     st.session_state[_PULLED] = name
     entries.clear()
+    models.choices.clear()
     st.rerun()
 
 

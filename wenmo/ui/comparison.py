@@ -9,7 +9,7 @@ import streamlit as st
 
 from wenmo.errors import InputError, WenmoError
 from wenmo.types import Precision, Result, TaskName
-from wenmo.ui import charts, components
+from wenmo.ui import charts, components, models
 from wenmo.ui.examples import COMPARISONS
 from wenmo.ui.inputs import MAX_TEXTS, at_most, check_labels
 from wenmo.ui.runtime import comparison_engine, get_engine
@@ -18,16 +18,15 @@ from wenmo.ui.text import say
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.compare import Comparison, Side
-    from wenmo.models.registry import ModelEntry
 
 _TASKS: tuple[TaskName, ...] = ("sentiment", "similarity", "zero_shot")
 _ON_CPU: tuple[Precision, ...] = ("fp32", "int8", "fp16", "bf16")
 _ON_GPU: tuple[Precision, ...] = ("fp16", "fp32", "bf16")
 _FAR_APART = 5  # texts shown where the decisions agree
-Choice = tuple[str, Precision]
+Choice = tuple[str, int, Precision]  # a model's name, when it was written (ns), and the precision to run it in
 
 
-def page(entries: list[ModelEntry]) -> None:
+def page() -> None:
     """Choose, type, compare."""
     try:
         engine = get_engine()
@@ -35,7 +34,7 @@ def page(entries: list[ModelEntry]) -> None:
         components.show_error(error)
         return
     task = _task()
-    choices = _choices(task, entries, engine)
+    choices = _choices(task, engine)
     components.examples("compare", COMPARISONS[task])
     with st.form("compare", border=False):
         lines = components.text_lines(
@@ -76,10 +75,9 @@ def _task() -> TaskName:
     return components.choice(say("models.task"), names, key="task")  # type: ignore[return-value]
 
 
-def _choices(task: TaskName, entries: list[ModelEntry], engine: Engine) -> tuple[Choice, Choice]:
-    """Two models of the task that are here, the one in use first, each in a precision."""
-    own = engine.model_names[task]
-    here = dict.fromkeys([own, *(entry.name for entry in entries if entry.task == task and entry.folder is not None)])
+def _choices(task: TaskName, engine: Engine) -> tuple[Choice, Choice]:
+    """Two models of the task that are here, the usual one first, each in a precision."""
+    here = models.choices()[task]
     precisions = _ON_CPU if engine.device.value == "cpu" else _ON_GPU
     chosen: list[Choice] = []
     for index, place in enumerate(st.columns(2, gap="medium")):
@@ -94,7 +92,7 @@ def _choices(task: TaskName, entries: list[ModelEntry], engine: Engine) -> tuple
                 key=f"compare_precision_{index}",
                 label_visibility="collapsed",
             )
-            chosen.append((model, precision or precisions[index]))
+            chosen.append((model, here[model], precision or precisions[index]))
     return chosen[0], chosen[1]
 
 

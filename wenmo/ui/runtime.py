@@ -37,8 +37,11 @@ def get_engine() -> Engine:
 
 # As many as are compared: what was compared before goes when something else is chosen.
 @st.cache_resource(max_entries=2, on_release=lambda engine: engine.close(), show_spinner=False)
-def comparison_engine(task: TaskName, model: str, precision: Precision) -> Engine:
-    """An engine of its own with `model` for `task` in `precision`, which keeps no results: they are timed."""
+def comparison_engine(task: TaskName, model: str, written_ns: int, precision: Precision) -> Engine:
+    """An engine of its own with `model` for `task` in `precision`, which keeps no results: they are timed.
+
+    `written_ns` tells a model from an older one of the same name.
+    """
     from wenmo.settings import Settings
 
     given: dict[str, Any] = {f"{task}_model": model, "precision": precision, "cache_mib": 0, "redis_url": ""}

@@ -115,7 +115,7 @@ class _Lanes:
 
         with alone("race"):
             return race(
-                engine.model_names["sentiment"],
+                engine.model_info("sentiment"),
                 wanted.texts or invented_reviews(MOST_TEXTS),
                 device=engine.device.value,
                 precision=wanted.precision,

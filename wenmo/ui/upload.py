@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wenmo.errors import InputError
-from wenmo.jobs.tables import SUFFIXES, open_reader
+from wenmo.jobs.readers import open_reader
+from wenmo.jobs.tables import READ_SUFFIXES
 
 MAX_FILE_MB = 10
 MAX_FILE_TEXTS = 4_096
@@ -17,7 +18,7 @@ _MAX_TEXT = 5_000  # characters of a text: no model reads so many
 
 def suffixes() -> list[str]:
     """Of the files that can be read, without the dot."""
-    return [suffix.removeprefix(".") for suffix in SUFFIXES]
+    return [suffix.removeprefix(".") for suffix in READ_SUFFIXES]
 
 
 def columns_of(name: str, data: bytes) -> tuple[str, ...]:
