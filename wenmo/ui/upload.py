@@ -38,7 +38,7 @@ def texts_of(name: str, data: bytes, column: str) -> list[str]:
     texts: list[str] = []
     characters = 0
     with tempfile.TemporaryDirectory() as folder:
-        for chunk in open_reader(_written(Path(folder), name, data)):
+        for chunk in open_reader(_written(Path(folder), name, data)).chunks():
             for value in chunk.values(column):
                 if isinstance(value, str) and value.strip():
                     texts.append(value[:_MAX_TEXT])
