@@ -207,12 +207,12 @@ def _waterfall(rows: Sequence[Row], group: str, t: Mapping[str, str], language: 
     titles = [row.step.title_zh if language == "zh" else row.step.title for row in shown]
     bars: list[tuple[str, float, float, str, str]] = [(titles[0], 0, sizes[0], "ink", f"{_gib(sizes[0])} GiB")]
     for title, last, size in zip(titles[1:], sizes, sizes[1:], strict=False):
-        bars.append((title, size, last, "seal", f"−{_gib(last - size)} GiB"))
+        bars.append((title, size, last, "seal", _saved(last - size)))
     if group == "eight":
         nothing = next((row for row in rows if row.step.key == "eight-checkpointing"), None)
         if nothing is not None:
             saved = _activations(next(row for row in rows if row.step.key == "eight-fp16")) - _activations(nothing)
-            bars.append((t["checkpointing_inference"], sizes[-1], sizes[-1] + saved, "seal", f"−{_gib(saved)} GiB"))
+            bars.append((t["checkpointing_inference"], sizes[-1], sizes[-1] + saved, "seal", _saved(saved)))
     bars.append((t["left"], 0, sizes[-1], "ink", f"{_gib(sizes[-1])} GiB"))
     return f"<h2>{escape(t['waterfall'].format(what=t[group]))}</h2>{_bars(bars)}"
 
@@ -224,14 +224,14 @@ def _bars(bars: Sequence[tuple[str, float, float, str, str]]) -> str:
     parts = []
     for index, (title, start, to, kind, label) in enumerate(bars):
         y = index * height
-        x, length = left + width * start / most, max(1.0, width * (to - start) / most)
+        x, length = left + width * start / most, width * (to - start) / most
         parts.append(
             f'<text x="{left - 10}" y="{y + 20}" text-anchor="end">{escape(title)}</text>'
             f'<rect class="{kind}" x="{x:.1f}" y="{y + 5}" width="{length:.1f}" height="22"/>'
             f'<text x="{x + length + 6:.1f}" y="{y + 20}">{escape(label)}</text>'
         )
     total = left + width + 110
-    return f'<svg viewBox="0 0 {total} {len(bars) * height}" role="img">{"".join(parts)}</svg>'
+    return f'<div class=wide><svg viewBox="0 0 {total} {len(bars) * height}" role="img">{"".join(parts)}</svg></div>'
 
 
 def _steps(rows: Sequence[Row], t: Mapping[str, str], language: Language) -> str:
@@ -350,6 +350,10 @@ def _gib(size: float) -> str:
     return f"{size / GIB:.3f}"
 
 
+def _saved(size: float) -> str:
+    return f"−{_gib(size)} GiB" if size else "0"
+
+
 def _mib(size: float) -> str:
     return f"{size / 2**20:,.1f}"
 
@@ -384,9 +388,9 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ --paper: #f7f3e9; --ink: #2b2b2b; --faint: #8a8578; --line: #d8d0bd; --seal: #b03a2e; }}
+:root {{ --paper: #f7f3e9; --ink: #2b2b2b; --faint: #6b665a; --line: #d8d0bd; --seal: #b03a2e; }}
 @media (prefers-color-scheme: dark) {{
-  :root {{ --paper: #1b1a17; --ink: #e6e0d2; --faint: #9a9484; --line: #3a372f; --seal: #d9685b; }}
+  :root {{ --paper: #1b1a17; --ink: #e6e0d2; --faint: #aaa494; --line: #3a372f; --seal: #d9685b; }}
 }}
 body {{ margin: 0 auto; max-width: 60rem; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 16px/1.6 "Noto Serif SC", "Source Han Serif SC", "Songti SC", Georgia, serif; }}
@@ -397,7 +401,8 @@ h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
 table {{ border-collapse: collapse; font-size: .85rem; width: 100%; }}
 th, td {{ border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }}
 th {{ font-weight: 600; }}
-svg {{ width: 100%; height: auto; font: 13px sans-serif; fill: var(--ink); }}
+td:not(:first-child) {{ white-space: nowrap; }}
+svg {{ width: 100%; min-width: 38rem; height: auto; font: 13px sans-serif; fill: var(--ink); }}
 rect.ink {{ fill: var(--ink); }} rect.seal {{ fill: var(--seal); }}
 @media print {{ body {{ background: #fff; color: #000; }} }}
 </style>

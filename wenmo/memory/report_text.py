@@ -10,8 +10,8 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
     "zh": {
         "title": "文墨共鸣 · 显存报告",
         "lead": (
-            "同一份配置，先预测，再实测，再解释省下的每一步。显存数字是对一块未必在场的 GPU 的预测；预测本身在本"
-            "机 CPU 上逐字节对照过。"
+            "同一份配置，先预测，再实测，再解释省下的每一步。显存数字是对一块未必在场的 GPU 的预测；同样的预测也对本"
+            "机 CPU 做一遍，与实测对照，误差列在旁边。"
         ),
         "article": "与文章的表格对照",
         "article_says": "文章所述",
@@ -98,9 +98,9 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "title": "wenmo · memory report",
         "lead": (
-            "Each configuration predicted, measured, and each step of the saving explained. Figures of GPU "
-            "memory are predictions for a GPU that need not be there; the prediction itself was held against "
-            "this machine's CPU to the byte."
+            "Each configuration predicted, measured, and each step of the saving explained. Figures of GPU memory are "
+            "predictions for a GPU that need not be there; the same prediction is made for this machine's CPU, and "
+            "its error against what was measured stands beside it."
         ),
         "article": "Beside the article's table",
         "article_says": "the article says",
