@@ -115,13 +115,14 @@ def measure(
     Raises DeviceError for a device that is not there and for what does not fit into the free memory, InputError when
     the time limit is reached, and the errors of finding and loading a model. No process is left behind in any case.
     """
-    from wenmo.inference.precision import resolve_device, resolve_precision
+    from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
 
     where = resolve_device(device).value
     resolve_precision(configuration.precision, where)
     if where == "cpu":
         _check_memory(configuration)
-    request = {"configuration": configuration.as_json(), "device": where, "runs": runs}
+    native = computes_natively(configuration.precision, where)  # once for all: it is timed
+    request = {"configuration": configuration.as_json(), "device": where, "native": native, "runs": runs}
     deadline = time.monotonic() + time_limit_s
     progress("starting")
     with _child() as (process, messages):
@@ -253,7 +254,10 @@ def _main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         result = _measure_here(
-            Configuration.from_json(request["configuration"]), request["device"], int(request["runs"])
+            Configuration.from_json(request["configuration"]),
+            request["device"],
+            native=request["native"],
+            runs=request["runs"],
         )
         _tell({"result": result.as_json()})
     except WenmoError as error:
@@ -269,10 +273,9 @@ def _tell(message: dict[str, Any]) -> None:
     print(json.dumps(message, ensure_ascii=False), flush=True)
 
 
-def _measure_here(configuration: Configuration, device: str, runs: int) -> Measurement:
+def _measure_here(configuration: Configuration, device: str, *, native: bool, runs: int) -> Measurement:
     import torch
 
-    from wenmo.inference.precision import computes_natively
     from wenmo.memory.allocations import track
     from wenmo.memory.workload import real_workload
 
@@ -280,7 +283,6 @@ def _measure_here(configuration: Configuration, device: str, runs: int) -> Measu
         import transformers.models.bert.modeling_bert  # noqa: F401 - a library, not part of the model
 
     on_gpu = device != "cpu"
-    native = computes_natively(configuration.precision, device)
     gpu_before = _gpu_used(device) if on_gpu else None
     libraries = psutil.Process().memory_info().rss
     _tell({"stage": "building"})

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from wenmo import DeviceError, InputError
+from wenmo.inference import precision
 from wenmo.memory import measure as module
 from wenmo.memory.configuration import Configuration, equal_lengths
 from wenmo.memory.measure import Measurement, measure
@@ -36,6 +37,17 @@ def test_a_run_as_predicted_and_nothing_left_behind() -> None:
     if sys.platform == "linux":
         assert found.resident is not None and found.resident > 0.5 * found.peak.total
     assert _children() <= before
+
+
+def test_parent_and_child_agree_on_what_half_precision_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is timed, and under load it came out one way for the prediction and the other in the child."""
+    half = Configuration(model="bundled", precision="fp16", lengths=(12, 30))
+    for native in (True, False):
+        monkeypatch.setattr(precision, "computes_natively", lambda *asked, native=native: native)
+        (row,) = run_preset(custom([half]), runs=1)
+        assert row.measured is not None
+        assert (row.cpu.native, row.measured.native) == (native, native)
+        assert row.cpu.peak.weights == row.measured.peak.weights
 
 
 def test_cancelled_half_way_nothing_is_left() -> None:
