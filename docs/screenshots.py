@@ -33,7 +33,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Name of the picture, address, button to click, if any.
+# Name of the picture, address, button to click, if any; several, one after another, with " > " between.
 SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("home", "/", "换个说法"),
     ("similarity-pair", "/compare", "同题异问"),
@@ -49,6 +49,7 @@ SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("models-one", "/library?view=compare", "一条"),
     ("models-compare", "/library?view=compare", "十二条"),
     ("service", "/status", "发一个请求"),
+    ("batch", "/files", "一百条示例评论 > 开始处理 100 行"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
 README = (("desktop", "light"),)
@@ -119,11 +120,13 @@ def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[s
         page = context.new_page()
         for name, address, example in SCENES:
             page.goto(f"{url}{address}")
-            if example is not None:
-                button = page.get_by_role("button", name=example, exact=True)
+            for label in example.split(" > ") if example else ():
+                button = page.get_by_role("button", name=label, exact=True)
                 button.wait_for(timeout=60_000)
                 settle(page)
                 button.click()
+                settle(page)
+            page.get_by_role("button", name="停止", exact=True).wait_for(state="hidden", timeout=60_000)
             settle(page)
             # The page scrolls inside a frame of its own: make the window as tall as what it holds, twice, because
             # what comes into view may grow.

@@ -19,7 +19,7 @@ from streamlit.starlette import App
 from wenmo.api.preload import Preload
 from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
 from wenmo.errors import InputError
-from wenmo.ui.runtime import get_adapt_jobs, get_engine, get_metrics, get_sampler
+from wenmo.ui.runtime import get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
 
 if TYPE_CHECKING:
     from wenmo.settings import Settings
@@ -50,6 +50,7 @@ def create_app(settings: Settings) -> App:
         yield
         preload.stop()
         get_adapt_jobs().close()
+        get_file_jobs().close()
         get_engine.clear()
         get_sampler.clear()
 

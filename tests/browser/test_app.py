@@ -5,9 +5,15 @@ Skipped where there is no Chromium, unless WENMO_REQUIRE_BROWSER=1 says that the
 
 from __future__ import annotations
 
+import csv
+import json
 import os
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
+import openpyxl
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -110,6 +116,50 @@ def test_long_work_can_be_stopped_and_begun_again(address: str, page: Page) -> N
     ).click()  # what is typed in the form counts from its own button on
     submit.click()
     expect(page.get_by_text("最可能的标签")).to_be_visible()
+
+
+def test_a_file_is_worked_on_filtered_and_downloaded(
+    address: str, page: Page, golden_engine: Engine, tmp_path: Path
+) -> None:
+    """Through a reload; what is downloaded is what the engine answers, and nothing in it can run."""
+    texts = ["很好", "=HYPERLINK(1)", "太差了", "<img src=x onerror=alert(1)>"]
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    content = "\n".join(["序号,评论", *(f'{number},"{text}"' for number, text in enumerate(texts))])
+    page.goto(f"{address}/files")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "**评论**.csv", "mimeType": "text/csv", "buffer": content.encode("gb18030")}
+    )
+    page.get_by_role("button", name="开始处理 4 行").click()
+    expect(page.get_by_text("下载结果")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("**评论**.csv")).to_be_visible()
+    page.get_by_role("textbox", name="文本包含").fill("太")
+    page.get_by_role("textbox", name="文本包含").press("Enter")
+    expect(page.get_by_text("符合的有 1 行。")).to_be_visible()
+    assert page.locator("img[src='x']").count() == 0
+
+    def download(name: str) -> Path:
+        with page.expect_download() as started:
+            page.get_by_role("button", name=name, exact=True).click()
+        target = tmp_path / started.value.suggested_filename
+        started.value.save_as(target)
+        return target
+
+    expected = [result.label for result in golden_engine.sentiment(texts)]
+    with download("CSV").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["评论"] for row in rows] == [texts[0], "'" + texts[1], *texts[2:]]
+    assert [row["label"] for row in rows] == expected
+    sheet = openpyxl.load_workbook(download("Excel")).worksheets[0]
+    assert [(cell.value, cell.data_type) for cell in sheet["B"][1:]] == [(text, "s") for text in texts]
+    lines = download("JSONL").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["label"] for line in lines] == expected
+    assert pq.read_table(download("Parquet"))["label"].to_pylist() == expected
+    with urllib.request.urlopen(f"{address}/_stcore/metrics") as answer:  # the upload is on disk, not in memory
+        assert b'cache_type="UploadedFileManager"' not in answer.read()
+    page.get_by_role("button", name="删除并换一个文件").click()
+    expect(page.get_by_text("一百条示例评论")).to_be_visible()
+    assert "job=" not in page.url
 
 
 def test_the_address_keeps_language_and_mode(address: str, page: Page) -> None:

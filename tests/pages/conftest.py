@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from wenmo.ui.runtime import get_adapt_jobs
+from wenmo.ui.runtime import get_adapt_jobs, get_file_jobs
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60  # the first run imports torch
@@ -30,8 +30,10 @@ def _golden_weights(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 def _clear() -> None:
     st.cache_resource.clear()
-    get_adapt_jobs().close()
-    get_adapt_jobs.cache_clear()
+    for jobs in (get_adapt_jobs, get_file_jobs):
+        if jobs.cache_info().currsize:
+            jobs().close()
+            jobs.cache_clear()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ ODD_TEXTS = [
 ]
 
 
-PAGES = ["home", "similarity", "sentiment", "zero_shot", "service", "memory", "adapt"]
+PAGES = ["home", "similarity", "sentiment", "zero_shot", "service", "memory", "adapt", "batch"]
 
 
 @pytest.mark.parametrize("name", PAGES)

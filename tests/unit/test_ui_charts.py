@@ -56,3 +56,32 @@ def test_a_histogram_names_its_buckets_up_to_the_last_that_counts() -> None:
     assert list(whole.data[0].y) == [2, 0, 1, 3]
     shorter = charts.histogram(HistogramCounts(bounds=(1, 2, 4), counts=(2, 5, 0, 0), total=12))
     assert list(shorter.layout.xaxis.ticktext) == ["1", "2"]
+
+
+def test_counts_are_drawn_as_shares_with_their_numbers() -> None:
+    figure = charts.count_bars({"<b>好</b>": 3, "坏": 1})
+    (bar,) = figure.data
+    assert list(bar.x) == [0.75, 0.25] and list(bar.text) == ["3 · 75.0%", "1 · 25.0%"]
+    assert figure.layout.yaxis.ticktext[0] == "&lt;b&gt;好&lt;/b&gt;"
+
+
+def test_confidence_begins_where_there_is_any() -> None:
+    figure = charts.confidence_histogram([0, 0, 3, 0, 1])
+    assert list(figure.data[0].y) == [3, 0, 1]
+    assert list(figure.layout.xaxis.range) == [0.4, 1]
+    assert list(charts.confidence_histogram([0, 0]).data[0].y) == [0, 0]
+
+
+def test_a_confusion_matrix_has_counts_in_cells_as_dense_as_their_share() -> None:
+    figure = charts.confusion(np.array([[3, 1], [0, 0]]), rows=["正", "<负>"], columns=["正", "负"])
+    cells, numbers = figure.data
+    assert np.asarray(cells.z).tolist() == [[0.75, 0.25], [0.0, 0.0]]
+    assert list(numbers.text) == ["3", "1", "0", "0"]
+    assert figure.layout.yaxis.ticktext[1] == "&lt;负&gt;"
+
+
+def test_means_over_time_keep_their_order() -> None:
+    figure = charts.means_over_time({f"2026-{month:02}": (month / 12, month) for month in range(1, 13)})
+    (line,) = figure.data
+    assert list(line.y) == [month / 12 for month in range(1, 13)]
+    assert len(figure.layout.xaxis.ticktext) <= 6 and figure.layout.xaxis.ticktext[0] == "2026-01"

@@ -14,7 +14,7 @@ import re
 from datetime import date, time
 
 # What a spreadsheet may take for the beginning of a formula; the full-width signs in East Asian ones.
-_FORMULA_START = tuple("=+-@\t\r\n\0＝＋－＠")
+FORMULA_START = tuple("=+-@\t\r\n\0＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}  # some readers of lines end a line there
@@ -25,7 +25,7 @@ def csv_cell(value: object) -> str:
     text = as_text(value)
     if text is None:
         return ""
-    if isinstance(value, str) and text.startswith(_FORMULA_START) and not _NUMBER.fullmatch(text):
+    if isinstance(value, str) and text.startswith(FORMULA_START) and not _NUMBER.fullmatch(text):
         return "'" + text
     return text
 

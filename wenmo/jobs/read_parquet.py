@@ -6,7 +6,7 @@ be, large: a dictionary lets a file of kilobytes hold a huge text a million time
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class ParquetReader(TableReader):
 
         waiting: list[Any] = []
         count = size = 0
-        for batch in self._steps():
+        for batch in self.batches():
             while batch.num_rows:
                 fits = min(batch.num_rows, rows - count)
                 piece = batch.slice(0, fits)
@@ -55,7 +55,8 @@ class ParquetReader(TableReader):
         if waiting:
             yield ArrowChunk(pa.concat_batches(waiting))
 
-    def _steps(self) -> Iterator[Any]:
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        """All rows in order as `pyarrow.RecordBatch`, of these columns alone; each bounded in memory."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -63,7 +64,7 @@ class ParquetReader(TableReader):
             with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
                 for group in range(file.metadata.num_row_groups):
                     step = _rows_at_once(file.metadata.row_group(group))
-                    batches = file.iter_batches(batch_size=step, row_groups=[group])
+                    batches = file.iter_batches(batch_size=step, row_groups=[group], columns=columns)
                     while (batch := next(batches, None)) is not None:
                         yield batch
         except (pa.ArrowException, OSError) as error:

@@ -78,21 +78,39 @@ def _figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
 
 def bars(scores: Mapping[str, float]) -> go.Figure:
     """Horizontal bars of the best BARS_SHOWN of `scores` (label -> probability, best first), best on top."""
-    names, values = list(scores)[:BARS_SHOWN], list(scores.values())[:BARS_SHOWN]
+    return _bars(scores, {name: f"{value:.1%}" for name, value in scores.items()}, "%{customdata}: %{x:.4f}")
+
+
+def count_bars(counts: Mapping[str, int]) -> go.Figure:
+    """Horizontal bars of the first BARS_SHOWN of `counts` as shares of all of them, the numbers beside."""
+    total = max(1, sum(counts.values()))
+    shares = {name: count / total for name, count in counts.items()}
+    return _bars(shares, {name: f"{counts[name]:,} · {share:.1%}" for name, share in shares.items()}, "%{customdata}")
+
+
+def mean_bars(means: Mapping[str, tuple[float, int]]) -> go.Figure:
+    """Horizontal bars of (a mean in [0, 1], over how many), BARS_SHOWN at most."""
+    texts = {name: f"{mean:.1%} · {count:,}" for name, (mean, count) in means.items()}
+    return _bars({name: mean for name, (mean, _) in means.items()}, texts, "%{customdata}: %{x:.4f}")
+
+
+def _bars(values: Mapping[str, float], texts: Mapping[str, str], hover: str) -> go.Figure:
+    names, lengths = list(values)[:BARS_SHOWN], list(values.values())[:BARS_SHOWN]
+    longest = max((len(texts[name]) for name in names), default=0)
     trace = go.Bar(
-        x=values,
-        y=list(range(len(values))),  # places, not names: two long labels may look alike once cut
+        x=lengths,
+        y=list(range(len(lengths))),  # places, not names: two long labels may look alike once cut
         orientation="h",
-        marker={"color": _INK, "opacity": [0.35 + 0.65 * value for value in values], "cornerradius": 3},
-        text=[f"{value:.1%}" for value in values],
+        marker={"color": _INK, "opacity": [0.35 + 0.65 * value for value in lengths], "cornerradius": 3},
+        text=[texts[name] for name in names],
         textposition="outside",
         textfont={"color": _INK},
         cliponaxis=False,
         customdata=[escape(name, width=80) for name in names],
-        hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
+        hovertemplate=f"{hover}<extra></extra>",
     )
-    figure = _figure(trace, height=32 + 38 * max(2, len(values)))
-    figure.update_xaxes(range=[0, 1.12], showticklabels=False)
+    figure = _figure(trace, height=32 + 38 * max(2, len(lengths)))
+    figure.update_xaxes(range=[0, 1.12 if longest < 8 else 1.45], showticklabels=False)
     figure.update_yaxes(
         autorange="reversed",
         tickmode="array",
@@ -100,6 +118,90 @@ def bars(scores: Mapping[str, float]) -> go.Figure:
         ticktext=[escape(name) for name in names],
         tickfont={"size": 14, "color": _INK},
     )
+    return figure
+
+
+def means_over_time(means: Mapping[str, tuple[float, int]]) -> go.Figure:
+    """A line of means in [0, 1] over periods in their order; the larger a point, the more there is in it."""
+    names, values = list(means), [mean for mean, _ in means.values()]
+    counts = [count for _, count in means.values()]
+    most = max(counts, default=1)
+    trace = go.Scatter(
+        x=list(range(len(names))),
+        y=values,
+        mode="lines+markers",
+        line={"color": _INK, "width": 1.5},
+        marker={"color": _INK, "size": [6 + 8 * (count / most) ** 0.5 for count in counts]},
+        customdata=[f"{escape(name)} ({count:,})" for name, count in zip(names, counts, strict=True)],
+        hovertemplate="%{customdata}: %{y:.1%}<extra></extra>",
+        cliponaxis=False,
+    )
+    figure = _figure(trace, height=240)
+    every = max(1, -(-len(names) // 6))  # on a phone there is room for about six
+    figure.update_xaxes(
+        tickmode="array",
+        tickvals=list(range(0, len(names), every)),
+        ticktext=[escape(name) for name in names[::every]],
+        tickfont={"color": _INK},
+    )
+    figure.update_yaxes(
+        range=[0, 1.02], tickformat=".0%", tickvals=[0, 0.5, 1], tickfont={"color": _INK}, showgrid=True
+    )
+    return figure
+
+
+def confidence_histogram(counts: Sequence[int]) -> go.Figure:
+    """Columns of how many scores lie in each of equal parts of 0 to 1, from the first that is not empty."""
+    width = 1 / len(counts)
+    first = next((index for index, count in enumerate(counts) if count), 0)
+    shown = list(counts)[first:]
+    largest = max(max(shown), 1)
+    trace = go.Bar(
+        x=[width * (index + 0.5) for index in range(first, len(counts))],
+        y=shown,
+        width=0.84 * width,
+        marker={"color": _INK, "opacity": [0.35 + 0.65 * count / largest for count in shown], "cornerradius": 3},
+        customdata=[f"{width * index:.0%}–{width * (index + 1):.0%}" for index in range(first, len(counts))],
+        hovertemplate="%{customdata}: %{y:,}<extra></extra>",
+    )
+    figure = _figure(trace, height=200)
+    figure.update_layout(margin={"l": 16, "r": 24})  # room for half a name below the first and the last column
+    start = width * first
+    figure.update_xaxes(
+        range=[start, 1], tickvals=[start, (start + 1) / 2, 1], tickformat=".3~p", tickfont={"color": _INK}
+    )
+    figure.update_yaxes(showticklabels=False)
+    return figure
+
+
+def confusion(counts: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
+    """Heat map of counts (R, C): the density of a cell is its share of its row, the number in it is the count."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    hover = [[f"{escape(row)} → {escape(column)}" for column in columns] for row in rows]
+    trace = go.Heatmap(
+        z=shares,
+        x=list(range(len(columns))),
+        y=list(range(len(rows))),
+        zmin=0.0,
+        zmax=1.0,
+        xgap=2,
+        ygap=2,
+        customdata=hover,
+        hovertemplate="%{customdata}: %{z:.1%}<extra></extra>",
+        showscale=False,
+    )
+    figure = _figure(trace, height=48 + 40 * len(rows))
+    if max(counts.shape) <= VALUES_SHOWN:
+        figure.add_trace(_cell_numbers(shares, [f"{count:,}" for count in counts.ravel()]))
+    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
+        axis(
+            tickmode="array",
+            tickvals=list(range(len(names))),
+            ticktext=[escape(name, width=12) for name in names],
+            tickfont={"color": _INK},
+        )
+    figure.update_xaxes(side="top", tickangle=0 if len(columns) <= 6 else -45)
+    figure.update_yaxes(autorange="reversed")
     return figure
 
 
@@ -197,15 +299,18 @@ def _name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
-def _cell_numbers(values: np.ndarray) -> go.Scatter:
-    """The numbers of a heat map (R, C): paper on dense cells, ink on thin ones. Plotly's own choice is too faint."""
+def _cell_numbers(values: np.ndarray, texts: Sequence[str] | None = None) -> go.Scatter:
+    """The numbers of a heat map (R, C), or `texts` (R * C): paper on dense cells, ink on thin ones.
+
+    Plotly's own choice is too faint.
+    """
     rows, columns = np.indices(values.shape)
     flat = values.ravel()
     return go.Scatter(
         x=columns.ravel(),
         y=rows.ravel(),
         mode="text",
-        text=[f"{value:.2f}" for value in flat],
+        text=texts or [f"{value:.2f}" for value in flat],
         textfont={"color": [_PAPER if value >= 0.45 else _INK for value in flat]},
         hoverinfo="skip",
     )

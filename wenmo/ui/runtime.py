@@ -17,6 +17,7 @@ from wenmo.ui.models import Choice, chosen
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.api.metrics import Metrics
+    from wenmo.jobs.background import FileJobs
     from wenmo.memory.events import EventLog
     from wenmo.memory.sampler import Sampler
     from wenmo.training.job import AdaptJobs
@@ -91,3 +92,11 @@ def get_adapt_jobs() -> AdaptJobs:
     from wenmo.training.job import AdaptJobs
 
     return AdaptJobs()
+
+
+@cache  # for the same reason
+def get_file_jobs() -> FileJobs:
+    """The files of this process's visitors and the jobs over them, whichever visitor began them."""
+    from wenmo.jobs.background import FileJobs
+
+    return FileJobs()

@@ -1,0 +1,255 @@
+"""Jobs that visitors begin: who may see them, what is left of them, whose turn it is."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.unit.jobs.engines import LengthEngine
+from wenmo.engine import Engine, ModelInfo
+from wenmo.errors import BusyError, InputError, WenmoError
+from wenmo.jobs import background
+from wenmo.jobs.background import FileJob, FileJobs
+from wenmo.jobs.readers import open_reader
+from wenmo.jobs.run import RunOptions
+from wenmo.types import SentimentResult, TaskName
+
+TIMEOUT_S = 30
+ROWS = "text\n好\n很好\n太差了，不会再来\n"
+
+
+class HeldEngine(LengthEngine):
+    """Stands still within a call until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def sentiment(self, texts: Any, *, progress: Any = None) -> list[SentimentResult]:
+        self.reached.set()
+        assert self.go_on.wait(TIMEOUT_S)
+        return super().sentiment(texts, progress=progress)
+
+
+Make = Callable[..., FileJobs]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    made: list[FileJobs] = []
+
+    def make_(**options: Any) -> FileJobs:
+        made.append(FileJobs(**options))
+        return made[-1]
+
+    yield make_
+    for jobs in made:
+        jobs.close()
+
+
+def _receive(jobs: FileJobs, content: str = ROWS, name: str = "a.csv") -> FileJob:
+    return jobs.receive(name, io.BytesIO(content.encode()))
+
+
+def _begin(jobs: FileJobs, job: FileJob, engine: LengthEngine, options: RunOptions | None = None) -> None:
+    jobs.begin(job, cast("Engine", engine), "sentiment", options or RunOptions())
+
+
+def _wait(job: FileJob, *states: str) -> None:
+    end = time.monotonic() + TIMEOUT_S
+    while job.view().state not in states:
+        assert time.monotonic() < end, job.view()
+        time.sleep(0.01)
+
+
+def test_a_file_becomes_a_table_of_answers(make: Make) -> None:
+    jobs = make()
+    job = _receive(jobs)
+    _begin(jobs, job, LengthEngine())
+    _wait(job, "done")
+    view = job.view()
+    assert view.summary is not None and view.summary.rows == 3 and view.labels == ("短", "长")
+    (chunk,) = open_reader(job.target).chunks()
+    assert chunk.values("label") == ["短", "长", "长"]
+
+
+def test_names_of_files_are_shown_and_never_paths(make: Make, tmp_path: Path) -> None:
+    jobs = make()
+    for name in ("../../etc/passwd.csv", f"{tmp_path}/x.csv", "\0.csv", "a" * 5_000 + ".csv", ".CSV.tsv"):
+        job = _receive(jobs, name=name)
+        assert job.name == name
+        assert job.source.parent == job.folder and job.source.name in ("input.csv", "input.tsv")
+        jobs.discard(job.id)
+    with pytest.raises(InputError):
+        _receive(jobs, name="a.exe")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_cannot_be_guessed_and_folders_not_be_read_by_others(make: Make) -> None:
+    jobs = make()
+    first, second = _receive(jobs), _receive(jobs)
+    assert len({first.id, second.id}) == 2 and min(map(len, (first.id, second.id))) >= 20  # 128 bits
+    assert jobs.get(first.id) is first and jobs.get(first.id[:-1]) is None and jobs.get("") is None
+    assert first.folder.stat().st_mode & 0o077 == 0
+    assert first.id not in str(first.folder)
+
+
+def test_one_runs_and_others_wait_for_their_turn(make: Make) -> None:
+    engine = HeldEngine()
+    jobs = make()
+    first, second, third = (_receive(jobs) for _ in range(3))
+    for job in (first, second, third):
+        _begin(jobs, job, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    assert [jobs.view(job).state for job in (first, second, third)] == ["running", "waiting", "waiting"]
+    assert [jobs.view(job).ahead for job in (first, second, third)] == [0, 1, 2]
+    _begin(jobs, first, engine)  # pressed twice
+    jobs.discard(second.id)
+    assert not second.folder.exists() and jobs.view(third).ahead == 1
+    engine.go_on.set()
+    for job in (first, third):
+        _wait(job, "done")
+    assert second.view().state == "waiting"  # never begun
+
+
+def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
+    engine = HeldEngine()
+    jobs = make()
+    job = _receive(jobs)
+    _begin(jobs, job, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    job.stop()
+    engine.go_on.set()
+    _wait(job, "stopped")
+    assert [path.name for path in job.folder.iterdir()] == ["input.csv"]
+    with pytest.raises(InputError):
+        job.export(".csv")
+    _begin(jobs, job, engine)
+    _wait(job, "done")
+
+
+def test_discarding_a_running_job_leaves_no_file(make: Make) -> None:
+    engine = HeldEngine()
+    jobs = make()
+    job = _receive(jobs)
+    _begin(jobs, job, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    jobs.discard(job.id)
+    assert jobs.get(job.id) is None
+    engine.go_on.set()
+    end = time.monotonic() + TIMEOUT_S
+    while job.folder.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_closing_stops_what_runs_and_deletes_everything(make: Make) -> None:
+    engine = HeldEngine()
+    jobs = make()
+    running, done = _receive(jobs), _receive(jobs)
+    _begin(jobs, running, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    engine.go_on.set()
+    jobs.close()
+    assert not running.folder.exists() and not done.folder.exists() and not running.folder.parent.exists()
+    with pytest.raises(BusyError):
+        _receive(jobs)
+
+
+def test_what_nobody_looks_at_expires_unless_it_runs(make: Make) -> None:
+    engine = HeldEngine()
+    jobs = make(kept_s=0.05)
+    running, left = _receive(jobs), _receive(jobs)
+    _begin(jobs, running, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    time.sleep(0.1)
+    jobs.sweep()
+    assert jobs.get(left.id) is None and not left.folder.exists()
+    assert jobs.get(running.id) is running
+    engine.go_on.set()
+
+
+def test_the_sweeper_comes_by_itself(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_SWEEP_S", 0.01)
+    jobs = make(kept_s=0.0)
+    job = _receive(jobs)
+    end = time.monotonic() + TIMEOUT_S
+    while job.folder.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_few_are_kept_and_only_the_idle_make_room(make: Make) -> None:
+    jobs = make(kept=2, idle_s=1_000.0)
+    first, second = _receive(jobs), _receive(jobs)
+    with pytest.raises(BusyError):
+        _receive(jobs)
+    first.seen_s -= 2_000.0
+    second.seen_s -= 3_000.0
+    third = _receive(jobs)
+    assert jobs.get(second.id) is None and not second.folder.exists()
+    assert jobs.get(first.id) is first and jobs.get(third.id) is third
+
+
+@pytest.mark.parametrize("content", ["text\n", "", 'text\n"open'])
+def test_a_file_that_cannot_be_read_is_named_as_its_visitor_does(make: Make, content: str) -> None:
+    job = _receive(make(), content, name="我的.csv")
+    with pytest.raises(InputError) as caught:
+        job.open()
+    for text in (caught.value.en, caught.value.zh):
+        assert "我的.csv" in text and "input.csv" not in text and str(job.folder) not in text
+
+
+def test_more_rows_than_a_page_takes(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "MAX_ROWS", 2)
+    with pytest.raises(InputError, match="3 rows"):
+        _receive(make()).open()
+
+
+def test_a_bug_ends_the_job_and_what_was_finished_is_gone_on_with(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One row a shard; the second call breaks. The second time, only what is missing is computed."""
+    monkeypatch.setattr("wenmo.jobs.job._shard_rows", lambda *_: 1)
+
+    class BreakingEngine(LengthEngine):
+        broken = False
+
+        def sentiment(self, texts: Any, *, progress: Any = None) -> list[SentimentResult]:
+            if self.broken and "太差了，不会再来" in texts:
+                raise KeyError("bug")
+            return super().sentiment(texts, progress=progress)
+
+    engine = BreakingEngine()
+    engine.broken = True
+    jobs = make()
+    job = _receive(jobs)
+    _begin(jobs, job, engine)
+    _wait(job, "failed")
+    assert isinstance(job.view().error, KeyError) and "KeyError" in caplog.text
+    engine.broken = False
+    finished = sum(engine.calls)
+    _begin(jobs, job, engine)
+    _wait(job, "done")
+    assert sum(engine.calls) == 3 and finished >= 1
+    _begin(jobs, job, engine, RunOptions(language="zh"))  # other options: from the beginning
+    _wait(job, "done", "failed")
+    assert job.view().state == "done"
+
+
+def test_a_model_that_cannot_be_loaded_fails_the_job(make: Make) -> None:
+    class NoEngine(LengthEngine):
+        def model_info(self, task: TaskName) -> ModelInfo:
+            raise WenmoError("no", "没有")
+
+    jobs = make()
+    job = _receive(jobs)
+    _begin(jobs, job, NoEngine())
+    _wait(job, "failed")
+    assert isinstance(job.view().error, WenmoError)

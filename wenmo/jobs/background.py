@@ -1,0 +1,353 @@
+"""Jobs that visitors begin: a file is received, worked on in the background, looked at, and forgotten after an hour.
+
+Whoever has a job's id, which cannot be guessed, may look at it, stop it and delete it: a visitor who reloads the page
+finds it again, and nobody finds another's. Each job has a folder of its own in a temporary one of the process; what the
+visitor's file is called is shown and never a path.
+
+One job runs at a time, since it takes the whole machine; others wait for their turn. Few are held: when there is no
+room, the one that was not looked at for longest makes it, if that is long ago and it does not run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from wenmo.errors import BusyError, InputError, WenmoError
+from wenmo.jobs.export import export
+from wenmo.jobs.job import JobProgress, JobSummary, run_job
+from wenmo.jobs.readers import open_reader
+from wenmo.jobs.run import RunOptions, result_columns
+from wenmo.jobs.sources import errors_file, partial_folder
+from wenmo.jobs.tables import READ_SUFFIXES, Row, TableReader, check_suffix
+from wenmo.types import TaskName
+
+if TYPE_CHECKING:
+    from wenmo.engine import Engine
+
+State = Literal["received", "waiting", "running", "done", "stopped", "failed"]
+EXPORTS = (".csv", ".xlsx", ".jsonl", ".parquet")
+
+MAX_ROWS = 500_000  # of a job that is begun from a page: some twenty minutes of a bundled model on two cores
+PREVIEW_ROWS = 20
+KEPT = 4
+KEPT_S = 3600.0
+IDLE_S = 600.0  # not looked at for so long, a job makes room for another
+_SWEEP_S = 60.0
+
+logger = logging.getLogger("wenmo")
+
+
+class _StoppedError(Exception):
+    """Raised within a job, to end it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A job as it is now; a copy.
+
+    `task`, `options` are what it was begun with last, `labels` the model's, in the order of its ids. `ahead` jobs have
+    their turn before it. An `error` that is no WenmoError is a bug, which stands in the log.
+    """
+
+    state: State
+    task: TaskName | None
+    options: RunOptions | None
+    labels: tuple[str, ...]
+    model: str | None
+    progress: JobProgress | None
+    summary: JobSummary | None
+    error: Exception | None
+    ahead: int
+
+
+class FileJob:
+    """One received file and what is made of it. Made by `FileJobs.receive`; any thread may use it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.name = name
+        self.folder = folder
+        self.source = folder / f"input{check_suffix(Path(name), READ_SUFFIXES)}"
+        self.target = folder / "output.parquet"
+        self.errors = errors_file(self.target)
+        self.received_bytes = 0
+        self.seen_s = time.monotonic()
+        self._lock = threading.Lock()
+        self._opening, self._exporting = threading.Lock(), threading.Lock()
+        self._stop = threading.Event()
+        self._opened: tuple[tuple[str | None, str | None], TableReader, list[Row]] | None = None
+        self._state: State = "received"
+        self._engine: Engine | None = None
+        self._task: TaskName | None = None
+        self._options: RunOptions | None = None
+        self._resumable: tuple[str, TaskName, RunOptions] | None = None
+        self._labels: tuple[str, ...] = ()
+        self._model: str | None = None
+        self._progress: JobProgress | None = None
+        self._summary: JobSummary | None = None
+        self._error: Exception | None = None
+
+    def view(self, *, ahead: int = 0) -> View:
+        with self._lock:
+            return View(
+                state=self._state,
+                task=self._task,
+                options=self._options,
+                labels=self._labels,
+                model=self._model,
+                progress=self._progress,
+                summary=self._summary,
+                error=self._error,
+                ahead=ahead,
+            )
+
+    def open(self, encoding: str | None = None, delimiter: str | None = None) -> tuple[TableReader, list[Row]]:
+        """The reader of the file and its first rows; kept until it is opened in another way.
+
+        Raises InputError for a file that cannot be read, or has no rows or more than MAX_ROWS.
+        """
+        with self._opening:
+            if self._opened is None or self._opened[0] != (encoding, delimiter):
+                try:
+                    reader = open_reader(self.source, encoding=encoding, delimiter=delimiter)
+                    first = next(iter(reader.chunks(PREVIEW_ROWS)), None)
+                except InputError as error:
+                    raise self._named(error) from error
+                if first is None or not reader.columns:
+                    raise InputError(
+                        f"{self.name} has no rows. Give a file with at least one row below its header.",
+                        f"{self.name} 中没有数据行。请提供表头之下至少有一行的文件。",
+                    )
+                if reader.row_count > MAX_ROWS:
+                    raise InputError(
+                        f"{self.name} has {reader.row_count:,} rows; this page takes {MAX_ROWS:,}. Use `python -m "
+                        "wenmo run` for larger files.",
+                        f"{self.name} 有 {reader.row_count:,} 行，此页最多处理 {MAX_ROWS:,} 行。"
+                        "更大的文件请用 `python -m wenmo run`。",
+                    )
+                self._opened = (encoding, delimiter), reader, first.rows()
+            return self._opened[1], self._opened[2]
+
+    def stop(self) -> None:
+        """Ask it to end; what was computed is thrown away, the received file stays."""
+        self._stop.set()
+
+    def export(self, suffix: str) -> Path:
+        """The finished table in the format of `suffix`, one of EXPORTS; made once. Raises InputError."""
+        view = self.view()
+        if view.state != "done" or view.options is None or suffix not in EXPORTS:
+            raise InputError(f"There is no {suffix} of {self.name}.", f"没有 {self.name} 的 {suffix} 结果。")
+        if suffix == ".parquet":
+            return self.target
+        path = self.folder / f"export{suffix}"
+        reader, _ = self.open(view.options.encoding, view.options.delimiter)
+        with self._exporting:
+            if not path.exists():
+                _, extra = result_columns(view.options, reader.columns)
+                export(reader, self.target, path, extra)
+        return path
+
+    def _begin(self, engine: Engine, task: TaskName, options: RunOptions) -> None:
+        with self._lock:
+            self._stop.clear()
+            self._engine, self._task, self._options = engine, task, options
+            self._state, self._progress, self._error = "waiting", None, None
+
+    def _run(self) -> None:
+        """Work on the file, in this thread, until it is done, stopped or failed."""
+        engine, task, options = self._engine, self._task, self._options
+        assert engine is not None and task is not None and options is not None
+        state: State = "failed"
+        summary: JobSummary | None = None
+        failure: Exception | None = None
+        try:
+            self._check_stopped()
+            with self._lock:
+                self._state = "running"
+            info = engine.model_info(task)
+            with self._lock:
+                self._labels, self._model = info.labels, info.name
+            again = self._resumable == (info.name, task, options)  # failed half-way: go on with what is finished
+            self._resumable = (info.name, task, options)
+            summary = run_job(
+                engine, task, self.source, self.target, options, resume=again, restart=not again, progress=self._hear
+            )
+            state = "done"
+        except _StoppedError:
+            state = "stopped"
+            self._clear()
+        except InputError as error:
+            failure = self._named(error)
+        except WenmoError as error:
+            failure = error
+        except Exception as error:
+            logger.exception("A job of the page ended with an error that is none of wenmo's")
+            failure = error
+        with self._lock:
+            self._engine = None
+            self._state, self._summary, self._error = state, summary, failure
+
+    def _hear(self, progress: JobProgress) -> None:
+        self._check_stopped()
+        with self._lock:
+            self._progress = progress
+
+    def _check_stopped(self) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
+
+    def _clear(self) -> None:
+        """Remove what was made of the file."""
+        self._resumable = None
+        shutil.rmtree(partial_folder(self.target), ignore_errors=True)
+        for path in (self.target, self.errors):
+            path.unlink(missing_ok=True)
+
+    def _named(self, error: InputError) -> InputError:
+        """The error with the visitor's name for the file in place of the path here."""
+
+        def named(text: str) -> str:
+            return text.replace(str(self.source), self.name).replace(self.source.name, self.name)
+
+        return InputError(named(error.en), named(error.zh))
+
+
+class FileJobs:
+    """The jobs of a process."""
+
+    def __init__(self, *, kept: int = KEPT, kept_s: float = KEPT_S, idle_s: float = IDLE_S) -> None:
+        self._kept, self._kept_s, self._idle_s = kept, kept_s, idle_s
+        self._root = tempfile.TemporaryDirectory(prefix="wenmo-jobs-")  # readable by this user alone
+        self._lock = threading.Lock()
+        self._jobs: dict[str, FileJob] = {}
+        self._queue: deque[FileJob] = deque()
+        self._current: FileJob | None = None
+        self._worker: threading.Thread | None = None
+        self._closed = threading.Event()
+        threading.Thread(target=self._sweep_now_and_then, name="wenmo-job-sweeper", daemon=True).start()
+
+    def receive(self, name: str, content: BinaryIO) -> FileJob:
+        """Keep a file. Raises InputError for a suffix that is not read, BusyError where there is no room for it."""
+        check_suffix(Path(name), READ_SUFFIXES)
+        self.sweep()
+        with self._lock:
+            if self._closed.is_set() or (len(self._jobs) >= self._kept and not self._displace()):
+                raise BusyError(
+                    f"{self._kept} files are held for other visitors just now. Try again in some minutes, or use "
+                    "`python -m wenmo run` on your machine.",
+                    f"此刻已为其他访客保留了 {self._kept} 个文件。请几分钟后再试，或在自己的电脑上用 "
+                    "`python -m wenmo run`。",
+                    retry_after_s=60.0,
+                )
+            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root.name)))
+            self._jobs[job.id] = job
+        try:
+            with job.source.open("wb") as file:
+                shutil.copyfileobj(content, file)
+                job.received_bytes = file.tell()
+        except OSError as error:
+            self.discard(job.id)
+            raise InputError(
+                f"{name} could not be kept: {error.strerror or error}. Free disk space on the server.",
+                f"无法保存 {name}：{error.strerror or error}。请清理服务器的磁盘空间。",
+            ) from error
+        return job
+
+    def get(self, job_id: str) -> FileJob | None:
+        """The job with this id, which counts as looked at; None where there is none (any more)."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is not None:
+                job.seen_s = time.monotonic()
+            return job
+
+    def view(self, job: FileJob) -> View:
+        """As `job.view`, with its place in the queue."""
+        with self._lock:
+            queue = list(self._queue)
+            ahead = queue.index(job) + (self._current is not None) if job in queue else 0
+        return job.view(ahead=ahead)
+
+    def begin(self, job: FileJob, engine: Engine, task: TaskName, options: RunOptions) -> None:
+        """Put it in the queue. A job that waits or runs already goes on as it is."""
+        with self._lock:
+            if self._closed.is_set() or job is self._current or job in self._queue or job.id not in self._jobs:
+                return
+            job._begin(engine, task, options)
+            self._queue.append(job)
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="wenmo-jobs", daemon=True)
+                self._worker.start()
+
+    def discard(self, job_id: str) -> None:
+        """Forget a job and delete all its files, at once or when it has stopped."""
+        with self._lock:
+            self._discard(job_id)
+
+    def sweep(self) -> None:
+        """Discard what nobody has looked at for too long and does not run."""
+        now = time.monotonic()
+        with self._lock:
+            for job in list(self._jobs.values()):
+                if now - job.seen_s > self._kept_s and not self._is_busy(job):
+                    self._discard(job.id)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Stop everything, and delete all files."""
+        self._closed.set()
+        with self._lock:
+            for job_id in list(self._jobs):
+                self._discard(job_id)
+            worker = self._worker
+        if worker is not None:
+            worker.join(timeout_s)
+        with contextlib.suppress(OSError):
+            self._root.cleanup()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._queue:
+                    self._worker = None
+                    return
+                job = self._current = self._queue.popleft()
+            job._run()
+            with self._lock:
+                self._current = None
+                if job.id not in self._jobs:
+                    shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _is_busy(self, job: FileJob) -> bool:
+        return job is self._current or job in self._queue
+
+    def _displace(self) -> bool:
+        """Whether a job made room: the one not looked at for longest. The lock must be held."""
+        now = time.monotonic()
+        idle = [job for job in self._jobs.values() if now - job.seen_s > self._idle_s and not self._is_busy(job)]
+        if idle:
+            self._discard(min(idle, key=lambda job: job.seen_s).id)
+        return bool(idle)
+
+    def _discard(self, job_id: str) -> None:
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return
+        job.stop()
+        if job in self._queue:
+            self._queue.remove(job)
+        if job is not self._current:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _sweep_now_and_then(self) -> None:
+        while not self._closed.wait(_SWEEP_S):
+            self.sweep()
