@@ -1,8 +1,12 @@
-"""Memory: what is in use now, live."""
+"""Memory: what is in use now, live, and what configurations take and save."""
 
 from __future__ import annotations
 
-from wenmo.ui import components, live
+from wenmo.ui import components, lab, live
+from wenmo.ui.text import say
+
+MODES = {"live": live.memory, "lab": lab.memory}
 
 components.heading("memory")
-live.memory()
+mode = components.choice(say("memory.mode"), {name: say(f"memory.mode.{name}") for name in MODES}, key="mode")
+MODES[mode]()

@@ -21,6 +21,8 @@ from wenmo.types import PRECISIONS, Precision
 PAIR = 128  # pieces of the one pair: what the article cuts its inputs to
 EIGHT_PAIRS = (40, 80, 120, 160, 200, 240, 280, 320)  # pieces: evenly spread, so that padding has something to waste
 _FLOATS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+# The fields that one step of a path changes. Precision first: what it saves is told of the whole padded batch.
+_CHANGES = (("model",), ("precision",), ("layout", "pad_to", "attention"), ("lengths",), ("checkpointing",))
 PADDED = 512  # to which ModelScope's pipeline fills every pair
 
 
@@ -187,6 +189,55 @@ def custom(configurations: list[Configuration]) -> Preset:
             for number, configuration in enumerate(configurations, start=1)
         ),
     )
+
+
+def path(baseline: Configuration, optimised: Configuration) -> Preset:
+    """From one configuration to the other, a change at a time, each step compared with the one before it.
+
+    Changes that cannot be made alone are made together: int8 is packed, say. Raises InputError for different work.
+    """
+    if baseline.work != optimised.work:
+        raise InputError(
+            f"{baseline.work} and {optimised.work} cannot be compared. Choose the same work for both.",
+            f"{baseline.work} 与 {optimised.work} 无法比较。请为两者选择同一种工作。",
+        )
+    steps = [Step(key="1", group="path", title="baseline", title_zh="基线", configuration=baseline)]
+    waiting: list[str] = []
+    at = baseline
+    for fields in _CHANGES:
+        changed = [name for name in fields if getattr(at, name) != getattr(optimised, name)]
+        if not changed and not waiting:
+            continue
+        waiting += changed
+        try:
+            at = replace(at, **{name: getattr(optimised, name) for name in waiting})
+        except InputError:
+            continue  # with the next one, then
+        steps.append(
+            Step(
+                key=str(len(steps) + 1),
+                group="path",
+                title=", ".join(dict.fromkeys(_change(name, at)[0] for name in waiting)),
+                title_zh="、".join(dict.fromkeys(_change(name, at)[1] for name in waiting)),
+                configuration=at,
+                after=steps[-1].key,
+            )
+        )
+        waiting = []
+    return Preset(name="path", steps=tuple(steps))
+
+
+def _change(name: str, to: Configuration) -> tuple[str, str]:
+    """What a step is called that changes the field `name`, in English and Chinese."""
+    if name in ("layout", "pad_to"):
+        return ("packed", "打包") if to.layout == "packed" else (f"padded to {to.width}", f"填充到 {to.width}")
+    if name == "lengths":
+        size = f"{to.batch} x {max(to.lengths)}"
+        return (size, size)
+    if name == "checkpointing":
+        return ("checkpointing", "打开检查点") if to.checkpointing else ("no checkpointing", "关闭检查点")
+    value = str(getattr(to, name))
+    return (value, value)
 
 
 def run_preset(

@@ -27,14 +27,19 @@ GIB = 2**30
 # What the article says: GPU memory of one pair and of eight in GiB, pairs a second, F1; before and after.
 ARTICLE = {"one": (1.2, 0.72), "eight": (3.5, 2.1), "speed": (23.0, 28.0), "f1": (0.892, 0.889)}
 _AFTER = {"one": "one-packed", "eight": "eight-packed"}
+CHECKPOINTING, LEFT = "checkpointing_inference", "left"  # bars of a waterfall that are no step
 _PARTS = ("weights", "optimiser", "gradients", "activations", "workspace")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What there is to tell. `accuracy`: a model on labelled rows in a precision, beside fp32 on the same rows."""
+    """What there is to tell. `accuracy`: a model on labelled rows in a precision, beside fp32 on the same rows.
+
+    `checks`: the same steps with a smaller model that was measured, where `rows` were only predicted.
+    """
 
     rows: Sequence[Row]
+    checks: Sequence[Row] = ()
     fits: Sequence[Fit] = ()
     accuracy: Sequence[Evaluation] = ()
     machine: str
@@ -61,6 +66,33 @@ class Checkpointing:
     inference_saved: float | None
     training_saved: float
     training_time: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """Bytes from `low` to `high`; `saved` is None for the first and the last bar, below 0 for what was added.
+
+    A title that is one of CHECKPOINTING and LEFT is the key of a text.
+    """
+
+    title: str
+    title_zh: str
+    low: int
+    high: int
+    saved: int | None = None
+
+    def title_in(self, language: Language) -> str:
+        return self.title_zh if language == "zh" else self.title
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waterfall:
+    """From the first step down to what is left. `of_gpu`: predicted for a GPU's allocator; otherwise, because one of
+    the steps is int8, predicted for this machine's CPU.
+    """
+
+    of_gpu: bool
+    bars: tuple[Bar, ...]
 
 
 def compared(rows: Sequence[Row], group: str) -> Compared | None:
@@ -94,6 +126,30 @@ def checkpointing(rows: Sequence[Row]) -> Checkpointing | None:
 
 def _activations(row: Row) -> int:
     return (row.measured or row.cpu).most_activations
+
+
+def waterfall(rows: Sequence[Row], group: str) -> Waterfall | None:
+    """What each step of `group` saved over the one before it; None for fewer than two steps."""
+    shown = [row for row in rows if row.step.group == group]
+    if len(shown) < 2:
+        return None
+    on_gpu = [row.gpu.gpu.allocated for row in shown if row.gpu is not None and row.gpu.gpu is not None]
+    of_gpu = len(on_gpu) == len(shown)
+    sizes = on_gpu if of_gpu else [row.cpu.peak.total for row in shown]
+    bars = [Bar(title=shown[0].step.title, title_zh=shown[0].step.title_zh, low=0, high=sizes[0])]
+    for row, last, size in zip(shown[1:], sizes, sizes[1:], strict=False):
+        bars.append(_saved(row.step.title, row.step.title_zh, last, size))
+    of = {row.step.key: row for row in rows}
+    if group == "eight" and {"eight-fp16", "eight-checkpointing"} <= of.keys():
+        nothing = _activations(of["eight-fp16"]) - _activations(of["eight-checkpointing"])
+        bars.append(_saved(CHECKPOINTING, CHECKPOINTING, sizes[-1], sizes[-1] - nothing))
+    bars.append(Bar(title=LEFT, title_zh=LEFT, low=0, high=sizes[-1]))
+    return Waterfall(of_gpu=of_gpu, bars=tuple(bars))
+
+
+def _saved(title: str, title_zh: str, before: int, after: int) -> Bar:
+    low, high = sorted((before, after))
+    return Bar(title=title, title_zh=title_zh, low=low, high=high, saved=before - after)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -149,10 +205,11 @@ def as_html(report: Report, *, language: Language = "zh") -> str:
         f"<h1>{escape(t['title'])}</h1>",
         f"<p class=lead>{escape(t['lead'])}</p>",
         _article(report, t),
-        *(_waterfall(report.rows, group, t, language) for group in ("one", "eight")),
+        *(_waterfall(report.rows, group, t, language) for group in ("one", "eight", "path")),
         _steps(report.rows, t, language),
-        _split(report.rows, t),
-        _checkpointing(report.rows, t),
+        _steps(report.checks, t, language, title="checks") if report.checks else "",
+        _split(report.checks or report.rows, t),
+        _checkpointing(report.checks or report.rows, t),
         _fits(report.fits, t),
         _accuracy(report.accuracy, t),
         _method(report, t),
@@ -199,22 +256,18 @@ def _article(report: Report, t: Mapping[str, str]) -> str:
 
 
 def _waterfall(rows: Sequence[Row], group: str, t: Mapping[str, str], language: Language) -> str:
-    """Bars from fp32 down to the last step, each saving hanging where the last one ended."""
-    shown = [row for row in rows if row.step.group == group and row.gpu is not None and row.gpu.gpu is not None]
-    if len(shown) < 2:
+    found = waterfall(rows, group)
+    if found is None:
         return ""
-    sizes = [row.gpu.gpu.allocated for row in shown]  # type: ignore[union-attr]
-    titles = [row.step.title_zh if language == "zh" else row.step.title for row in shown]
-    bars: list[tuple[str, float, float, str, str]] = [(titles[0], 0, sizes[0], "ink", f"{_gib(sizes[0])} GiB")]
-    for title, last, size in zip(titles[1:], sizes, sizes[1:], strict=False):
-        bars.append((title, size, last, "seal", _saved(last - size)))
-    if group == "eight":
-        nothing = next((row for row in rows if row.step.key == "eight-checkpointing"), None)
-        if nothing is not None:
-            saved = _activations(next(row for row in rows if row.step.key == "eight-fp16")) - _activations(nothing)
-            bars.append((t["checkpointing_inference"], sizes[-1], sizes[-1] + saved, "seal", _saved(saved)))
-    bars.append((t["left"], 0, sizes[-1], "ink", f"{_gib(sizes[-1])} GiB"))
-    return f"<h2>{escape(t['waterfall'].format(what=t[group]))}</h2>{_bars(bars)}"
+    bars: list[tuple[str, float, float, str, str]] = []
+    for bar in found.bars:
+        size = f"{_gib(bar.high - bar.low)} GiB"
+        if bar.saved is not None:
+            size = f"{'+' if bar.saved < 0 else '−'}{size}" if bar.saved else "0"
+        title = t[bar.title] if bar.title in (CHECKPOINTING, LEFT) else bar.title_in(language)
+        bars.append((title, bar.low, bar.high, "ink" if bar.saved is None else "seal", size))
+    title = t["waterfall"].format(what=t[group]) if found.of_gpu else t["waterfall_cpu"].format(what=t[group])
+    return f"<h2>{escape(title)}</h2>{_bars(bars)}"
 
 
 def _bars(bars: Sequence[tuple[str, float, float, str, str]]) -> str:
@@ -234,7 +287,7 @@ def _bars(bars: Sequence[tuple[str, float, float, str, str]]) -> str:
     return f'<div class=wide><svg viewBox="0 0 {total} {len(bars) * height}" role="img">{"".join(parts)}</svg></div>'
 
 
-def _steps(rows: Sequence[Row], t: Mapping[str, str], language: Language) -> str:
+def _steps(rows: Sequence[Row], t: Mapping[str, str], language: Language, *, title: str = "steps") -> str:
     head = [
         t[name] for name in ("step", "configuration", "gpu_allocated", "gpu_total", "cpu_predicted", "cpu_measured")
     ] + [t[name] for name in ("error", "over_floor", "time")]
@@ -256,7 +309,7 @@ def _steps(rows: Sequence[Row], t: Mapping[str, str], language: Language) -> str
                 "–" if measured is None else f"{measured.median_ms:,.0f} ms",
             ]
         )
-    return f"<h2>{escape(t['steps'])}</h2>{_table(head, lines)}<p>{escape(t['steps_note'])}</p>"
+    return f"<h2>{escape(t[title])}</h2>{_table(head, lines)}<p>{escape(t['steps_note'])}</p>"
 
 
 def _split(rows: Sequence[Row], t: Mapping[str, str]) -> str:
@@ -330,11 +383,12 @@ def _accuracy(evaluations: Sequence[Evaluation], t: Mapping[str, str]) -> str:
 
 def _method(report: Report, t: Mapping[str, str]) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "numpy"))
+    random = any(row.step.configuration.random_weights for row in (*report.rows, *report.checks))
     facts = [
         [t["machine"], report.machine],
         [t["system"], f"{platform.system()} {platform.release()}, Python {sys.version.split()[0]}, {versions}"],
         [t["day"], report.day.isoformat()],
-        [t["weights_from"], t["random"] if any(r.step.configuration.random_weights for r in report.rows) else t["own"]],
+        [t["weights_from"], t["random"] if random else t["own"]],
     ]
     notes = "".join(f"<li>{escape(line)}</li>" for line in t["method_notes"].format(padded=PADDED).split("\n"))
     return f"<h2>{escape(t['method'])}</h2>{_table(None, facts)}<ul>{notes}</ul>"
@@ -348,10 +402,6 @@ def _table(head: Sequence[str] | None, lines: Sequence[Sequence[str]]) -> str:
 
 def _gib(size: float) -> str:
     return f"{size / GIB:.3f}"
-
-
-def _saved(size: float) -> str:
-    return f"−{_gib(size)} GiB" if size else "0"
 
 
 def _mib(size: float) -> str:

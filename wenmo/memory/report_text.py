@@ -27,10 +27,13 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
             "文章没有说明它如何计量，也没有给出长度。这里计的是 PyTorch 分配器的占用（max_memory_allocated），不"
             "含 CUDA 上下文。速度为本机 CPU 实测，与文章的 GPU 不可直接相比，只看前后之比。"
         ),
-        "waterfall": "{what}：每一步省了多少",
+        "waterfall": "{what}：每一步省了多少（GPU 预测）",
+        "waterfall_cpu": "{what}：每一步省了多少（本机 CPU 预测，因为 int8 不在 GPU 上运行）",
+        "path": "从基线到优化",
         "checkpointing_inference": "推理中打开检查点",
         "left": "优化之后",
         "steps": "每一步：预测与实测",
+        "checks": "同样的步骤，用较小的模型在本机实测",
         "step": "步骤",
         "configuration": "配置",
         "gpu_allocated": "GPU 预测：分配 GiB",
@@ -117,10 +120,13 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
             "hands out (max_memory_allocated), without the CUDA context. Speed was measured on this machine's "
             "CPU: compare its ratio with the article's, not its figures."
         ),
-        "waterfall": "What each step saves: {what}",
+        "waterfall": "What each step saves: {what} (predicted for a GPU)",
+        "waterfall_cpu": "What each step saves: {what} (predicted for this CPU, as int8 runs on none but CPUs)",
+        "path": "from the baseline to the optimised",
         "checkpointing_inference": "checkpointing, in inference",
         "left": "what is left",
         "steps": "Step by step, predicted and measured",
+        "checks": "The same steps, measured here with a smaller model",
         "step": "step",
         "configuration": "configuration",
         "gpu_allocated": "GPU, predicted: allocated GiB",

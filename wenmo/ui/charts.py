@@ -457,3 +457,58 @@ def alignment_map(cosines: np.ndarray, *, rows: Sequence[str], columns: Sequence
     figure.update_xaxes(side="top", tickangle=0)
     figure.update_yaxes(autorange="reversed")
     return figure
+
+
+def waterfall(bars: Sequence[tuple[str, float, float, str]], *, saved: Sequence[bool]) -> go.Figure:
+    """Horizontal bars (name, from, to, what is written beside it), first on top; in cinnabar where `saved`."""
+    most = max(high for _, _, high, _ in bars)
+    trace = go.Bar(
+        base=[low for _, low, _, _ in bars],
+        x=[max(high - low, most / 300) for _, low, high, _ in bars],  # nothing saved is a line, not nothing drawn
+        y=list(range(len(bars))),
+        orientation="h",
+        marker={"color": [_CINNABAR if each else _INK for each in saved], "cornerradius": 3},
+        hoverinfo="skip",
+    )
+    figure = _figure(trace, height=24 + 46 * len(bars))
+    for place, (name, _, _, size) in enumerate(bars):  # above its bar: on a phone there is no room beside it
+        text = f"{escape(name, width=44)}  <b>{escape(size)}</b>"
+        figure.add_annotation(x=0, y=place - 0.44, text=text, showarrow=False, xanchor="left", font={"color": _INK})
+    figure.update_layout(bargap=0.6)
+    figure.update_xaxes(range=[0, most], showticklabels=False)
+    figure.update_yaxes(range=[len(bars) - 0.6, -0.75], showticklabels=False)
+    return figure
+
+
+def fit_map(batches: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
+    """Largest batches (R, C) of cards and lengths, the larger the denser, by its logarithm. 0 is a dot on the paper."""
+    density = np.log2(1.0 + batches)
+    most = float(density.max()) or 1.0
+    trace = go.Heatmap(
+        z=density,
+        x=list(range(len(columns))),
+        y=list(range(len(rows))),
+        zmin=0.0,
+        zmax=most,
+        xgap=2,
+        ygap=2,
+        hoverinfo="skip",
+        showscale=False,
+    )
+    figure = _figure(trace, height=56 + 36 * len(rows))
+    down, across = np.indices(batches.shape)
+    figure.add_trace(
+        go.Scatter(
+            x=across.ravel(),
+            y=down.ravel(),
+            mode="text",
+            text=[f"{batch:,}" if batch else "·" for batch in batches.ravel()],
+            textfont={"color": [_PAPER if each >= 0.45 * most else _INK for each in density.ravel()]},
+            hoverinfo="skip",
+        )
+    )
+    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
+        axis(tickmode="array", tickvals=list(range(len(names))), ticktext=list(names), tickfont={"color": _INK})
+    figure.update_xaxes(side="top", tickangle=0)
+    figure.update_yaxes(autorange="reversed")
+    return figure

@@ -247,7 +247,7 @@ def choice(label: str, names: Mapping[str, str], *, key: str) -> str:
     Not by Streamlit's own `bind`, which writes what is shown into the address: unknown in the other language.
     """
     first = next(iter(names))
-    if key not in st.session_state:
+    if st.session_state.get(key) not in names:  # none yet, or that of another page
         asked = st.query_params.get(key)
         st.session_state[key] = asked if asked in names else first
     chosen = st.segmented_control(

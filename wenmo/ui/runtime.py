@@ -7,6 +7,7 @@ shows its own, in the reader's language (`wenmo.ui.components.ask`).
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -100,3 +101,9 @@ def get_file_jobs() -> FileJobs:
     from wenmo.jobs.background import FileJobs
 
     return FileJobs()
+
+
+@cache  # and this, lest two visitors' measurements be in each other's times
+def get_lab_turn() -> threading.Lock:
+    """Held by the one visitor whose configurations are being measured or predicted."""
+    return threading.Lock()

@@ -830,7 +830,13 @@ TEXTS: Mapping[str, Text] = {
         "answers within 1 s; 256 at most were tried.",
     ),
     # Memory
-    "memory.intro": Text("内存与显存用了多少，何时涨落。", "How much memory is in use, and when it rises and falls."),
+    "memory.intro": Text(
+        "内存与显存用了多少，何时涨落；一份配置要用多少，每一步能省多少。",
+        "How much memory is in use, and when it rises and falls; what a configuration takes, and what each step saves.",
+    ),
+    "memory.mode": Text("看什么", "View"),
+    "memory.mode.live": Text("实时", "Live"),
+    "memory.mode.lab": Text("实验室", "Lab"),
     "memory.window": Text("时间范围", "Window"),
     "memory.minutes": Text("{count} 分钟", "{count} min"),
     "memory.ago": Text("{count} 秒前", "{count} s ago"),
@@ -882,6 +888,157 @@ TEXTS: Mapping[str, Text] = {
     ),
     "memory.events": Text("最近的事件", "Latest events"),
     "memory.no_events": Text("这段时间内没有事件。", "Nothing happened in this time."),
+    # The memory lab
+    "lab.intro": Text(
+        "显存数字是对 GPU 的预测，不需要 GPU；同一份预测再与本机 CPU 上逐块记录的实测对照，误差列在旁边。",
+        "Figures of GPU memory are predictions and need no GPU. The same prediction is held against every block that "
+        "was allocated on this machine's CPU; its error stands beside it.",
+    ),
+    "lab.preset": Text("预设", "Preset"),
+    "lab.preset.article": Text("文章的表格", "The GPU article's table"),
+    "lab.preset.card": Text("我的显卡", "My card"),
+    "lab.empty": Text("选好之后按“开始”。", "Choose, and press Run."),
+    "lab.run": Text("开始", "Run"),
+    "lab.article_note": Text(
+        "文章的两行：一个句对、8 个句对，large，基线 fp32 填充到 512；再加推理与训练中的梯度检查点。按 GPU 预测，约半分"
+        "钟；另用所选模型在本机实测同样的步骤。",
+        "The article's two rows, one pair and 8 pairs on large, from fp32 padded to 512; then checkpointing in "
+        "inference and in training. Predicted for a GPU in about half a minute; the same steps are measured here "
+        "with the model chosen.",
+    ),
+    "lab.measured_with": Text("在本机实测", "Measured here with"),
+    "lab.not_measured": Text("不实测，只预测", "nothing: predict only"),
+    "lab.model": Text("模型", "Model"),
+    "lab.model.bundled": Text("自带的情感模型（每步数秒）", "bundled sentiment model (seconds a step)"),
+    "lab.model.tiny": Text("tiny，随机权重（每步数秒）", "tiny, random weights (seconds a step)"),
+    "lab.model.base": Text("base，随机权重（每步约半分钟）", "base, random weights (half a minute a step)"),
+    "lab.model.large": Text("large，随机权重（每步数分钟）", "large, random weights (minutes a step)"),
+    "lab.work": Text("工作", "Work"),
+    "lab.work.inference": Text("推理", "inference"),
+    "lab.work.training_step": Text("一个训练步", "a training step"),
+    "lab.card": Text("显卡", "Card"),
+    "lab.before": Text("基线", "Baseline"),
+    "lab.after": Text("优化", "Optimised"),
+    "lab.precision": Text("精度", "Precision"),
+    "lab.layout": Text("排布", "Layout"),
+    "lab.layout.full": Text("填充到 512", "padded to 512"),
+    "lab.layout.longest": Text("填充到最长", "padded to the longest"),
+    "lab.layout.packed": Text("打包，不填充", "packed, no padding"),
+    "lab.batch": Text("批大小", "Batch"),
+    "lab.length": Text("长度（词元）", "Length (pieces)"),
+    "lab.length_help": Text(
+        "每条文本的真实词元数，含 [CLS] 与 [SEP]。", "Real pieces of each text, with \\[CLS\\] and \\[SEP\\]."
+    ),
+    "lab.checkpointing": Text("梯度检查点", "Gradient checkpointing"),
+    "lab.measure": Text("也在本机实测", "Measure here, too"),
+    "lab.stage.predicting": Text("预测", "predicting"),
+    "lab.stage.starting": Text("启动独立进程", "starting a process of its own"),
+    "lab.stage.building": Text("建立模型", "building the model"),
+    "lab.stage.timing": Text("计时", "timing"),
+    "lab.stage.tracking": Text("逐块记录内存", "tracking every block"),
+    "lab.stage.fits": Text("计算各卡放得下多大的批", "working out what fits on each card"),
+    "lab.stage.waiting": Text("另一位访客正在测量，请稍候", "another visitor is measuring; waiting"),
+    "lab.random": Text(
+        "权重是随机的：内存和用时与权重的取值无关，答案则没有意义，因此这里不给答案。",
+        "The weights are random. Memory and time do not depend on them; answers would, so none are given here.",
+    ),
+    "lab.waterfall": Text("每一步省了多少", "What each step saved"),
+    "lab.group.one": Text("一个句对", "one pair"),
+    "lab.group.eight": Text("8 个句对", "8 pairs"),
+    "lab.group.path": Text("从基线到优化", "from the baseline to the optimised"),
+    "lab.of_gpu": Text(
+        "{model}，按 GPU 预测：分配器的占用", "{model}, predicted for a GPU: what its allocator hands out"
+    ),
+    "lab.of_cpu": Text(
+        "{model}，按本机 CPU 预测：其中有 int8，它不在 GPU 上运行",
+        "{model}, predicted for this CPU: int8, which is among the steps, runs on no GPU",
+    ),
+    "lab.bar.checkpointing_inference": Text("推理中打开检查点", "checkpointing, in inference"),
+    "lab.bar.left": Text("优化之后", "what is left"),
+    "lab.waterfall_alt": Text(
+        "瀑布图：{what}，每一步省下的内存", "Waterfall of the memory that each step saved: {what}"
+    ),
+    "lab.same": Text(
+        "两份配置相同，没有可比的步骤。", "Both configurations are the same: there is no step to compare."
+    ),
+    "lab.article": Text("与文章的表格对照", "Beside the article's table"),
+    "lab.what": Text("指标", "What"),
+    "lab.article_says": Text("文章所述", "The article says"),
+    "lab.ours_gpu": Text("本项目", "Here"),
+    "lab.half_alone": Text("只改用 fp16", "By fp16 alone"),
+    "lab.speed": Text("句对/秒，8 对一批", "pairs a second, 8 a batch"),
+    "lab.article_kinds": Text(
+        "显存：文章未说明如何计量；本项目为 {model} 的 GPU 预测。速度：文章为 GPU；本项目为本机 CPU 实测，只看前"
+        "后之比。文章还报告 F1 {before} → {after}；随机权重没有答案，此处不比（带"
+        "标签的数据可用命令行的 --labelled 评测）。",
+        "Memory: the article does not say how it measured; ours is predicted for a GPU, of {model}. Speed: the "
+        "article's is a GPU's, ours measured on this CPU; compare the ratios. The article also has F1 {before} → "
+        "{after}: random weights give no answers, so it is not compared here (the command line's --labelled does, on "
+        "labelled rows).",
+    ),
+    "lab.steps": Text("每一步：预测与实测", "Step by step, predicted and measured"),
+    "lab.step": Text("步骤", "Step"),
+    "lab.configuration": Text("配置", "Configuration"),
+    "lab.gpu_allocated": Text("GPU 预测 GiB", "GPU, predicted GiB"),
+    "lab.gpu_total": Text("含上下文 GiB", "with context GiB"),
+    "lab.cpu_predicted": Text("本机预测 MiB", "here, predicted MiB"),
+    "lab.cpu_measured": Text("本机实测 MiB", "here, measured MiB"),
+    "lab.error": Text("预测误差", "Error"),
+    "lab.time": Text("本机用时 ms", "Time here, ms"),
+    "lab.steps_note": Text(
+        "GPU 列为 {shown} 的预测，没有在 GPU 上核对过；“含上下文”加上分配器保留的部分和假定的 500 MiB CUDA 上下文。"
+        "本机各列为 {checked} 在 {machine} 上，误差 = 预测 ÷ 实测 − 1，用时为 {runs} 次的中位数。",
+        "GPU columns are predictions for {shown}, not held against a GPU; “with context” adds what the allocator keeps "
+        "and an assumed 500 MiB of CUDA context. The columns “here” are {checked} on {machine}; error = predicted / "
+        "measured - 1; time is the median of {runs} runs.",
+    ),
+    "lab.largest_error": Text(
+        "{count} 项实测中，预测误差最大 {error}。", "Largest error of {count} measured: {error}."
+    ),
+    "lab.dash_int8": Text(
+        "int8 一行没有 GPU 数字：int8 只在 CPU 上运行。", "No GPU figure for int8: it runs on CPUs only."
+    ),
+    "lab.dash_predicted": Text("实测列为“–”：这次只要求预测。", "“–” under measured: only predictions were asked for."),
+    "lab.dash_failed": Text("{name} 没有测成：{reason}", "{name} was not measured: {reason}"),
+    "lab.truth": Text("关于梯度检查点的实话", "The truth on gradient checkpointing"),
+    "lab.off": Text("关", "off"),
+    "lab.on": Text("开", "on"),
+    "lab.activations": Text("激活 MiB", "Activations MiB"),
+    "lab.peak": Text("峰值 MiB", "Peak MiB"),
+    "lab.truth_note": Text(
+        "{model}，本机 CPU {how}；激活按其自身最高时计。推理不为反向保留激活，检查点没有可省的，这段代码根本不执行；"
+        "训练步里它省内存，代价是把前向再算一遍。",
+        "{model}, {how} on this CPU; activations at their own highest moment. Inference keeps none for a backward "
+        "pass: there is nothing to save, and the code is never run. In a training step it saves, at the price of "
+        "computing the forward twice.",
+    ),
+    "lab.how.measured": Text("实测", "measured"),
+    "lab.how.predicted": Text("预测（未实测，因此没有用时）", "predicted (not measured, so without times)"),
+    "lab.truth_result": Text(
+        "推理：激活省 {inference}。训练步：激活省 {training}，用时 {time}。",
+        "Inference: {inference} of activations saved. Training step: {training} saved, time {time}.",
+    ),
+    "lab.fits": Text("一块卡放得下多大的批", "How large a batch a card holds"),
+    "lab.fits_alt": Text(
+        "{precision} 下每块卡在各长度能放下的最大批", "Largest batch of each card and length in {precision}"
+    ),
+    "lab.fits_note": Text(
+        "{configuration}，按 GPU 预测：保留的显存加 CUDA 上下文不超过标称容量；显示器和其他进程不计。"
+        "上方为长度（词元），“·”表示一条也放不下。",
+        "{configuration}, predicted for a GPU: what is reserved and the CUDA context within the card's nominal "
+        "size; displays and other processes are not counted. Lengths (pieces) at the top; “·”: not even one.",
+    ),
+    "lab.no_fits": Text("int8 只在 CPU 上运行，没有显卡可算。", "int8 runs on CPUs only: no card to fit."),
+    "lab.verdict": Text(
+        "{side}：{needs} GiB，{gib} GB 的卡{fits}。", "{side}: {needs} GiB, which a {gib} GB card {fits}."
+    ),
+    "lab.holds.yes": Text("放得下", "holds"),
+    "lab.holds.no": Text("放不下", "does not hold"),
+    "lab.largest": Text(
+        "这块卡上，优化后的配置在长度 {length} 最大可到批 {batch}。",
+        "On this card, the optimised configuration goes up to a batch of {batch} at length {length}.",
+    ),
+    "lab.report": Text("下载报告 HTML", "Download report (HTML)"),
 }
 
 

@@ -36,6 +36,7 @@ class LengthEngine:
             layers=1,
             hidden_size=1,
             parameters=1,
+            weights_mib=None,
             max_length=10,
             temperatures={},
         )
