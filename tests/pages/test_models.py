@@ -94,7 +94,7 @@ def test_a_hub_that_cannot_help_is_told_and_may_be_asked_again(open_page: OpenPa
     assert not app.exception
     assert "模型库中没有" in app.error[0].value
     fake.models = models
-    app.button(key="models_again").click().run()
+    app.button(key="models_pull").click().run()
     assert not app.error and hub.cached(MODEL) is not None
 
 

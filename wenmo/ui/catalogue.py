@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wenmo.models.pull import PullState
     from wenmo.models.registry import ModelEntry
 
-_PULLING, _PULLED = "models_pulling", "models_pulled"
+_PULLING, _PULLED, _FAILED = "models_pulling", "models_pulled", "models_failed"
 # Of a card's table. What stands in no list is shown as the card has it.
 _HEADERS = {
     "test set": "set",
@@ -92,6 +92,8 @@ def pull() -> None:
     """Fetch one of the hub's models, in this very run of the page: leaving or stopping ends it, and nothing is lost."""
     if (done := st.session_state.pop(_PULLED, None)) is not None:
         st.success(say("models.pulled", name=components.literal(done)))
+    if (error := st.session_state.pop(_FAILED, None)) is not None:
+        components.show_error(error)
     missing = [entry for entry in entries() if entry.kind == "known"]
     if not missing:
         st.caption(say("models.nothing_to_pull"))
@@ -122,13 +124,10 @@ def _run(name: str) -> None:
         with alone("pull"), closing(pulling(name)) as states:
             for state in states:
                 bar.progress(_share(state), text=_progress(state))
+        st.session_state[_PULLED] = name
     except WenmoError as error:
-        st.session_state.pop(_PULLING, None)
-        components.show_error(error)
-        st.button(say("models.again"), key="models_again", on_click=_begin, args=(name,))
-        return
+        st.session_state[_FAILED] = error
     st.session_state.pop(_PULLING, None)
-    st.session_state[_PULLED] = name
     entries.clear()
     models.choices.clear()
     st.rerun()

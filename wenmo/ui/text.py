@@ -475,7 +475,6 @@ TEXTS: Mapping[str, Text] = {
         "Kept in ModelScope's cache; its disk has {free} GiB free. In fp32 base takes about 0.4 GiB, large about 1.2.",
     ),
     "models.pull": Text("下载", "Download"),
-    "models.again": Text("再试一次", "Try again"),
     "models.connecting": Text("正在连接……{seconds} 秒", "Connecting … {seconds} s"),
     "models.pulling": Text("{file}　{done} / {of} MiB　{seconds} 秒", "{file}  {done} / {of} MiB  {seconds} s"),
     "models.pulled": Text("{name} 已下载，可以使用。", "{name} is here and can be used."),
