@@ -138,16 +138,16 @@ def waterfall(rows: Sequence[Row], group: str) -> Waterfall | None:
     sizes = on_gpu if of_gpu else [row.cpu.peak.total for row in shown]
     bars = [Bar(title=shown[0].step.title, title_zh=shown[0].step.title_zh, low=0, high=sizes[0])]
     for row, last, size in zip(shown[1:], sizes, sizes[1:], strict=False):
-        bars.append(_saved(row.step.title, row.step.title_zh, last, size))
+        bars.append(_bar(row.step.title, row.step.title_zh, last, size))
     of = {row.step.key: row for row in rows}
     if group == "eight" and {"eight-fp16", "eight-checkpointing"} <= of.keys():
         nothing = _activations(of["eight-fp16"]) - _activations(of["eight-checkpointing"])
-        bars.append(_saved(CHECKPOINTING, CHECKPOINTING, sizes[-1], sizes[-1] - nothing))
+        bars.append(_bar(CHECKPOINTING, CHECKPOINTING, sizes[-1], sizes[-1] - nothing))
     bars.append(Bar(title=LEFT, title_zh=LEFT, low=0, high=sizes[-1]))
     return Waterfall(of_gpu=of_gpu, bars=tuple(bars))
 
 
-def _saved(title: str, title_zh: str, before: int, after: int) -> Bar:
+def _bar(title: str, title_zh: str, before: int, after: int) -> Bar:
     low, high = sorted((before, after))
     return Bar(title=title, title_zh=title_zh, low=low, high=high, saved=before - after)
 
@@ -261,9 +261,7 @@ def _waterfall(rows: Sequence[Row], group: str, t: Mapping[str, str], language: 
         return ""
     bars: list[tuple[str, float, float, str, str]] = []
     for bar in found.bars:
-        size = f"{_gib(bar.high - bar.low)} GiB"
-        if bar.saved is not None:
-            size = f"{'+' if bar.saved < 0 else '−'}{size}" if bar.saved else "0"
+        size = f"{_gib(bar.high)} GiB" if bar.saved is None else _saving(bar.saved)
         title = t[bar.title] if bar.title in (CHECKPOINTING, LEFT) else bar.title_in(language)
         bars.append((title, bar.low, bar.high, "ink" if bar.saved is None else "seal", size))
     title = t["waterfall"].format(what=t[group]) if found.of_gpu else t["waterfall_cpu"].format(what=t[group])
@@ -402,6 +400,10 @@ def _table(head: Sequence[str] | None, lines: Sequence[Sequence[str]]) -> str:
 
 def _gib(size: float) -> str:
     return f"{size / GIB:.3f}"
+
+
+def _saving(size: float) -> str:
+    return f"{'−' if size > 0 else '+'}{_gib(abs(size))} GiB" if size else "0"
 
 
 def _mib(size: float) -> str:

@@ -67,7 +67,7 @@ def _waterfalls(rows: Sequence[Row]) -> None:
         for bar in found.bars:
             title = say(f"lab.bar.{bar.title}") if bar.title in (CHECKPOINTING, LEFT) else bar.title_in(language())
             size = _size(bar.high - bar.low)
-            if bar.saved is not None:
+            if bar.saved:
                 size = f"{'+' if bar.saved < 0 else '−'}{size}"
             bars.append((title, float(bar.low), float(bar.high), size))
         with place:
@@ -81,6 +81,7 @@ def _waterfalls(rows: Sequence[Row]) -> None:
 
 def _verdict(found: Found, card_gib: int) -> None:
     """Whether the two configurations go on the card, and how far the second could go."""
+    told = []
     for side, row in (("before", found.rows[0]), ("after", found.rows[-1])):
         if row.gpu is not None and row.gpu.gpu is not None:
             needs = row.gpu.gpu.total
@@ -98,7 +99,8 @@ def _verdict(found: Found, card_gib: int) -> None:
     at = (card_gib, found.of.precision, length)
     batch = next((fit.batch for fit in found.fits if (fit.card_gib, fit.precision, fit.length) == at), None)
     if batch is not None:
-        st.markdown(say("lab.largest", length=length, batch=f"{batch:,}"))
+        told.append(say("lab.largest", length=length, batch=f"{batch:,}"))
+    st.markdown("  \n".join(told))
 
 
 def _article(found: Found) -> None:
@@ -150,10 +152,10 @@ def _steps(found: Found) -> None:
         cells = (
             row.step.title_zh if language() == "zh" else row.step.title,
             row.step.configuration.name,
-            DASH if gpu is None else _gib(gpu.allocated),
-            DASH if gpu is None else _gib(gpu.total),
-            _mib(here.cpu.peak.total),
-            DASH if measured is None else _mib(measured.peak.total),
+            DASH if gpu is None else _size(gpu.allocated),
+            DASH if gpu is None else _size(gpu.total),
+            _size(here.cpu.peak.total),
+            DASH if measured is None else _size(measured.peak.total),
             DASH if error is None else f"{error:+.2%}",
             DASH if measured is None else f"{measured.median_ms:,.0f}",
         )
@@ -210,8 +212,8 @@ def _checkpointing(rows: Sequence[Row]) -> None:
         cells = (
             say(f"lab.work.{work}"),
             say(f"lab.{which}"),
-            _mib(figures.most_activations),
-            _mib(figures.peak.total),
+            _size(figures.most_activations),
+            _size(figures.peak.total),
             DASH if row.measured is None else f"{row.measured.median_ms:,.0f}",
         )
         for column, cell in zip(columns.values(), cells, strict=True):
@@ -285,12 +287,10 @@ def _csv(found: Found) -> bytes:
 
 
 def _size(size: float) -> str:
+    if not size:
+        return "0"
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
 def _gib(size: float) -> str:
     return f"{size / 2**30:.2f}"
-
-
-def _mib(size: float) -> str:
-    return f"{size / 2**20:,.1f}"

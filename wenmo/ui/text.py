@@ -978,12 +978,12 @@ TEXTS: Mapping[str, Text] = {
     "lab.steps": Text("每一步：预测与实测", "Step by step, predicted and measured"),
     "lab.step": Text("步骤", "Step"),
     "lab.configuration": Text("配置", "Configuration"),
-    "lab.gpu_allocated": Text("GPU 预测 GiB", "GPU, predicted GiB"),
-    "lab.gpu_total": Text("含上下文 GiB", "with context GiB"),
-    "lab.cpu_predicted": Text("本机预测 MiB", "here, predicted MiB"),
-    "lab.cpu_measured": Text("本机实测 MiB", "here, measured MiB"),
-    "lab.error": Text("预测误差", "Error"),
-    "lab.time": Text("本机用时 ms", "Time here, ms"),
+    "lab.gpu_allocated": Text("GPU 预测", "GPU, predicted"),
+    "lab.gpu_total": Text("含上下文", "with context"),
+    "lab.cpu_predicted": Text("本机预测", "Here, predicted"),
+    "lab.cpu_measured": Text("本机实测", "Here, measured"),
+    "lab.error": Text("误差", "Error"),
+    "lab.time": Text("用时 ms", "Time, ms"),
     "lab.steps_note": Text(
         "GPU 列为 {shown} 的预测，没有在 GPU 上核对过；“含上下文”加上分配器保留的部分和假定的 500 MiB CUDA 上下文。"
         "本机各列为 {checked} 在 {machine} 上，误差 = 预测 ÷ 实测 − 1，用时为 {runs} 次的中位数。",
@@ -1002,8 +1002,8 @@ TEXTS: Mapping[str, Text] = {
     "lab.truth": Text("关于梯度检查点的实话", "The truth on gradient checkpointing"),
     "lab.off": Text("关", "off"),
     "lab.on": Text("开", "on"),
-    "lab.activations": Text("激活 MiB", "Activations MiB"),
-    "lab.peak": Text("峰值 MiB", "Peak MiB"),
+    "lab.activations": Text("激活", "Activations"),
+    "lab.peak": Text("峰值", "Peak"),
     "lab.truth_note": Text(
         "{model}，本机 CPU {how}；激活按其自身最高时计。推理不为反向保留激活，检查点没有可省的，这段代码根本不执行；"
         "训练步里它省内存，代价是把前向再算一遍。",
