@@ -42,7 +42,7 @@ class Found:
 def show(found: Found, *, card_gib: int | None) -> None:
     """All of it, one part below the other. `card_gib`: the card that the visitor asked about."""
     if any(row.step.configuration.random_weights for row in (*found.rows, *found.here)):
-        st.info(say("lab.random"))
+        st.caption(say("lab.random"))
     _waterfalls(found.rows)
     if card_gib is not None:
         _verdict(found, card_gib)
@@ -86,15 +86,8 @@ def _verdict(found: Found, card_gib: int) -> None:
         if row.gpu is not None and row.gpu.gpu is not None:
             needs = row.gpu.gpu.total
             holds = "yes" if needs <= card_gib * 2**30 else "no"
-            st.markdown(
-                say(
-                    "lab.verdict",
-                    side=say(f"lab.{side}"),
-                    needs=_gib(needs),
-                    gib=card_gib,
-                    fits=say(f"lab.holds.{holds}"),
-                )
-            )
+            fits = say(f"lab.holds.{holds}")
+            told.append(say("lab.verdict", side=say(f"lab.{side}"), needs=_gib(needs), gib=card_gib, fits=fits))
     length = max(found.of.lengths)
     at = (card_gib, found.of.precision, length)
     batch = next((fit.batch for fit in found.fits if (fit.card_gib, fit.precision, fit.length) == at), None)
@@ -144,13 +137,12 @@ def _speed(rows: Sequence[Row]) -> str:
 def _steps(found: Found) -> None:
     from wenmo.bench import machine
 
-    names = ("step", "configuration", "gpu_allocated", "gpu_total", "cpu_predicted", "cpu_measured", "error", "time")
+    names = ("configuration", "gpu_allocated", "gpu_total", "cpu_predicted", "cpu_measured", "error", "time")
     columns: dict[str, list[object]] = {say(f"lab.{name}"): [] for name in names}
     for row, here in zip(found.rows, found.here, strict=True):
         gpu = None if row.gpu is None else row.gpu.gpu
         error, measured = here.prediction_error, here.measured
         cells = (
-            row.step.title_zh if language() == "zh" else row.step.title,
             row.step.configuration.name,
             DASH if gpu is None else _size(gpu.allocated),
             DASH if gpu is None else _size(gpu.total),
@@ -165,19 +157,18 @@ def _steps(found: Found) -> None:
     components.table(columns)
     for note in _notes(found):
         st.caption(note)
-    runs = max((len(row.measured.seconds) for row in found.here if row.measured is not None), default=0)
     shown, checked = (_models(rows) for rows in (found.rows, found.here))
-    st.caption(
-        say("lab.steps_note", shown=shown, checked=checked, machine=components.literal(machine()), runs=runs or DASH)
-    )
+    st.caption(say("lab.steps_note", shown=shown, checked=checked, machine=components.literal(machine())))
 
 
 def _notes(found: Found) -> list[str]:
     """How good the prediction was, and a reason for each dash."""
     errors = [row.prediction_error for row in found.here if row.prediction_error is not None]
+    runs = [len(row.measured.seconds) for row in found.here if row.measured is not None]
     notes = []
     if errors:
-        notes.append(say("lab.largest_error", count=len(errors), error=f"{max(errors, key=abs):+.2%}"))
+        worst = f"{max(errors, key=abs):+.2%}"
+        notes.append(say("lab.largest_error", count=len(errors), error=worst, runs=max(runs)))
     if any(row.gpu is None for row in found.rows):
         notes.append(say("lab.dash_int8"))
     failed = [row for row in found.here if row.failed is not None]

@@ -976,7 +976,6 @@ TEXTS: Mapping[str, Text] = {
         "labelled rows).",
     ),
     "lab.steps": Text("每一步：预测与实测", "Step by step, predicted and measured"),
-    "lab.step": Text("步骤", "Step"),
     "lab.configuration": Text("配置", "Configuration"),
     "lab.gpu_allocated": Text("GPU 预测", "GPU, predicted"),
     "lab.gpu_total": Text("含上下文", "with context"),
@@ -986,13 +985,14 @@ TEXTS: Mapping[str, Text] = {
     "lab.time": Text("用时 ms", "Time, ms"),
     "lab.steps_note": Text(
         "GPU 列为 {shown} 的预测，没有在 GPU 上核对过；“含上下文”加上分配器保留的部分和假定的 500 MiB CUDA 上下文。"
-        "本机各列为 {checked} 在 {machine} 上，误差 = 预测 ÷ 实测 − 1，用时为 {runs} 次的中位数。",
+        "本机各列为 {checked} 在 {machine} 上，误差 = 预测 ÷ 实测 − 1。",
         "GPU columns are predictions for {shown}, not held against a GPU; “with context” adds what the allocator keeps "
         "and an assumed 500 MiB of CUDA context. The columns “here” are {checked} on {machine}; error = predicted / "
-        "measured - 1; time is the median of {runs} runs.",
+        "measured - 1.",
     ),
     "lab.largest_error": Text(
-        "{count} 项实测中，预测误差最大 {error}。", "Largest error of {count} measured: {error}."
+        "{count} 项实测中，预测误差最大 {error}。用时为 {runs} 次的中位数。",
+        "Largest error of the prediction, of {count} measured: {error}. Times are medians of {runs} runs.",
     ),
     "lab.dash_int8": Text(
         "int8 一行没有 GPU 数字：int8 只在 CPU 上运行。", "No GPU figure for int8: it runs on CPUs only."
