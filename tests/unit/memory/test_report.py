@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from wenmo.__main__ import main
+from wenmo.errors import InputError
 from wenmo.memory.configuration import Configuration
 from wenmo.memory.fits import Fit
 from wenmo.memory.measure import Measurement
 from wenmo.memory.predict import predict
-from wenmo.memory.presets import Row, article, check, custom, run_preset
-from wenmo.memory.report import Report, as_csv, as_html, checkpointing, compared, summary
+from wenmo.memory.presets import Row, article, check, custom, path, run_preset
+from wenmo.memory.report import Report, as_csv, as_html, checkpointing, compared, summary, waterfall
 from wenmo.memory.report_text import TEXT
 
 
@@ -127,3 +128,37 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert len((tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()) == 3
     assert main(["bench", "memory", "--preset", "dinner"]) == 2
     assert "dinner" in capsys.readouterr().err
+
+
+def test_a_path_changes_one_thing_at_a_time_and_what_cannot_be_alone_together() -> None:
+    padded = Configuration(model="tiny", lengths=(32, 32), layout="padded", pad_to=64)
+    packed = Configuration(model="tiny", lengths=(32,), precision="fp16")
+    steps = path(padded, packed).steps
+    assert [step.title for step in steps] == ["baseline", "fp16", "packed", "1 x 32"]
+    assert [step.after for step in steps] == [None, "1", "2", "3"] and steps[-1].configuration == packed
+    int8 = dataclasses.replace(packed, precision="int8")  # which no padded forward computes
+    assert [step.title for step in path(padded, int8).steps] == ["baseline", "int8, packed", "1 x 32"]
+    assert len(path(packed, packed).steps) == 1
+    with pytest.raises(InputError, match="same work"):
+        path(padded, dataclasses.replace(padded, work="training_step"))
+
+
+def test_the_waterfall_ends_where_its_last_step_is_and_tells_what_was_added(rows: list[Row]) -> None:
+    small, large = Configuration(model="tiny", lengths=(32,)), Configuration(model="tiny", lengths=(512,) * 8)
+    more = list(run_preset(path(small, large), measured=False))
+    found = waterfall(more, "path")
+    assert found is not None and found.of_gpu
+    first, step, last = found.bars
+    assert step.saved == first.high - last.high < 0 and (step.low, step.high) == (first.high, last.high)
+    with_int8 = list(run_preset(path(small, dataclasses.replace(small, precision="int8")), measured=False))
+    on_cpu = waterfall(with_int8, "path")
+    assert on_cpu is not None and not on_cpu.of_gpu
+    assert on_cpu.bars[-1].high == with_int8[-1].cpu.peak.total
+    eight = waterfall(rows, "eight")
+    assert eight is not None and eight.bars[-2].saved == 0  # checkpointing in inference
+
+
+def test_a_smaller_models_measurements_stand_apart_in_the_report(rows: list[Row]) -> None:
+    html = as_html(Report(rows=rows, checks=rows, machine="here", day=date(2026, 1, 2)), language="en")
+    assert html.count(TEXT["en"]["checks"]) == 1 and html.count(TEXT["en"]["steps"]) == 1
+    assert TEXT["en"]["checks"] not in as_html(Report(rows=rows, machine="here", day=date(2026, 1, 2)), language="en")
