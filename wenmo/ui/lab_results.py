@@ -88,7 +88,7 @@ def _verdict(found: Found, card_gib: int) -> None:
             holds = "yes" if needs <= card_gib * 2**30 else "no"
             fits = say(f"lab.holds.{holds}")
             told.append(say("lab.verdict", side=say(f"lab.{side}"), needs=_gib(needs), gib=card_gib, fits=fits))
-    length = max(found.of.lengths)
+    length = found.of.width
     at = (card_gib, found.of.precision, length)
     batch = next((fit.batch for fit in found.fits if (fit.card_gib, fit.precision, fit.length) == at), None)
     if batch is not None:
