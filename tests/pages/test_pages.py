@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
+from wenmo.tasks.clusters import cluster, near_duplicates
+from wenmo.tasks.zero_shot import cosines
 from wenmo.ui import components
 from wenmo.ui.examples import LABELS, MATRICES, MOODS, PAIRS, RANKINGS
+from wenmo.ui.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
 from wenmo.ui.text import TEXTS
 
 ODD_TEXTS = [
@@ -72,25 +78,60 @@ def test_one_against_many_is_ranked(open_page: OpenPage, golden_engine: Engine) 
     assert table.iloc[:, 1].tolist() == pytest.approx(percent, abs=1e-4)
 
 
-def test_a_matrix_is_drawn(open_page: OpenPage, golden_engine: Engine) -> None:
-    import json
-
+def _matrix(open_page: OpenPage, sentences: list[str], **state: object) -> AppTest:
     app = open_page("similarity")
     app.session_state["mode"] = "matrix"
     app.run()
-    sentences = ["快递几天到", "<b>怎么</b>退货", "天气不错"]
+    for key, value in state.items():
+        app.session_state[key] = value
     app.text_area(key="matrix_sentences").input("\n".join(sentences))
-    submit(app)
-    chart = app.get("plotly_chart")[0]
-    figure = json.loads(chart.proto.spec)
+    return submit(app)
+
+
+def test_a_matrix_is_drawn(open_page: OpenPage, golden_engine: Engine) -> None:
+    """Like beside like, and what is typed is shown literally."""
+    sentences = ["快递几天到", "<b>怎么</b>退货", "天气不错"]
+    app = _matrix(open_page, sentences)
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     ticks = figure["layout"]["yaxis"]["ticktext"]
-    assert "&lt;b&gt;怎么&lt;/b&gt;退货" in ticks[1]  # Plotly would make it bold
-    scores = [
-        golden_engine.similarity([(sentences[min(row, column)], sentences[max(row, column)])])[0].similarity
-        for row in range(3)
-        for column in range(3)
-    ]
-    assert figure["data"][1]["text"] == [f"{score:.2f}" for score in scores]
+    order = [int(tick.split()[0]) - 1 for tick in ticks]
+    assert "&lt;b&gt;怎么&lt;/b&gt;退货" in ticks[order.index(1)]  # Plotly would make it bold
+    scores = np.empty((3, 3))
+    for row in range(3):
+        for column in range(row, 3):
+            result = golden_engine.similarity([(sentences[row], sentences[column])])[0]
+            scores[row, column] = scores[column, row] = result.similarity
+    assert tuple(order) == cluster(scores).order
+    assert figure["data"][1]["text"] == [f"{scores[row, column]:.2f}" for row in order for column in order]
+
+
+def test_near_duplicates_are_grouped_at_the_threshold_without_asking_again(
+    open_page: OpenPage, golden_engine: Engine
+) -> None:
+    sentences = ["快递几天到", "天气不错", "快递几天到", "怎么退货"]
+    app = _matrix(open_page, sentences, matrix_measure="cosine")
+    vectors = golden_engine.embed(sentences)
+    values = cosines(vectors, vectors)
+    kept = app.session_state["answer.matrix"]
+    for threshold in (1.0, 0.5):
+        app.slider(key="matrix_threshold_cosine").set_value(threshold).run()
+        assert not app.exception
+        groups = near_duplicates(values, cluster(values), threshold)
+        table = app.dataframe[0].value
+        assert table.iloc[:, 2].tolist() == [member + 1 for group in groups for member in group.members]
+        assert table.iloc[:, 0].tolist() == [number for number, group in enumerate(groups, 1) for _ in group.members]
+        outlines = json.loads(app.get("plotly_chart")[0].proto.spec)["layout"]["shapes"]
+        assert len(outlines) == len(groups)
+    assert app.session_state["answer.matrix"] is kept
+
+
+def test_many_sentences_go_by_vectors_unless_asked_otherwise(open_page: OpenPage) -> None:
+    sentences = [f"第{number}句" for number in range(MAX_CROSS_ENCODED + 1)]
+    assert TEXTS["similarity.matrix_note.cosine"].zh[-7:] in shown(_matrix(open_page, sentences))
+    fewer = shown(_matrix(open_page, sentences[:3]))
+    assert TEXTS["similarity.matrix_note.probability"].zh[:6] in fewer and " 6 对" in fewer
+    too_many = _matrix(open_page, [f"第{number}句" for number in range(MAX_MATRIX + 1)])
+    assert str(MAX_MATRIX + 1) in too_many.error[0].value
 
 
 @pytest.mark.parametrize("text", ["这部电影太烂了", "今天天气真好，心情特别棒"])

@@ -45,7 +45,19 @@ def test_cells_carry_numbers_while_there_is_room_and_a_scale_after_that(side: in
     assert figure.data[0].showscale is not has_numbers
     if has_numbers:
         assert figure.data[1].text[side] == f"{values[1, 0]:.2f}"  # first cell of the second row
-        assert (figure.data[1].x[side], figure.data[1].y[side]) == (0, 1)
+        assert (figure.data[1].x[side], figure.data[1].y[side]) == ("1 0", "2 1")
+
+
+def test_a_large_map_keeps_what_is_hovered_over_and_loses_the_texts_beside_it() -> None:
+    """Twice the same long text are two rows, not one; the squares lie around their cells."""
+    side = charts.LABELS_SHOWN + 1
+    texts = ["长" * 100] * side
+    figure = charts.ink_map(np.eye(side), rows=texts, columns=texts, names=texts, outlined=[(2, 5)])
+    (trace,) = figure.data
+    assert len(set(trace.x)) == len(set(trace.y)) == side
+    assert not figure.layout.xaxis.showticklabels and not figure.layout.yaxis.showticklabels
+    assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].y1) == (1.5, 4.5)
+    assert figure.layout.height < 800
 
 
 def test_a_histogram_names_its_buckets_up_to_the_last_that_counts() -> None:

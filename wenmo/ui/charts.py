@@ -19,6 +19,7 @@ from wenmo.types import Part
 
 BARS_SHOWN = 30  # labels drawn; the rest stand in the table
 VALUES_SHOWN = 10  # a side of a heat map up to which each cell has room for its number
+LABELS_SHOWN = 60  # and up to which its rows have room for their texts
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
 
@@ -192,7 +193,9 @@ def confusion(counts: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]
     )
     figure = _figure(trace, height=48 + 40 * len(rows))
     if max(counts.shape) <= VALUES_SHOWN:
-        figure.add_trace(_cell_numbers(shares, [f"{count:,}" for count in counts.ravel()]))
+        rows_at, columns_at = (range(size) for size in shares.shape)
+        texts = [f"{count:,}" for count in counts.ravel()]
+        figure.add_trace(_cell_numbers(shares, rows_at, columns_at, texts=texts))
     for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
         axis(
             tickmode="array",
@@ -299,60 +302,100 @@ def _name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
-def _cell_numbers(values: np.ndarray, texts: Sequence[str] | None = None) -> go.Scatter:
+def _cell_numbers(
+    values: np.ndarray,
+    rows: Sequence[str | int],
+    columns: Sequence[str | int],
+    *,
+    low: float = 0.0,
+    texts: Sequence[str] | None = None,
+) -> go.Scatter:
     """The numbers of a heat map (R, C), or `texts` (R * C): paper on dense cells, ink on thin ones.
 
-    Plotly's own choice is too faint.
+    Plotly's own choice is too faint. `rows` and `columns` are the places on the axes, `low` the value of the thinnest.
     """
-    rows, columns = np.indices(values.shape)
-    flat = values.ravel()
+    density = (values - low) / (1 - low)
     return go.Scatter(
-        x=columns.ravel(),
-        y=rows.ravel(),
+        x=[column for _ in rows for column in columns],
+        y=[row for row in rows for _ in columns],
         mode="text",
-        text=texts or [f"{value:.2f}" for value in flat],
-        textfont={"color": [_PAPER if value >= 0.45 else _INK for value in flat]},
+        text=texts or [f"{value:.2f}" for value in values.ravel()],
+        textfont={"color": [_PAPER if value >= 0.45 else _INK for value in density.ravel()]},
         hoverinfo="skip",
     )
 
 
-def ink_map(values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], names: Sequence[str]) -> go.Figure:
-    """Heat map of probabilities (R, C) in [0, 1], the more the denser.
+def _numbered(texts: Sequence[str]) -> list[str]:
+    """Each text for the hover, with its place: no two are the same, as the categories of an axis must be."""
+    return [f"{place} {escape(text, width=60)}" for place, text in enumerate(texts, 1)]
 
-    `rows` (R) stand at the left, `names` (C) above, short; `columns` (C) are their whole texts, for the hover.
+
+def ink_map(
+    values: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    names: Sequence[str],
+    low: float = 0.0,
+    percent: bool = True,
+    outlined: Sequence[tuple[int, int]] = (),
+) -> go.Figure:
+    """Heat map of (R, C) values from `low` to 1, the more the denser.
+
+    `rows` (R) stand at the left, `names` (C) above, short; `columns` (C) are their whole texts, for the hover. Both are
+    left out where there are more than LABELS_SHOWN. `percent` is how the scale is written. `outlined` are the
+    (start, end) of squares on the diagonal that get a cinnabar line.
     """
-    hover = [[f"{escape(row, width=60)}<br>{escape(column, width=60)}" for column in columns] for row in rows]
-    small = max(len(rows), len(columns)) <= VALUES_SHOWN
+    across, down = _numbered(columns), _numbered(rows)
+    most = max(len(rows), len(columns))
+    small, labelled = most <= VALUES_SHOWN, most <= LABELS_SHOWN
     trace = go.Heatmap(
         z=values,
-        x=list(range(len(columns))),
-        y=list(range(len(rows))),
-        zmin=0.0,
+        x=across,
+        y=down,
+        zmin=low,
         zmax=1.0,
-        xgap=2,
-        ygap=2,
-        customdata=hover,
-        hovertemplate="%{customdata}<br>%{z:.4f}<extra></extra>",
+        xgap=2 if labelled else 0,
+        ygap=2 if labelled else 0,
+        hovertemplate="%{y}<br>%{x}<br>%{z:.4f}<extra></extra>",
         showscale=not small,
-        colorbar={"orientation": "h", "thickness": 8, "len": 0.5, "y": -0.02, "yanchor": "top", "tickformat": ".0%"},
+        colorbar={
+            "orientation": "h",
+            "thickness": 8,
+            "len": 0.5,
+            "y": -0.02,
+            "yanchor": "top",
+            "tickformat": ".0%" if percent else ".2f",
+            "tickfont": {"color": _INK},
+        },
     )
-    figure = _figure(trace, height=(40 if small else 90) + len(rows) * (44 if small else 24))
+    figure = _figure(trace, height=(40 if small else 90) + (len(rows) * (44 if small else 24) if labelled else 600))
     if small:
-        figure.add_trace(_cell_numbers(values))
-    figure.update_xaxes(
-        side="top",
-        tickmode="array",
-        tickvals=list(range(len(columns))),
-        ticktext=[escape(name, width=10) for name in names],
-        tickfont={"color": _INK},
+        figure.add_trace(_cell_numbers(values, down, across, low=low))
+    figure.update_layout(
+        shapes=[
+            {
+                "type": "rect",  # a category's place on its axis is its number
+                **{"x0": start - 0.5, "x1": end - 0.5, "y0": start - 0.5, "y1": end - 0.5},
+                "line": {"color": _CINNABAR, "width": 2},
+            }
+            for start, end in outlined
+        ]
     )
-    figure.update_yaxes(
-        autorange="reversed",
-        tickmode="array",
-        tickvals=list(range(len(rows))),
-        ticktext=[escape(row, width=22) for row in rows],
-        tickfont={"color": _INK},
-    )
+    for axis, categories, shown in (
+        (figure.update_xaxes, across, [escape(name, width=10) for name in names]),
+        (figure.update_yaxes, down, [escape(row, width=22) for row in rows]),
+    ):
+        axis(
+            type="category",
+            showticklabels=labelled,
+            tickmode="array",
+            tickvals=categories,
+            ticktext=shown,
+            tickfont={"color": _INK},
+        )
+    figure.update_xaxes(side="top")
+    figure.update_yaxes(autorange="reversed")
     return figure
 
 

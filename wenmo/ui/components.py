@@ -221,12 +221,11 @@ def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), 
     st.dataframe(shown, hide_index=True, column_config=config)
 
 
-def download(key: str, columns: Mapping[str, Sequence[object]]) -> None:
-    """The same columns as a file for a spreadsheet."""
-    data = csv_file(list(columns), zip(*columns.values(), strict=True))
+def download(key: str, columns: Mapping[str, Sequence[object]], *, label: str | None = None) -> None:
+    """The same columns as a file for a spreadsheet, made when it is asked for."""
     st.download_button(
-        say("app.download"),
-        data,
+        label or say("app.download"),
+        lambda: csv_file(list(columns), zip(*columns.values(), strict=True)),
         file_name=f"wenmo-{key}.csv",
         mime="text/csv",
         key=f"{key}_download",
