@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.tasks.clusters import cluster, near_duplicates
+from wenmo.tasks.reviews import difference
 from wenmo.tasks.zero_shot import cosines
 from wenmo.ui import components
-from wenmo.ui.examples import LABELS, MATRICES, MOODS, PAIRS, RANKINGS
+from wenmo.ui.examples import COMPARISONS, LABELS, MATRICES, MOODS, PAIRS, RANKINGS
 from wenmo.ui.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
 from wenmo.ui.text import TEXTS
 
@@ -158,6 +159,57 @@ def test_many_moods(open_page: OpenPage, golden_engine: Engine) -> None:
     assert table.iloc[:, 1].tolist() == pytest.approx([100 * result.positive for result in results], abs=1e-4)
 
 
+def test_a_long_review_is_read_by_sentence_too(open_page: OpenPage, golden_engine: Engine) -> None:
+    """The whole's verdict stays that of the whole text; each character lies on the ink of its sentence."""
+    text = "环境雅致。上菜太慢！ <b>还行</b>"
+    sentences = ["环境雅致。", "上菜太慢！", "<b>还行</b>"]
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input(text)
+    submit(app)
+    whole, *parts = golden_engine.sentiment([text, *sentences])
+    assert f"{whole.positive:.1%}" in [metric.value for metric in app.metric]
+    table = app.dataframe[0].value
+    assert table.iloc[:, 2].tolist() == sentences
+    assert table.iloc[:, 1].tolist() == pytest.approx([100 * part.positive for part in parts], abs=1e-4)
+    (trace,) = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    weights = [2 * part.positive - 1 for part, of in zip(parts, sentences, strict=True) for _ in of]
+    assert trace["marker"]["color"] == pytest.approx(weights, abs=1e-5)
+
+
+def test_an_aspect_has_the_mood_of_the_sentences_that_mention_it(open_page: OpenPage, golden_engine: Engine) -> None:
+    app = open_page("sentiment")
+    app.text_area(key="sentiment_texts").input("快递很快。味道一般\n物流太慢！=价格\n好")
+    app.text_input(key="sentiment_aspects").input("物流/快递，=价格，颜色")
+    submit(app)
+    fast, slow, price = (result.positive for result in golden_engine.sentiment(["快递很快。", "物流太慢！", "=价格"]))
+    table = app.dataframe[1].value
+    assert table.iloc[:, 0].tolist() == ["物流/快递", "=价格", "颜色"]
+    assert table.iloc[:, 2].tolist() == [2, 1, 0]
+    means = table.iloc[:, 1].tolist()
+    assert means[:2] == pytest.approx([50 * (fast + slow), 100 * price], abs=1e-4)
+    assert np.isnan(means[2])  # nothing mentions it: no mean, not 0
+
+
+def test_two_products_are_compared(open_page: OpenPage, golden_engine: Engine) -> None:
+    first, second = [f"好{number}" for number in range(6)], [f"差{number}" for number in range(8)]
+    app = open_page("sentiment")
+    app.session_state["view"] = "compare"
+    app.run()
+    app.text_area(key="compare_first").input("\n".join(first))
+    app.text_area(key="compare_second").input("\n".join(second))
+    submit(app)
+    sides = [[result.positive for result in golden_engine.sentiment(texts)] for texts in (first, second)]
+    assert {f"{np.mean(side):.1%}" for side in sides} <= {metric.value for metric in app.metric}
+    found = difference(*sides)
+    assert found.interval is not None
+    assert f"{100 * found.value:+.1f}" in shown(app) and f"{100 * found.interval[0]:+.1f}" in shown(app)
+    bars = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    assert [sum(bar["y"]) for bar in bars] == pytest.approx([1, 1])
+    app.text_area(key="compare_second").input("好")
+    submit(app)
+    assert TEXTS["sentiment.verdict.few"].zh[-7:] in shown(app)
+
+
 def test_labels_are_typed(open_page: OpenPage, golden_engine: Engine) -> None:
     app = open_page("zero_shot")
     app.text_area(key="zero_shot_texts").input("我想查询上个月的账单")
@@ -232,6 +284,7 @@ PAGES_WITH_EXAMPLES = [
     ("similarity", "ranking", "ranking", RANKINGS),
     ("similarity", "matrix", "matrix", MATRICES),
     ("sentiment", None, "sentiment", MOODS),
+    ("sentiment", "compare", "compare", COMPARISONS),
     ("zero_shot", None, "zero_shot", LABELS),
 ]
 
@@ -242,7 +295,7 @@ def test_examples_are_one_click_away(
 ) -> None:  # type: ignore[type-arg]
     app = open_page(page)
     if mode:
-        app.session_state["mode"] = mode
+        app.session_state["view" if page == "sentiment" else "mode"] = mode
         app.run()
     for index, example in enumerate(choices):
         app.button(key=f"{key}_example_{index}").click().run()

@@ -9,7 +9,8 @@ Plotly reads a little HTML (<b>, <br>, <a href>) in every text that it draws; `e
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -302,6 +303,42 @@ def _name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
+def spreads(values: Mapping[str, Sequence[float]]) -> go.Figure:
+    """How probabilities of two kinds are spread over fifths of the range: columns side by side, ink and cinnabar.
+
+    `values` maps a name of the app's own to its probabilities; heights are shares of each kind, so that a longer list
+    does not look like a better one.
+    """
+    figure = _figure(go.Bar(), height=260)
+    figure.data = ()
+    edges = np.linspace(0.0, 1.0, 6)
+    fifths = [f"{low:.0%}–{high:.0%}" for low, high in pairwise(edges)]
+    highest = 0.0
+    for (name, of), colour in zip(values.items(), (_INK, _CINNABAR), strict=True):
+        shares = np.histogram(of, edges)[0] / len(of)
+        highest = max(highest, float(shares.max()))
+        figure.add_trace(
+            go.Bar(
+                name=name,
+                x=fifths,
+                y=shares.tolist(),
+                marker={"color": colour, "cornerradius": 3},
+                text=[f"{share:.0%}" if share else "" for share in shares],
+                textposition="outside",
+                textfont={"color": _INK},
+                cliponaxis=False,
+                hoverinfo="skip",
+            )
+        )
+    figure.update_layout(
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"color": _INK}},
+    )
+    figure.update_xaxes(type="category", tickfont={"color": _INK})
+    figure.update_yaxes(range=[0, 1.15 * highest], showticklabels=False)
+    return figure
+
+
 def _cell_numbers(
     values: np.ndarray,
     rows: Sequence[str | int],
@@ -424,10 +461,12 @@ def _lines(text: str, parts: Sequence[Part]) -> list[tuple[int, int, int, str, P
     return placed
 
 
-def ink_text(text: str, parts: Sequence[Part], *, strongest: float) -> go.Figure:
+def ink_text(
+    text: str, parts: Sequence[Part], *, strongest: float, told: Callable[[float], str] = "{:+.3f}".format
+) -> go.Figure:
     """A text whose parts lie on ink where their weight is positive, on cinnabar where it is negative.
 
-    The more the denser; `strongest` is the weight, of either sign, that is densest.
+    The more the denser; `strongest` is the weight, of either sign, that is densest. `told` writes it for the hover.
     """
     rows, lefts, widths, shown, of = zip(*_lines(text, parts), strict=True)
     scale = strongest or 1.0
@@ -453,7 +492,7 @@ def ink_text(text: str, parts: Sequence[Part], *, strongest: float) -> go.Figure
         constraintext="none",
         insidetextfont={"size": 16, "color": [_PAPER if abs(weight) > 0.5 * scale else _INK for weight in weights]},
         customdata=[escape(text[part.start : part.end], width=60) for part in of],
-        hovertemplate=[f"%{{customdata}} {weight:+.3f}<extra></extra>" for weight in weights],
+        hovertemplate=[f"%{{customdata}} {told(weight)}<extra></extra>" for weight in weights],
     )
     count = rows[-1] + 1
     figure = _figure(trace, height=16 + 40 * count)

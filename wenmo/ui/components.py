@@ -212,7 +212,8 @@ def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), 
     """A table that shows text literally; `bars` name the columns of probabilities, `numbers` those of plain figures."""
     # In percent: Streamlit's own percent format has as many decimals as it likes.
     shown = {
-        name: [100 * cast(float, cell) for cell in cells] if name in bars else cells for name, cells in columns.items()
+        name: [None if cell is None else 100 * cast(float, cell) for cell in cells] if name in bars else cells
+        for name, cells in columns.items()
     }
     config: dict[str, Any] = {
         name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=100.0, format="%.1f%%") for name in bars
