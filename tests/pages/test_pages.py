@@ -212,23 +212,78 @@ def test_two_products_are_compared(open_page: OpenPage, golden_engine: Engine) -
 
 def test_labels_are_typed(open_page: OpenPage, golden_engine: Engine) -> None:
     app = open_page("zero_shot")
+    app.multiselect(key="zero_shot_labels").set_value(["咨询", "投诉, 建议，咨询"]).run()
+    assert app.multiselect(key="zero_shot_labels").value == ["咨询", "投诉", "建议"]  # pasted ones are split
     app.text_area(key="zero_shot_texts").input("我想查询上个月的账单")
-    app.text_input(key="zero_shot_labels").input("咨询，投诉, 建议，咨询")
     app.text_input(key="zero_shot_template").input("这句话的意图是{}")
     submit(app)
     (result,) = golden_engine.zero_shot(["我想查询上个月的账单"], labels="咨询,投诉,建议", template="这句话的意图是{}")
     assert f"{result.label}  {result.score:.1%}" in shown(app)
-    assert TEXTS["zero_shot.dropped"].zh.format(count=1) in shown(app)
+    assert "这句话的意图是咨询" in shown(app)  # the preview
+
+
+def _zero_shot(open_page: OpenPage, lines: list[str], labels: list[str], **state: object) -> AppTest:
+    app = open_page("zero_shot")
+    for key, value in state.items():
+        app.session_state[key] = value
+    app.multiselect(key="zero_shot_labels").set_value(labels)
+    app.text_area(key="zero_shot_texts").input("\n".join(lines))
+    return submit(app)
+
+
+def test_one_more_label_is_one_more_row(open_page: OpenPage) -> None:
+    """What if: no button is pressed, and what was computed is found again."""
+    app = _zero_shot(open_page, ["今天股票上涨"], ["财经甲", "体育甲", "旅游甲"])
+    assert TEXTS["zero_shot.rows"].zh.format(computed=3, found=0) in shown(app)
+    app.multiselect(key="zero_shot_labels").set_value(["财经甲", "体育甲", "科技甲"]).run()
+    assert TEXTS["zero_shot.rows"].zh.format(computed=1, found=2) in shown(app)
+    assert "旅游甲" in app.multiselect(key="zero_shot_labels").options  # taken out, and offered again
+
+
+def test_several_labels_hold_at_a_threshold(open_page: OpenPage, golden_engine: Engine) -> None:
+    text, labels = "周末带狗露营", ["宠物", "旅游", "财经"]
+    app = _zero_shot(open_page, [text], labels, zero_shot_multi_label=True)
+    (result,) = golden_engine.zero_shot([text], labels=labels, multi_label=True)
+    for threshold in (0.05, 0.5, 0.95):
+        app.slider(key="zero_shot_threshold").set_value(threshold).run()
+        taken = [f"{name}  {score:.1%}" for name, score in result.scores.items() if score >= threshold]
+        assert ("    ".join(taken) or TEXTS["zero_shot.none_holds"].zh) in shown(app)
+        (line,) = json.loads(app.get("plotly_chart")[0].proto.spec)["layout"]["shapes"]
+        assert line["x0"] == threshold
+
+
+def test_known_labels_behind_a_tab_make_a_confusion_matrix(open_page: OpenPage, golden_engine: Engine) -> None:
+    lines = ["主队赢了\t体育", "芯片发布\t科技", "股市上涨\t体育", "没有标签"]
+    texts, known = ["主队赢了", "芯片发布", "股市上涨", "没有标签"], ["体育", "科技", "体育"]
+    app = _zero_shot(open_page, lines, ["体育", "科技"])
+    given = [result.label for result in golden_engine.zero_shot(texts, labels=["体育", "科技"])]
+    assert app.dataframe[0].value.iloc[:, 2].tolist() == texts
+    right = sum(one == other for one, other in zip(known, given, strict=False))
+    assert TEXTS["zero_shot.right"].zh.format(of=3, right=right) in shown(app)
+    numbers = json.loads(app.get("plotly_chart")[1].proto.spec)["data"][1]["text"]
+    pairs = list(zip(known, given, strict=False))
+    counts = [pairs.count((row, column)) for row in ("体育", "科技") for column in ("体育", "科技")]
+    assert numbers == [str(count) for count in counts]
+
+
+def test_each_label_shows_its_surest_texts(open_page: OpenPage, golden_engine: Engine) -> None:
+    texts, labels = [f"第{number}条消息" for number in range(9)], ["体育", "科技"]
+    app = _zero_shot(open_page, texts, labels)
+    results = golden_engine.zero_shot(texts, labels=labels)
+    table = app.dataframe[1].value
+    for label in labels:
+        scores = sorted((100 * each.score for each in results if each.label == label), reverse=True)[:3]
+        assert table[table.iloc[:, 0] == label].iloc[:, 1].tolist() == pytest.approx(scores, abs=1e-4)
 
 
 def test_two_hundred_labels_and_one_too_many(open_page: OpenPage) -> None:
     app = open_page("zero_shot")
     app.text_area(key="zero_shot_texts").input("世界那么大")
-    app.text_input(key="zero_shot_labels").input("，".join(f"标签{number}" for number in range(200)))
+    app.multiselect(key="zero_shot_labels").set_value([f"标签{number}" for number in range(200)])
     submit(app)
     assert not app.error
     assert len(app.dataframe[0].value) == 200
-    app.text_input(key="zero_shot_labels").input("，".join(f"标签{number}" for number in range(201)))
+    app.multiselect(key="zero_shot_labels").set_value([f"标签{number}" for number in range(201)])
     submit(app)
     assert "201" in app.error[0].value
 
@@ -237,7 +292,7 @@ def test_two_hundred_labels_and_one_too_many(open_page: OpenPage) -> None:
 def test_templates_that_do_not_work_are_explained(open_page: OpenPage, template: str) -> None:
     app = open_page("zero_shot")
     app.text_area(key="zero_shot_texts").input("世界那么大")
-    app.text_input(key="zero_shot_labels").input("旅游，体育")
+    app.multiselect(key="zero_shot_labels").set_value(["旅游", "体育"])
     app.text_input(key="zero_shot_template").input(template)
     submit(app)
     assert "模板" in app.error[0].value
@@ -246,7 +301,7 @@ def test_templates_that_do_not_work_are_explained(open_page: OpenPage, template:
 def test_no_labels(open_page: OpenPage) -> None:
     app = open_page("zero_shot")
     app.text_area(key="zero_shot_texts").input("世界那么大")
-    app.text_input(key="zero_shot_labels").input(" ，, ")
+    app.multiselect(key="zero_shot_labels").set_value([" ，, "])
     submit(app)
     assert "标签" in app.error[0].value
 
@@ -260,7 +315,7 @@ def test_odd_texts(open_page: OpenPage, text: str) -> None:
     assert not app.error
     app = open_page("zero_shot")
     app.text_area(key="zero_shot_texts").input(text)
-    app.text_input(key="zero_shot_labels").input(f"体育，{text.replace(',', '')[:500]}")
+    app.multiselect(key="zero_shot_labels").set_value(["体育", text[:500]])
     submit(app)
     assert not app.error
     # What was typed is never put where Markdown or HTML would be made of it.
@@ -317,11 +372,11 @@ def test_the_sidebar_says_what_is_in_use_and_why(open_page: OpenPage) -> None:
 
 def test_zero_shot_by_a_shortlist(open_page: OpenPage, golden_engine: Engine) -> None:
     """Twelve labels, of which ten are judged; texts with different shortlists have no map in common."""
-    labels = "，".join(f"{'长' * number}标签" for number in range(12))
+    labels = [f"{'长' * number}标签" for number in range(12)]
     texts = ["世界那么大，我想去看看", "股票"]
     app = open_page("zero_shot")
     app.text_area(key="zero_shot_texts").input("\n".join(texts))
-    app.text_input(key="zero_shot_labels").input(labels)
+    app.multiselect(key="zero_shot_labels").set_value(labels)
     app.selectbox(key="zero_shot_method").select("two_stage")
     submit(app)
     results = golden_engine.zero_shot(texts, labels=labels, method="two_stage")

@@ -8,7 +8,16 @@ import io
 import pytest
 
 from wenmo.errors import InputError
-from wenmo.ui.inputs import MAX_HYPOTHESES, MAX_LABELS, at_most, check_labels, csv_file, lines
+from wenmo.ui.inputs import (
+    MAX_HYPOTHESES,
+    MAX_LABELS,
+    at_most,
+    check_labels,
+    csv_file,
+    known_label,
+    lines,
+    one_by_one,
+)
 
 
 def test_lines_are_cut_at_line_feeds_alone() -> None:
@@ -23,11 +32,27 @@ def test_more_than_the_limit_is_refused_with_both_numbers() -> None:
 
 
 def test_labels_have_a_limit_alone_and_with_the_texts() -> None:
-    check_labels("，".join(map(str, range(MAX_LABELS))) + ",, ，", texts=1)
+    labels = [str(number) for number in range(MAX_LABELS + 1)]
+    assert check_labels(labels[:-1], texts=1) == labels[:-1]
+    check_labels("，".join(labels[:-1]) + ",, ，", texts=1)
     with pytest.raises(InputError, match=str(MAX_LABELS + 1)):
-        check_labels(",".join(map(str, range(MAX_LABELS + 1))), texts=1)
+        check_labels(labels, texts=1)
     with pytest.raises(InputError, match=str(MAX_HYPOTHESES)):
-        check_labels(",".join(map(str, range(MAX_LABELS))), texts=MAX_HYPOTHESES // MAX_LABELS + 1)
+        check_labels(labels[:-1], texts=MAX_HYPOTHESES // MAX_LABELS + 1)
+    with pytest.raises(InputError, match="Shorten"):
+        check_labels(["长" * 100_001], texts=1)
+
+
+def test_pasted_labels_become_one_each() -> None:
+    assert one_by_one(["体育，科技,, 财经 ", "科技", "旅游\n 美食", " "]) == ["体育", "科技", "财经", "旅游", "美食"]
+
+
+def test_a_label_behind_a_tab_is_known_only_where_it_is_one_of_them() -> None:
+    labels = ["体育", "科技"]
+    assert known_label("赢了\t 体育 ", labels) == ("赢了", "体育")
+    assert known_label("甲\t乙\t科技", labels) == ("甲\t乙", "科技")
+    for line in ("赢了\t财经", "赢了 体育", "\t体育"):
+        assert known_label(line, labels) == (line, None)
 
 
 def test_a_file_for_a_spreadsheet_holds_no_formula() -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -80,6 +82,28 @@ class CacheStatistics:
     def hits(self) -> int:
         """Inputs that were found in either place."""
         return self.memory_hits + (self.shared.hits if self.shared else 0)
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Inputs that one caller's calls found among earlier results, and that were computed for it."""
+
+    found: int = 0
+    computed: int = 0
+
+
+_tally: ContextVar[Tally | None] = ContextVar("wenmo_tally", default=None)
+
+
+@contextmanager
+def counted() -> Iterator[Tally]:
+    """Counts what calls within the block find, whatever other callers do meanwhile; not lists that bypass the cache."""
+    tally = Tally()
+    token = _tally.set(tally)
+    try:
+        yield tally
+    finally:
+        _tally.reset(token)
 
 
 class ResultCache:
@@ -198,6 +222,10 @@ class CachedRuntime:
                 rows[index] = row
             computed = [place for place in range(len(missing)) if failure is None or place not in failure.failed]
             self._cache.put([keys[missing[place]] for place in computed], output[computed])
+        tally = _tally.get()
+        if tally is not None:
+            tally.found += len(rows) - len(missing)
+            tally.computed += len(missing)
         missing_pieces = sum(len(encodings[index]) for index in missing)
         self._cache.count(
             hit_pieces=sum(map(len, encodings)) - missing_pieces,

@@ -78,9 +78,15 @@ def _figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
     return figure
 
 
-def bars(scores: Mapping[str, float]) -> go.Figure:
-    """Horizontal bars of the best BARS_SHOWN of `scores` (label -> probability, best first), best on top."""
-    return _bars(scores, {name: f"{value:.1%}" for name, value in scores.items()}, "%{customdata}: %{x:.4f}")
+def bars(scores: Mapping[str, float], *, threshold: float | None = None) -> go.Figure:
+    """Horizontal bars of the best BARS_SHOWN of `scores` (label -> probability, best first), best on top.
+
+    A cinnabar line stands at the `threshold`.
+    """
+    figure = _bars(scores, {name: f"{value:.1%}" for name, value in scores.items()}, "%{customdata}: %{x:.4f}")
+    if threshold is not None:
+        figure.add_vline(x=threshold, line={"color": _CINNABAR, "width": 1.5})
+    return figure
 
 
 def count_bars(counts: Mapping[str, int]) -> go.Figure:

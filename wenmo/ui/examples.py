@@ -40,7 +40,7 @@ def _labels(
         name=Text(zh, en),
         fields={
             "zero_shot_texts": "\n".join(texts),
-            "zero_shot_labels": labels,
+            "zero_shot_labels": labels.split("，"),
             "zero_shot_template": template,
             "zero_shot_multi_label": multi_label,
         },

@@ -41,9 +41,24 @@ def at_most(items: Sequence[str], limit: int) -> list[str]:
     return list(items)
 
 
-def check_labels(labels: str, *, texts: int, method: ZeroShotMethod = "nli") -> str:
-    """`labels` as typed. Raises InputError when they are more than `texts` texts can be sorted into in one click."""
-    count = sum(bool(label.strip()) for label in split_labels(labels))
+def one_by_one(typed: Iterable[str]) -> list[str]:
+    """Labels as they were typed or pasted, several at once between commas or on lines: each once, without blanks."""
+    parts = (part.strip() for each in typed for line in each.split("\n") for part in split_labels(line))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def known_label(line: str, labels: Sequence[str]) -> tuple[str, str | None]:
+    """A line's text and its known label, where one of `labels` stands behind its last tab, as in a pasted table."""
+    text, tab, label = line.rpartition("\t")
+    return (text.strip(), label.strip()) if tab and text.strip() and label.strip() in labels else (line, None)
+
+
+def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMethod = "nli") -> Sequence[str] | str:
+    """`labels`, a list or typed between commas, as they are.
+
+    Raises InputError when they are more than `texts` texts can be sorted into in one click, or too long.
+    """
+    count = sum(bool(label.strip()) for label in (split_labels(labels) if isinstance(labels, str) else labels))
     if count > MAX_LABELS:
         raise InputError(
             f"{count} labels are too many: this page takes {MAX_LABELS}. Delete some.",
@@ -56,6 +71,11 @@ def check_labels(labels: str, *, texts: int, method: ZeroShotMethod = "nli") -> 
             f"{MAX_HYPOTHESES} at once. Use fewer texts or labels, or the method with a shortlist.",
             f"{texts} 条文本配 {judged} 个标签，共 {judged * texts} 次判断；此页一次最多 {MAX_HYPOTHESES} 次。"
             "请减少文本或标签，或改用两步法。",
+        )
+    if sum(map(len, labels)) > MAX_CHARACTERS:
+        raise InputError(
+            f"The labels have more than {MAX_CHARACTERS:,} characters in all. Shorten them: a label is a word or two.",
+            f"标签合计超过 {MAX_CHARACTERS:,} 个字符。请缩短：标签通常只有一两个词。",
         )
     return labels
 

@@ -285,10 +285,31 @@ TEXTS: Mapping[str, Text] = {
         "例如：上个月的账单里多扣了我二十块钱", "For example: 上个月的账单里多扣了我二十块钱"
     ),
     "zero_shot.labels": Text("标签", "Labels"),
-    "zero_shot.labels_placeholder": Text("例如：账单，投诉，建议", "For example: 账单，投诉，建议"),
+    "zero_shot.labels_placeholder": Text("输入一个，按 Enter；也可粘贴一串", "Type one, press Enter; or paste several"),
     "zero_shot.labels_help": Text(
-        "用逗号（，或 ,）分开，最多 {limit} 个。", "Separated by commas (, or ，), at most {limit}."
+        "每个标签输入后按 Enter；也可粘贴用逗号（，或 ,）分开的一串，最多 {limit} 个。增删标签，结果随即更新。",
+        "Enter after each label; or paste several between commas (, or ，), at most {limit}. Labels put in or taken "
+        "out count at once.",
     ),
+    "zero_shot.preview": Text("模型要判断的那句话：", "The sentence that the model judges:"),
+    "zero_shot.threshold": Text("成立的门槛", "Threshold"),
+    "zero_shot.threshold_help": Text(
+        "概率不低于此值的标签算作成立。移动它不必重算。",
+        "Labels at or above it count as true. Moving it computes nothing anew.",
+    ),
+    "zero_shot.holding": Text("成立的标签", "Labels that hold"),
+    "zero_shot.none_holds": Text("没有标签达到门槛", "No label reaches the threshold"),
+    "zero_shot.rows": Text(
+        "本次新算 {computed} 行，{found} 行取自已有结果。", "{computed} rows were computed, {found} were known before."
+    ),
+    "zero_shot.known": Text("已知标签", "Known label"),
+    "zero_shot.right": Text("与已知标签相符：{of} 条中 {right} 条", "Right for {right} of {of} known labels"),
+    "zero_shot.confusion_note": Text(
+        "行是已知标签，列是模型给出的标签，数值为条数，墨色为占该行的比例：对角线越浓越准。",
+        "Rows are the known labels, columns what the model gave; numbers are texts, the ink their share of the row: the "
+        "denser the diagonal, the better.",
+    ),
+    "zero_shot.surest": Text("每个标签最有把握的几条", "The surest texts of each label"),
     "zero_shot.template": Text("模板", "Template"),
     "zero_shot.template_help": Text(
         "标签放进 {{}} 处，成为模型判断的那句话。必须有且只有一处 {{}}，例如：这段话说的是{{}}",
@@ -321,7 +342,7 @@ TEXTS: Mapping[str, Text] = {
         "The probabilities come from the cosines of the vectors of text and labels; the zero-shot model was not asked.",
     ),
     "zero_shot.classify": Text("分类", "Classify"),
-    "zero_shot.empty": Text("写下文本和标签，按 Enter 分类。", "Write a text and some labels, and press Enter."),
+    "zero_shot.empty": Text("给出标签，写下文本，按“分类”。", "Give some labels, write a text, and press Classify."),
     "zero_shot.best": Text("最可能的标签", "Best label"),
     "zero_shot.confidence": Text("概率", "Probability"),
     "zero_shot.text": Text("文本", "Text"),
@@ -336,6 +357,10 @@ TEXTS: Mapping[str, Text] = {
     ),
     "zero_shot.dropped": Text(
         "有 {count} 个标签空白或重复，没有计入。", "{count} labels were blank or given twice and were left out."
+    ),
+    "zero_shot.one_label": Text(
+        "只有一个标签：概率表示这个标签成立与否。再添一个，便是在其中选择。",
+        "One label only: the probability tells whether it holds. With another one it is a choice between them.",
     ),
     # The choice of models, in the sidebar
     "models.similarity": Text("相似度模型", "Model for similarity"),
@@ -447,10 +472,6 @@ TEXTS: Mapping[str, Text] = {
         "开发集损失不再下降，提前停止。", "Ended early: the loss on the development rows fell no more."
     ),
     "adapt.ended.time": Text("时间到，提前停止。", "Ended early: the time was over."),
-    "zero_shot.one_label": Text(
-        "只有一个标签：概率表示这个标签成立与否。若要分成几个，请用逗号隔开。",
-        "One label only: the probability tells whether it holds. To give several, separate them by commas.",
-    ),
     # Throughput
     "throughput.intro": Text(
         "同样的文本，三种跑法，看看在这台机器上快多少。",
