@@ -1,59 +1,18 @@
-"""The app as a visitor meets it: a real server, headless Chromium, a typed pair, the score on the screen.
-
-Skipped where there is no Chromium, unless WENMO_REQUIRE_BROWSER=1 says that there must be one.
-"""
+"""The app as a visitor meets it: a real server, headless Chromium, a typed pair, the score on the screen."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from docs.screenshots import chromium, launch, running_app
 from wenmo import Engine
-
-if chromium() is None and os.environ.get("WENMO_REQUIRE_BROWSER") != "1":
-    pytest.skip("no Chromium here: install it, or name it in WENMO_CHROMIUM", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def address(golden_models: dict[str, str]) -> Iterator[str]:
-    patch = pytest.MonkeyPatch()
-    for task, folder in golden_models.items():
-        patch.setenv(f"WENMO_{task.upper()}_MODEL", folder)
-    patch.setenv("WENMO_DEVICE", "cpu")
-    patch.setenv("WENMO_PRECISION", "fp32")
-    try:
-        with running_app() as url:
-            yield url
-    finally:
-        patch.undo()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = launch(playwright)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
-    opened = context.new_page()
-    opened.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    yield opened
-    context.close()
 
 
 def type_labels(page: Page, labels: str) -> None:

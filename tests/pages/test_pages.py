@@ -14,7 +14,7 @@ from wenmo.tasks.clusters import cluster, near_duplicates
 from wenmo.tasks.reviews import difference
 from wenmo.tasks.zero_shot import cosines
 from wenmo.ui import components
-from wenmo.ui.examples import COMPARISONS, LABELS, MATRICES, MOODS, PAIRS, RANKINGS
+from wenmo.ui.examples import LABELS, MATRICES, MOODS, PAIRS, PRODUCTS, RANKINGS
 from wenmo.ui.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
 from wenmo.ui.text import TEXTS
 
@@ -195,8 +195,8 @@ def test_two_products_are_compared(open_page: OpenPage, golden_engine: Engine) -
     app = open_page("sentiment")
     app.session_state["view"] = "compare"
     app.run()
-    app.text_area(key="compare_first").input("\n".join(first))
-    app.text_area(key="compare_second").input("\n".join(second))
+    app.text_area(key="products_first").input("\n".join(first))
+    app.text_area(key="products_second").input("\n".join(second))
     submit(app)
     sides = [[result.positive for result in golden_engine.sentiment(texts)] for texts in (first, second)]
     assert {f"{np.mean(side):.1%}" for side in sides} <= {metric.value for metric in app.metric}
@@ -205,7 +205,7 @@ def test_two_products_are_compared(open_page: OpenPage, golden_engine: Engine) -
     assert f"{100 * found.value:+.1f}" in shown(app) and f"{100 * found.interval[0]:+.1f}" in shown(app)
     bars = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
     assert [sum(bar["y"]) for bar in bars] == pytest.approx([1, 1])
-    app.text_area(key="compare_second").input("好")
+    app.text_area(key="products_second").input("好")
     submit(app)
     assert TEXTS["sentiment.verdict.few"].zh[-7:] in shown(app)
 
@@ -339,7 +339,7 @@ PAGES_WITH_EXAMPLES = [
     ("similarity", "ranking", "ranking", RANKINGS),
     ("similarity", "matrix", "matrix", MATRICES),
     ("sentiment", None, "sentiment", MOODS),
-    ("sentiment", "compare", "compare", COMPARISONS),
+    ("sentiment", "compare", "products", PRODUCTS),
     ("zero_shot", None, "zero_shot", LABELS),
 ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import streamlit as st
@@ -12,15 +14,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from wenmo.errors import WenmoError
 from wenmo.types import TASKS, Resolved, SimilarityResult
-from wenmo.ui import theme
+from wenmo.ui import share, theme
 from wenmo.ui.examples import PAIRS, Example
-from wenmo.ui.inputs import MAX_CHARACTERS, csv_file, lines
+from wenmo.ui.inputs import MAX_CHARACTERS, MAX_COPIED, clipboard, csv_file, lines
 from wenmo.ui.models import chosen
 from wenmo.ui.models import select as select_models
 from wenmo.ui.runtime import get_sampler, session_engine
 from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
 
 if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
     from wenmo import Engine
     from wenmo.engine import Progress
 
@@ -150,6 +154,7 @@ def pair_form() -> tuple[str, str] | None:
 
     Returns the pair that was answered, or None.
     """
+    share.restore("pair")
     examples("pair", PAIRS)
     with st.form("pair", border=False):
         first = st.text_input(
@@ -177,6 +182,14 @@ def pair_form() -> tuple[str, str] | None:
     if answer is None:
         return None
     _pair_result(*answer)
+    columns: dict[str, list[object]] = {
+        say("similarity.first"): [pair[0]],
+        say("similarity.second"): [pair[1]],
+        say("similarity.probability"): [answer[0].similarity],
+        say("similarity.cosine"): [answer[1]],
+    }
+    download("pair", columns)
+    share.keep("pair")
     return pair
 
 
@@ -223,14 +236,36 @@ def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), 
 
 
 def download(key: str, columns: Mapping[str, Sequence[object]], *, label: str | None = None) -> None:
-    """The same columns as a file for a spreadsheet, made when it is asked for."""
-    st.download_button(
-        label or say("app.download"),
-        lambda: csv_file(list(columns), zip(*columns.values(), strict=True)),
-        file_name=f"wenmo-{key}.csv",
-        mime="text/csv",
-        key=f"{key}_download",
-        on_click="ignore",
+    """The same columns as a file for a spreadsheet, made when it is asked for, and for the clipboard."""
+    rows = list(zip(*columns.values(), strict=True))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            label or say("app.download"),
+            lambda: csv_file(list(columns), rows),
+            file_name=f"wenmo-{key}.csv",
+            mime="text/csv",
+            key=f"{key}_download",
+            on_click="ignore",
+        )
+        if len(rows) * len(columns) <= MAX_COPIED:
+            _copy_button()(
+                key=f"{key}_copy",
+                data={
+                    "text": clipboard(list(columns), rows),
+                    **{word: say(f"app.copy.{word}") for word in ("label", "done", "failed")},
+                },
+                width="content",
+            )
+
+
+@cache
+def _copy_button() -> ComponentRenderer:
+    here = Path(__file__)
+    return st.components.v2.component(
+        "wenmo_copy",
+        html='<button aria-live="polite">…</button>',
+        css=here.with_name("copy.css").read_text(encoding="utf-8"),
+        js=here.with_name("copy.js").read_text(encoding="utf-8"),
     )
 
 

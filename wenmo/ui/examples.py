@@ -168,12 +168,12 @@ MOODS = (
 )
 
 
-def _comparison(zh: str, en: str, first: Sequence[str], second: Sequence[str]) -> Example:
-    return Example(name=Text(zh, en), fields={"compare_first": "\n".join(first), "compare_second": "\n".join(second)})
+def _products(zh: str, en: str, first: Sequence[str], second: Sequence[str]) -> Example:
+    return Example(name=Text(zh, en), fields={"products_first": "\n".join(first), "products_second": "\n".join(second)})
 
 
-COMPARISONS = (
-    _comparison(
+PRODUCTS = (
+    _products(
         "两支钢笔",
         "Two pens",
         (
@@ -193,7 +193,7 @@ COMPARISONS = (
             "手感不错，就是偶尔断水",
         ),
     ),
-    _comparison(
+    _products(
         "两家民宿",
         "Two guesthouses",
         (

@@ -18,7 +18,9 @@ MAX_ASPECTS = 20
 MAX_CANDIDATES = 200
 MAX_MATRIX = 200  # sentences: 20,100 pairs, half a minute on two cores with the bundled model
 MAX_CROSS_ENCODED = 60  # sentences up to which a matrix is read pair by pair unless asked: 1,830 pairs, seconds
+MEASURES = ("auto", "probability", "cosine")  # of a matrix; auto is the first where the sentences are few
 MAX_LABELS = 200
+MAX_COPIED = 2_000  # cells of a table that go to the browser once more, for its clipboard
 MAX_HYPOTHESES = 4_000  # texts * labels of one click
 
 
@@ -78,6 +80,12 @@ def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMet
             f"标签合计超过 {MAX_CHARACTERS:,} 个字符。请缩短：标签通常只有一两个词。",
         )
     return labels
+
+
+def clipboard(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as spreadsheets take it from the clipboard: tabs between cells; an apostrophe leads a formula, too."""
+    table = [header, *rows]
+    return "\n".join("\t".join(" ".join(str(csv_cell(cell)).split()) for cell in row) for row in table)
 
 
 def csv_file(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -8,8 +8,8 @@ import streamlit as st
 
 from wenmo.tasks.reviews import Mean, difference, mean, mentions, parse_aspects, sentence_spans
 from wenmo.types import Part, SentimentResult
-from wenmo.ui import charts, components, explain, theme
-from wenmo.ui.examples import COMPARISONS, MOODS
+from wenmo.ui import charts, components, explain, share, theme
+from wenmo.ui.examples import MOODS, PRODUCTS
 from wenmo.ui.inputs import MAX_ASPECTS, MAX_CHARACTERS, MAX_SENTENCES, MAX_TEXTS, at_most
 from wenmo.ui.text import say
 
@@ -27,6 +27,7 @@ def face_of(positive: float) -> Face:
 
 def read() -> None:
     """One review large and by sentence, several as a table; what they say about aspects that are typed."""
+    share.restore("sentiment")
     components.examples("sentiment", MOODS)
     with st.form("sentiment", border=False):
         texts = components.text_lines(
@@ -54,30 +55,32 @@ def read() -> None:
     if results is None:
         return
     if len(results) == 1:
-        _one(results[0])
+        _one(texts[0], results[0])
         explain.sentiment(texts[0])
         _by_sentence(texts[0])
     else:
         _many(texts, results)
     components.truncation_note([result.truncated for result in results])
     _by_aspect(texts, aspects)
+    share.keep("sentiment")
 
 
 def compare() -> None:
     """Reviews of two products: how they are spread, their means, and whether the difference may be chance."""
-    components.examples("compare", COMPARISONS)
-    with st.form("compare", border=False):
+    share.restore("products")
+    components.examples("products", PRODUCTS)
+    with st.form("products", border=False):
         sides = []
         for column, name in zip(st.columns(2), ("first", "second"), strict=True):
             with column:
                 label = say(f"sentiment.{name}")
-                sides.append(components.text_lines(label, key=f"compare_{name}", limit=MAX_TEXTS, height=200))
-        components.submit("compare", say("sentiment.compare"))
+                sides.append(components.text_lines(label, key=f"products_{name}", limit=MAX_TEXTS, height=200))
+        components.submit("products", say("sentiment.compare"))
     if not all(sides):
         st.caption(say("sentiment.compare_empty"))
         return
     results = components.ask(
-        "compare",
+        "products",
         sides,
         lambda engine, progress: engine.sentiment(
             [text for side in sides for text in at_most(side, MAX_TEXTS)], progress=progress
@@ -96,7 +99,7 @@ def compare() -> None:
                 components.measure(name, average.value, text=f"{average.value:.1%}")
                 st.caption(_spread(values, average))
     figure = charts.spreads(dict(zip(names, (first, second), strict=True)))
-    st.plotly_chart(figure, config=charts.CONFIG, alt=say("sentiment.spread_alt"), key="compare")
+    st.plotly_chart(figure, config=charts.CONFIG, alt=say("sentiment.spread_alt"), key="products")
     st.caption(say("sentiment.compare_note"))
     columns: dict[str, list[object]] = {
         say("sentiment.product"): [*[names[0]] * len(first), *[names[1]] * len(second)],
@@ -105,10 +108,11 @@ def compare() -> None:
     }
     components.table(columns, bars=[say("sentiment.positive")])
     components.truncation_note([result.truncated for result in results])
-    components.download("compare", columns)
+    components.download("products", columns)
+    share.keep("products")
 
 
-def _one(result: SentimentResult) -> None:
+def _one(text: str, result: SentimentResult) -> None:
     face = face_of(result.positive)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -120,6 +124,12 @@ def _one(result: SentimentResult) -> None:
             components.measure(say("sentiment.confidence"), result.score, text=f"{result.score:.1%}")
         with right:
             components.measure(say("sentiment.positive"), result.positive, text=f"{result.positive:.1%}")
+    columns: dict[str, list[object]] = {
+        say("sentiment.text"): [text],
+        say("sentiment.label"): [result.label],
+        say("sentiment.positive"): [result.positive],
+    }
+    components.download("sentiment", columns)
 
 
 def _many(texts: list[str], results: list[SentimentResult]) -> None:

@@ -13,13 +13,12 @@ from wenmo import Engine
 from wenmo.engine import Progress
 from wenmo.tasks.clusters import Clustering, cluster, near_duplicates
 from wenmo.tasks.zero_shot import cosines
-from wenmo.ui import charts, components, explain
+from wenmo.ui import charts, components, explain, share
 from wenmo.ui.examples import MATRICES, RANKINGS
-from wenmo.ui.inputs import MAX_CANDIDATES, MAX_CHARACTERS, MAX_CROSS_ENCODED, MAX_MATRIX, at_most
+from wenmo.ui.inputs import MAX_CANDIDATES, MAX_CHARACTERS, MAX_CROSS_ENCODED, MAX_MATRIX, MEASURES, at_most
 from wenmo.ui.text import say
 
 Measure: TypeAlias = Literal["probability", "cosine"]
-MEASURES = ("auto", "probability", "cosine")
 # Where the bundled models put sentences that say the same: a look at the examples of the page.
 _ALIKE: dict[Measure, float] = {"probability": 0.6, "cosine": 0.9}
 
@@ -33,6 +32,7 @@ def pair() -> None:
 
 def ranking() -> None:
     """One sentence against many, ranked by the cross-encoder, with the cosine beside it."""
+    share.restore("ranking")
     components.examples("ranking", RANKINGS)
     with st.form("ranking", border=False):
         query = st.text_input(
@@ -67,10 +67,12 @@ def ranking() -> None:
     components.table(columns, bars=[probability], numbers=[cosine])
     components.truncation_note(truncated)
     components.download("ranking", columns)
+    share.keep("ranking")
 
 
 def matrix() -> None:
     """Every sentence against every other, like beside like, and which of them say the same."""
+    share.restore("matrix")
     components.examples("matrix", MATRICES)
     with st.form("matrix", border=False):
         sentences = components.text_lines(
@@ -133,6 +135,7 @@ def matrix() -> None:
         everything | {str(number): values[:, number - 1].tolist() for number in numbers},
         label=say("similarity.download_matrix"),
     )
+    share.keep("matrix")
 
 
 def _map(sentences: list[str], values: np.ndarray, found: Clustering, measure: Measure, threshold: float) -> None:

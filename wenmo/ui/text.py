@@ -60,6 +60,34 @@ TEXTS: Mapping[str, Text] = {
         "每行一条，空行不计，最多 {limit} 条。Ctrl+Enter 提交。",
         "One a line; blank lines do not count; at most {limit}. Ctrl+Enter submits.",
     ),
+    "app.copy.label": Text("复制", "Copy"),
+    "app.copy.done": Text("已复制", "Copied"),
+    "app.copy.failed": Text("未能复制", "Not copied"),
+    "app.not_shared": Text(
+        "输入共 {length} 个字符，超过 {limit}，没有写进地址：这个结果不能用链接分享。",
+        "The inputs have {length} characters, more than {limit}, and are not in the address: this result cannot be "
+        "shared by a link.",
+    ),
+    # The history in the sidebar
+    "history.title": Text("历史", "History"),
+    "history.empty": Text(
+        "问过的会记在这里，只存在这个浏览器里。", "What you ask is kept here, in this browser alone."
+    ),
+    "history.note": Text(
+        "只存在这个浏览器里，最多 50 条。点一条即重新打开。",
+        "Kept in this browser alone, 50 at most. Click one to open it again.",
+    ),
+    "history.unavailable": Text(
+        "这个浏览器不允许保存，或空间已满。", "This browser does not allow it to be kept, or is full."
+    ),
+    "history.clear": Text("清空", "Clear"),
+    "history.export": Text("导出", "Export"),
+    "history.pair": Text("两句", "Pair"),
+    "history.ranking": Text("排序", "Ranking"),
+    "history.matrix": Text("矩阵", "Matrix"),
+    "history.sentiment": Text("情绪", "Mood"),
+    "history.products": Text("比较", "Compare"),
+    "history.zero_shot": Text("分类", "Labels"),
     # The sidebar
     "status.title": Text("运行状态", "In use"),
     "status.models": Text("模型", "Model"),
@@ -306,8 +334,8 @@ TEXTS: Mapping[str, Text] = {
     "zero_shot.right": Text("与已知标签相符：{of} 条中 {right} 条", "Right for {right} of {of} known labels"),
     "zero_shot.confusion_note": Text(
         "行是已知标签，列是模型给出的标签，数值为条数，墨色为占该行的比例：对角线越浓越准。",
-        "Rows are the known labels, columns what the model gave; numbers are texts, the ink their share of the row: the "
-        "denser the diagonal, the better.",
+        "Rows are the known labels, columns what the model gave; numbers are texts, the ink their share of the row: "
+        "the denser the diagonal, the better.",
     ),
     "zero_shot.surest": Text("每个标签最有把握的几条", "The surest texts of each label"),
     "zero_shot.template": Text("模板", "Template"),

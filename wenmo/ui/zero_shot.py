@@ -18,7 +18,7 @@ from wenmo.errors import InputError
 from wenmo.serving.cache import Tally, counted
 from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, SHORTLIST, check_template
 from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
-from wenmo.ui import charts, components, explain
+from wenmo.ui import charts, components, explain, share
 from wenmo.ui.inputs import MAX_LABELS, MAX_TEXTS, at_most, check_labels, known_label, one_by_one
 from wenmo.ui.text import say
 
@@ -40,6 +40,7 @@ class Question:
 
 def question() -> Question:
     """The labels and how they are judged."""
+    share.restore("zero_shot")
     labels = _chips()
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     st.session_state.setdefault("zero_shot_template", DEFAULT_TEMPLATE)
@@ -103,6 +104,7 @@ def answer(lines: list[str], asked: Question) -> None:
     if asked.method != "nli":
         st.caption(say(f"zero_shot.method_note.{asked.method}", shortlist=SHORTLIST))
     components.truncation_note([result.truncated for result in results])
+    share.keep("zero_shot")
 
 
 def _chips() -> list[str]:

@@ -1,0 +1,48 @@
+"""A real server on golden weights for each module, and headless Chromium.
+
+Tests are skipped where there is no Chromium, unless WENMO_REQUIRE_BROWSER=1 says that there must be one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from docs.screenshots import chromium, launch, running_app
+
+
+@pytest.fixture(scope="module")
+def address(golden_models: dict[str, str]) -> Iterator[str]:
+    patch = pytest.MonkeyPatch()
+    for task, folder in golden_models.items():
+        patch.setenv(f"WENMO_{task.upper()}_MODEL", folder)
+    patch.setenv("WENMO_DEVICE", "cpu")
+    patch.setenv("WENMO_PRECISION", "fp32")
+    try:
+        with running_app() as url:
+            yield url
+    finally:
+        patch.undo()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if chromium() is None and os.environ.get("WENMO_REQUIRE_BROWSER") != "1":
+        pytest.skip("no Chromium here: install it, or name it in WENMO_CHROMIUM")
+    with sync_playwright() as playwright:
+        launched = launch(playwright)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    yield opened
+    context.close()

@@ -1,0 +1,129 @@
+"""Links, history, copying and downloading in a real browser; and axe over every page, in light and in dark."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from docs.screenshots import settle
+from wenmo import Engine
+
+FIRST, SECOND = "今天<img src=x onerror=alert(1)>真好", "天气不错"
+
+
+def _ask(page: Page, address: str) -> None:
+    page.goto(f"{address}/compare")
+    page.get_by_label("第一句").fill(FIRST)
+    page.get_by_label("第二句").fill(SECOND)
+    page.get_by_label("第二句").press("Enter")
+    expect(page.get_by_text("同义概率", exact=True).first).to_be_visible()
+    settle(page)
+
+
+def test_a_result_is_shared_by_its_address(address: str, browser: Browser, page: Page, golden_engine: Engine) -> None:
+    _ask(page, address)
+    expected = golden_engine.similarity([(FIRST, SECOND)])[0].similarity
+    somebody = browser.new_page()
+    somebody.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    somebody.goto(page.url)
+    expect(somebody.get_by_text(f"{expected:.1%}", exact=True)).to_be_visible()
+    assert somebody.locator("img[src='x']").count() == 0
+    somebody.close()
+
+
+def test_the_history_stays_in_the_browser_opens_again_and_is_cleared(
+    address: str,
+    page: Page,
+    tmp_path: Path,
+) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    _ask(page, address)
+    page.goto(f"{address}/mood")
+    page.get_by_text("历史 (1)").click()
+    entry = page.get_by_role("button", name=FIRST)
+    expect(entry).to_be_visible()  # the text itself, no HTML of it
+    with page.expect_download() as download:
+        page.get_by_role("button", name="导出").click()
+    saved = tmp_path / "history.json"
+    download.value.save_as(saved)
+    (kept,) = json.loads(saved.read_text(encoding="utf-8"))
+    assert kept["fields"] == {"pair_first": FIRST, "pair_second": SECOND}
+    entry.click()
+    expect(page.get_by_role("heading", name="句子相似度")).to_be_visible()
+    expect(page.get_by_label("第一句")).to_have_value(FIRST)
+    settle(page)
+    page.get_by_role("button", name="清空").click()
+    expect(entry).to_have_count(0)
+    page.get_by_role("radio", name="English").click()  # a rerun does not bring it back
+    expect(page.get_by_text("History", exact=True)).to_be_visible()
+    settle(page)
+    assert page.evaluate("localStorage.getItem('wenmo.history')") is None
+
+
+def test_a_result_is_copied_and_downloaded(address: str, page: Page, tmp_path: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    _ask(page, address)
+    page.get_by_role("button", name="复制").click()
+    expect(page.get_by_role("button", name="已复制")).to_be_visible()
+    header, row = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert header.split("\t")[0] == "第一句" and row.split("\t")[:2] == [FIRST, SECOND]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载 CSV").click()
+    saved = tmp_path / "pair.csv"
+    download.value.save_as(saved)
+    assert SECOND in saved.read_text(encoding="utf-8-sig")
+
+
+EXAMPLES = (
+    ("/", "换个说法"),
+    ("/compare", "同题异问"),
+    ("/compare?mode=ranking", "找回密码"),
+    ("/compare?mode=matrix", "客服三问"),
+    ("/mood", "长评"),
+    ("/mood?view=compare", "两支钢笔"),
+    ("/labels", "可多选"),
+    ("/labels", "一组新闻"),
+    ("/status", None),
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_and_the_console_is_quiet(address: str, browser: Browser, scheme: str) -> None:
+    """Every page with a result on it: contrast, names, roles, keyboard reach, as far as axe-core sees them."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 1600},
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale="zh-CN",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(_told(message)) if message.type == "error" else None)
+    found: list[str] = []
+    for path, example in EXAMPLES:
+        page.goto(f"{address}{path}")
+        settle(page)
+        if example:
+            page.get_by_role("button", name=example, exact=True).click()
+            settle(page)
+        page.mouse.move(0, 0)
+        expect(page.locator("[data-stale=true]")).to_have_count(0)  # what is about to be drawn anew is pale
+        page.wait_for_timeout(1000)
+        for violation in Axe().run(page).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                nodes = [f"{node['html'][:100]} {node['failureSummary'][30:170]}" for node in violation["nodes"][:8]]
+                found.append(f"{path} {violation['id']} x{len(violation['nodes'])}: {nodes}")
+    context.close()
+    assert not found, "\n".join(found)
+    # Opened at a deep link, Streamlit's front end first looks for its server below the page's own path.
+    assert not [error for error in errors if not re.search(r"404 .*/(compare|mood|labels|status)/_stcore/", error)]
+
+
+def _told(message: ConsoleMessage) -> str:
+    return f"{message.text} {message.location['url']}"

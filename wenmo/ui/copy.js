@@ -1,0 +1,25 @@
+// Puts a text on the clipboard. Where the browser allows that to secure pages only, by way of a selected field.
+async function put(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("not copied");
+}
+
+export default function ({ parentElement, data }) {
+  const button = parentElement.querySelector("button");
+  button.textContent = data.label;
+  button.onclick = async () => {
+    try {
+      await put(data.text);
+      button.textContent = data.done;
+    } catch {
+      button.textContent = data.failed;
+    }
+    setTimeout(() => (button.textContent = data.label), 2000);
+  };
+}
