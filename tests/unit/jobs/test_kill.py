@@ -90,7 +90,8 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path, server: ForkServer
 
 
 def test_interrupted_says_how_to_go_on(tmp_path: Path, server: ForkServer) -> None:
-    source, target, log = reviews(tmp_path / "in.jsonl", ROWS), tmp_path / "out.csv", tmp_path / "log"
+    # Long enough not to be done before a busy machine lets the signal be sent.
+    source, target, log = reviews(tmp_path / "in.jsonl", 5 * ROWS), tmp_path / "out.csv", tmp_path / "log"
     process = server.start("run", "sentiment", str(source), str(target), *EACH, output=log)
     while finished(target) < 3:
         time.sleep(0.005)
