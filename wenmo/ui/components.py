@@ -33,7 +33,7 @@ T = TypeVar("T")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
 _PATIENCE_S = 0.5  # what takes longer shows how far it is
 _REDRAW_S = 0.1
-_MEMORY_S = 180.0  # that the line in the sidebar reaches back
+_MEMORY_S = 60.0  # how old the figure in the sidebar may be
 
 
 def literal(text: str) -> str:
@@ -327,20 +327,15 @@ def status() -> None:
 
 @st.fragment(run_every=3)
 def memory_line() -> None:
-    """Memory of the process over the last minutes, and of the GPU where there is one."""
-    from wenmo.memory.sampler import thin
+    """Memory of the process now, and of the GPU where there is one; the memory page draws it over time.
 
+    No sparkline: that of `st.metric` has a mark without a name, which screen readers announce and axe finds serious.
+    """
     samples = get_sampler().samples(last_s=_MEMORY_S)
     if not samples:
         return
     latest = samples[-1]
-    times, used_mib = [sample.at_s for sample in samples], [sample.resident_mib for sample in samples]
-    _, history = thin(times, used_mib, stretch_s=3.0)
-    st.metric(
-        say("status.memory"),
-        say("status.mib", value=f"{latest.resident_mib:,.0f}"),
-        chart_data=history if len(history) > 4 else None,
-    )
+    st.metric(say("status.memory"), say("status.mib", value=f"{latest.resident_mib:,.0f}"))
     for reading in latest.gpus:  # those on which this process computes
         if reading.reserved_mib and reading.used_mib is not None and reading.total_mib is not None:
             st.metric(
