@@ -15,25 +15,20 @@ with st.sidebar:
     status = st.container()
 
 # A url_path differs from its file's name: else AppTest.switch_page runs the page without this shell.
+# One list: with sections Streamlit puts <div> into <ul>, which a screen reader loses its way in.
 page = st.navigation(
-    {
-        "": [st.Page("pages/home.py", title=say("app.home"), url_path="welcome", default=True)],
-        say("app.section.read"): [
-            st.Page("pages/similarity.py", title=say("app.similarity"), url_path="compare"),
-            st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
-            st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
-            st.Page("pages/batch.py", title=say("app.batch"), url_path="files"),
-        ],
-        say("app.section.measure"): [
-            st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
-            st.Page("pages/throughput.py", title=say("app.throughput"), url_path="race"),
-            st.Page("pages/service.py", title=say("app.service"), url_path="status"),
-        ],
-        say("app.section.models"): [
-            st.Page("pages/models.py", title=say("app.models"), url_path="library"),
-            st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
-        ],
-    }
+    [
+        st.Page("pages/home.py", title=say("app.home"), url_path="welcome", default=True),
+        st.Page("pages/similarity.py", title=say("app.similarity"), url_path="compare"),
+        st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
+        st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
+        st.Page("pages/batch.py", title=say("app.batch"), url_path="files"),
+        st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
+        st.Page("pages/throughput.py", title=say("app.throughput"), url_path="race"),
+        st.Page("pages/models.py", title=say("app.models"), url_path="library"),
+        st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
+        st.Page("pages/service.py", title=say("app.service"), url_path="status"),
+    ]
 )
 history.go()
 page.run()
