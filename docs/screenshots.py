@@ -48,7 +48,7 @@ SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("models-pull", "/library?view=pull", None),
     ("models-one", "/library?view=compare", "一条"),
     ("models-compare", "/library?view=compare", "十二条"),
-    ("service", "/status", "发一个请求"),
+    ("service", "/status", None),  # after the others, which made calls
     ("batch", "/files", "一百条示例评论 > 开始处理 100 行"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
