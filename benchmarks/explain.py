@@ -50,7 +50,7 @@ RULES: dict[str, Hide] = {"mask": by_mask, "removal": by_removal}
 
 def areas(engine: Engine, texts: Sequence[str], random: np.random.Generator) -> dict[tuple[str, str], float] | None:
     """(order, how it is judged) -> area under the deletion curve of one input; None where it has under five units."""
-    model = engine._model("similarity" if len(texts) == 2 else "sentiment")
+    model = engine._models.get("similarity" if len(texts) == 2 else "sentiment")
     if len(texts) == 2:
         (base,) = encode_pairs(model.tokenizer, [(texts[0], texts[1])], max_length=model.max_length)
     else:

@@ -176,6 +176,6 @@ def test_a_paraphrase_is_aligned_word_by_word(bundled: Engine) -> None:
 
 
 def test_the_vectors_are_means_of_the_states_that_are_aligned(golden_engine: Engine) -> None:
-    model = golden_engine._model("embedding")
+    model = golden_engine._models.get("embedding")
     (encoding,) = encode_texts(model.tokenizer, ["天气真好"], max_length=512)
     assert model.bulk.states(encoding).mean(axis=0) == pytest.approx(golden_engine.embed(["天气真好"])[0], abs=1e-5)

@@ -1,0 +1,189 @@
+"""`bench`: speed and memory on this machine, beside others in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from wenmo.cli.common import Commands, language, positive
+from wenmo.errors import InputError
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    bench = commands.add_parser("bench", help="speed on this machine, beside others in the same run")
+    kinds = bench.add_subparsers(required=True, metavar="WHAT")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (auto)", default="auto")
+    common.add_argument("--out", type=Path, help="write the JSON there, too")
+    for what, text in (("throughput", "items a second of the forward"), ("latency", "of a call with one item")):
+        forward = kinds.add_parser(what, parents=[common], help=text)
+        forward.add_argument("--shape", choices=("bundled", "base", "large"), default="bundled", help="bundled")
+        forward.add_argument(
+            "--texts", type=Path, help="Parquet with a column text, or text_a and text_b (invented reviews)"
+        )
+        forward.add_argument("--count", type=positive, default=512, help="how many of them (512)")
+        forward.add_argument("--rounds", type=positive, default=3, help="turns of each contestant (3)")
+        forward.add_argument("--against", help="comma-separated peers of benchmarks/peers.py, or all, fp32, int8")
+        forward.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)", default="auto")
+        forward.set_defaults(command=_bench, what=what)
+
+    load = kinds.add_parser("load", parents=[common], help="the service under load, over HTTP, beside others")
+    load.add_argument("--shape", choices=("bundled", "base", "large"), default="bundled", help="bundled")
+    load.add_argument("--texts", type=Path, help="Parquet with a column text, or text_a and text_b (invented reviews)")
+    load.add_argument("--count", type=positive, default=128, help="how many of them (128)")
+    load.add_argument("--clients", type=positive, default=50, help="at once (50)")
+    load.add_argument("--seconds", type=float, default=10.0, help="of a turn (10)")
+    load.add_argument("--overload-seconds", type=float, default=60.0, help="at 5 times what it can answer (60)")
+    load.add_argument("--rounds", type=positive, default=2, help="turns of each contestant (2)")
+    load.add_argument("--litserve", metavar="PYTHON", help="a Python with benchmarks/requirements.txt (left out)")
+    load.set_defaults(command=_bench_load)
+
+    articles = kinds.add_parser("articles", help="what the articles measured, before and after, over HTTP")
+    articles.add_argument("--out", type=Path, help="write the JSON there (benchmarks/results/DATE-articles.json)")
+    articles.add_argument("--seconds", type=float, default=5.0, help="of a measurement (5)")
+    articles.add_argument("--clients", type=positive, default=50, help="at once (50)")
+    articles.add_argument("--labelled", type=Path, help="Parquet with columns text and label, for the F1")
+    articles.add_argument("--limit", type=positive, default=300, help="only its first rows (300)")
+    articles.add_argument("--template", default="{}", help="hypothesis for its labels ({})")
+    articles.set_defaults(command=_bench_articles)
+
+    memory = kinds.add_parser("memory", help="what is used, would be used on a GPU, and was saved")
+    memory.add_argument(
+        "--preset", default="article", help="article: what an article on GPU memory measured; check (article)"
+    )
+    memory.add_argument("--model", help="its model: tiny, base, large, bundled, a name or folder")
+    memory.add_argument("--configurations", help='instead of a preset: a JSON list, such as [{"model": "base"}]')
+    memory.add_argument("--predict-only", action="store_true", help="run nothing")
+    memory.add_argument("--rounds", type=positive, default=3, help="runs of each configuration (3)")
+    memory.add_argument("--labelled", type=Path, help="Parquet with text_a, text_b, label: what precision costs there")
+    memory.add_argument("--report", type=Path, help="write a report there, HTML")
+    memory.add_argument("--csv", type=Path, help="write the figures there")
+    memory.add_argument("--out", type=Path, help="write the JSON there, too")
+    memory.set_defaults(command=_bench_memory)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from wenmo import bench
+
+    items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
+    given: dict[str, Any] = {
+        "shape": options.shape,
+        "items": items,
+        "device": options.device,
+        "precision": options.precision,
+        **_peers(options.against),
+    }
+    if options.what == "latency":
+        figures = bench.latency(**given)
+        for figure in figures:
+            print(f"{figure.name:40} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
+        result: dict[str, Any] = {
+            "benchmark": "latency",
+            "machine": bench.machine(),
+            "shape": options.shape,
+            "items": len(items),
+            "figures": [asdict(figure) for figure in figures],
+        }
+    else:
+        report = bench.throughput(
+            **given, rounds=options.rounds, progress=lambda line: print(line, file=sys.stderr, flush=True)
+        )
+        print(bench.table(report))
+        result = {"benchmark": "throughput", **asdict(report)}
+    bench.write_result(result, options.out)
+
+
+def _bench_load(options: argparse.Namespace) -> None:
+    load = _benchmark("load")
+    from wenmo import bench
+
+    items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
+    report = load.measure(
+        load.Options(
+            shape=options.shape,
+            precision=options.precision,
+            clients=options.clients,
+            seconds=options.seconds,
+            overload_s=options.overload_seconds,
+            rounds=options.rounds,
+            litserve=options.litserve,
+        ),
+        load.texts_of(items),
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(load.table(report))
+    bench.write_result(report, options.out)
+
+
+def _bench_articles(options: argparse.Namespace) -> None:
+    articles = _benchmark("articles")
+    from wenmo import bench
+
+    report = articles.measure(
+        clients=options.clients,
+        seconds=options.seconds,
+        labelled=options.labelled,
+        limit=options.limit,
+        template=options.template,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(articles.table(report))
+    bench.write_result(report, options.out or articles.default_file())
+
+
+def _benchmark(name: str) -> Any:
+    """A module of benchmarks/, which is there in a clone alone, and needs what the tests need."""
+    import importlib
+
+    try:
+        importlib.import_module("aiohttp")  # the load's own, imported where it runs
+        return importlib.import_module(f"benchmarks.{name}")
+    except ImportError as error:
+        raise InputError(
+            f"This benchmark cannot be loaded: {error}. Run from the repository's folder, after "
+            "`pip install -r requirements-dev.txt`.",
+            f"无法载入此基准测试：{error}。请先 `pip install -r requirements-dev.txt`，并在仓库目录中运行。",
+        ) from None
+
+
+def _bench_memory(options: argparse.Namespace) -> None:
+    from wenmo.memory.command import bench_memory
+
+    bench_memory(
+        preset=options.preset,
+        model=options.model,
+        configurations=options.configurations,
+        predict_only=options.predict_only,
+        runs=options.rounds,
+        labelled=options.labelled,
+        report=options.report,
+        csv=options.csv,
+        out=options.out,
+        language=language(),
+    )
+
+
+def _peers(wanted: str | None) -> dict[str, Any]:
+    """The peers named in `wanted` (fp32, int8, all, or their own names), and what writes a checkpoint for them."""
+    if not wanted:
+        return {}
+    try:
+        from benchmarks import peers
+        from wenmo.padded import export
+    except ImportError as error:
+        raise InputError(
+            f"Peers cannot be loaded: {error}. Run from the repository's folder.",
+            f"无法载入对照实现：{error}。请在仓库目录中运行。",
+        ) from None
+    everything = {**peers.PEERS, **peers.INT8_PEERS}
+    groups = {"all": everything, "fp32": dict(peers.PEERS), "int8": dict(peers.INT8_PEERS)}
+    chosen: dict[str, Any] = {}
+    for name in wanted.split(","):
+        if name not in groups and name not in everything:
+            known = ", ".join([*groups, *everything])
+            raise InputError(f"No such peer: {name}. Known: {known}.", f"没有这样的对照：{name}。可选：{known}。")
+        chosen.update(groups.get(name) or {name: everything[name]})
+    return {"peers": chosen, "export": export}

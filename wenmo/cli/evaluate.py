@@ -1,0 +1,47 @@
+"""`eval`: accuracy and calibration on labelled rows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from wenmo.cli.common import Commands, add_model_options, build_engine, positive, print_json
+from wenmo.types import ZERO_SHOT_METHODS
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser("eval", help="accuracy, macro F1 and calibration on a labelled Parquet file")
+    evaluate.add_argument("task", choices=("similarity", "sentiment", "nli", "zero-shot"))
+    evaluate.add_argument("file", type=Path)
+    evaluate.add_argument("--limit", type=positive, help="only the first rows")
+    evaluate.add_argument("--labels", help="labels for zero-shot, separated by commas (default: those of the file)")
+    evaluate.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
+    evaluate.add_argument("--method", choices=ZERO_SHOT_METHODS, default="nli", help="of zero-shot (nli)")
+    add_model_options(evaluate)
+    evaluate.set_defaults(command=_eval)
+
+
+def _eval(options: argparse.Namespace) -> None:
+    from wenmo.training.evaluate import ENGINE_TASK, evaluate
+
+    # Without a cache: the seconds that are told are those of computing.
+    engine = build_engine(options, ENGINE_TASK[options.task], cache_mib=0)
+    against = None
+    if engine.precision.value != "fp32":  # what the precision costs is told on the same rows
+        options.precision = "fp32"
+        against = build_engine(options, ENGINE_TASK[options.task], cache_mib=0)
+    evaluation = evaluate(
+        engine,
+        options.task,
+        options.file,
+        limit=options.limit,
+        labels=options.labels,
+        template=options.template,
+        method=options.method,
+        against=against,
+        progress=lambda done, of: print(f"\r{done:,} of {of:,}", end="", file=sys.stderr, flush=True),
+    )
+    print(file=sys.stderr)
+    print_json(asdict(evaluation))

@@ -1,0 +1,102 @@
+"""`run`: files in, files with results out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wenmo.cli.common import TASK_OF, Commands, add_model_options, build_engine, language, positive, print_json
+from wenmo.errors import WenmoError
+
+if TYPE_CHECKING:
+    from wenmo.jobs.job import JobProgress
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="files in, files with results out (CSV, JSONL, Parquet; Excel in)")
+    run.add_argument("task", choices=tuple(TASK_OF))
+    run.add_argument("source", type=Path, metavar="IN", help="a file, a folder, or a pattern in quotes: 'data/*.csv'")
+    run.add_argument("target", type=Path, metavar="OUT", help="a file; for a folder or a pattern, a folder")
+    left = run.add_mutually_exclusive_group()
+    left.add_argument("--resume", action="store_true", help="go on where an earlier run was stopped, if one was")
+    left.add_argument("--restart", action="store_true", help="throw away what an earlier run left")
+    run.add_argument("--shard-rows", type=positive, help="rows that are kept for good at a time (by the model's size)")
+    run.add_argument("--text", default="text", help="column of the text (text)")
+    run.add_argument("--text-a", default="text_a", help="column of the first sentence (text_a)")
+    run.add_argument("--text-b", default="text_b", help="column of the second sentence (text_b)")
+    run.add_argument("--labels", help="labels for zero-shot, separated by commas")
+    run.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
+    run.add_argument("--multi-label", action="store_true", help="several labels may be true")
+    run.add_argument("--logits", action="store_true", help="add the raw outputs")
+    run.add_argument("--encoding", help="of CSV files: utf-8, gb18030, big5, utf-16 … (found by their bytes)")
+    run.add_argument("--delimiter", help="of CSV files (, and a tab for .tsv)")
+    add_model_options(run)
+    run.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from wenmo.jobs.job import run_job
+    from wenmo.jobs.run import RunOptions
+    from wenmo.jobs.sources import partial_folder
+
+    task = TASK_OF[options.task]
+    end_of_line = "\n" if sys.stderr.isatty() else ""  # of the progress
+    try:
+        summary = run_job(
+            build_engine(options, task, cache_mib=0),  # what is kept would make answers depend on what was asked before
+            task,
+            options.source,
+            options.target,
+            RunOptions(
+                text=options.text,
+                text_a=options.text_a,
+                text_b=options.text_b,
+                labels=options.labels,
+                template=options.template,
+                multi_label=options.multi_label,
+                logits=options.logits,
+                language=language(),
+                encoding=options.encoding,
+                delimiter=options.delimiter,
+            ),
+            resume=options.resume,
+            restart=options.restart,
+            shard_rows=options.shard_rows,
+            progress=_progress_line(),
+        )
+    except WenmoError:
+        print(end=end_of_line, file=sys.stderr)
+        raise
+    except KeyboardInterrupt:
+        kept = partial_folder(options.target).exists()
+        en = "Run the same command with --resume to go on from there." if kept else "Nothing had been done."
+        zh = "用同一命令加 --resume 运行即可继续。" if kept else "尚未完成任何部分。"
+        print(f"{end_of_line}wenmo: {f'已停止。{zh}' if language() == 'zh' else f'Stopped. {en}'}", file=sys.stderr)
+        return 130
+    print(end=end_of_line, file=sys.stderr)
+    print_json(asdict(summary))
+    return 0
+
+
+def _progress_line() -> Callable[[JobProgress], None]:
+    """Shows how far a job is on one line of a terminal; in a log, a line every half minute."""
+    terminal = sys.stderr.isatty()
+    shown = float("-inf")
+
+    def show(progress: JobProgress) -> None:
+        nonlocal shown
+        if not terminal and time.monotonic() - shown < 30:
+            return
+        shown = time.monotonic()
+        line = f"{progress.rows:,} of {progress.of_rows:,} rows"
+        if progress.rows_per_s is not None and progress.seconds_left is not None:
+            minutes, seconds = divmod(round(progress.seconds_left), 60)
+            line += f"   {progress.rows_per_s:,.0f} rows/s   {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
+        print(f"\r{line:70}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
+
+    return show

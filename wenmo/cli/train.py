@@ -1,0 +1,109 @@
+"""`train`: make checkpoints by a recipe, or adapt one to labelled rows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from wenmo.cli.common import TASK_OF, Commands, positive, print_json
+
+
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    train = commands.add_parser("train", help="make checkpoints by a recipe")
+    train.add_argument("recipe", type=Path, help="such as wenmo/training/bundled.toml")
+    train.add_argument(
+        "--data", type=Path, required=True, help="folder with similarity/, sentiment/, nli/, topics/, text/"
+    )
+    train.add_argument(
+        "--work", type=Path, required=True, help="folder for the vocabulary and the run's own checkpoints"
+    )
+    train.add_argument("--out", type=Path, required=True, help="folder for the finished models")
+    train.add_argument("--stages", help="comma-separated: vocabulary, pretrain, or a task such as zero_shot (all)")
+    train.add_argument("--max-steps", type=positive, help="stop each stage early")
+    train.set_defaults(command=_train)
+
+    adapt = commands.add_parser(
+        "train adapt", help="adapt a model to labelled rows of one's own (CSV, JSONL, Parquet, Excel)"
+    )
+    adapt.add_argument("file", type=Path)
+    adapt.add_argument("--task", choices=("sentiment", "similarity", "zero-shot"), required=True)
+    adapt.add_argument("--name", required=True, help="of the new local model: small letters, digits, hyphens")
+    adapt.add_argument("--from", dest="start_from", metavar="MODEL", help="model to begin with (the task's, WENMO_…)")
+    for column in ("text", "text-a", "text-b", "label"):
+        adapt.add_argument(f"--{column}", help="name of this column (guessed)")
+    adapt.add_argument("--epochs", type=positive, default=12, help="at most so many passes over the rows (12)")
+    adapt.add_argument("--learning-rate", type=float, help="(by the model's size)")
+    adapt.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16 (auto)")
+    adapt.add_argument(
+        "--checkpointing", action="store_true", help="less memory for activations, about one more forward a step"
+    )
+    adapt.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
+    adapt.add_argument("--max-length", type=positive, default=256, help="pieces of an input in training (256)")
+    adapt.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="of the training (3600)")
+    adapt.add_argument("--template", default="{}", help="zero-shot: hypothesis with one place {} for the label")
+    adapt.add_argument("--seed", type=int, default=1, help="of the split and the order (1)")
+    adapt.set_defaults(command=_adapt)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from wenmo.training.recipe import STAGES, Recipe, Run
+
+    run = Run(
+        Recipe.read(options.recipe),
+        data_folder=options.data,
+        work=options.work,
+        out=options.out,
+        log=lambda line: print(line, flush=True),
+        max_steps=options.max_steps,
+    )
+    for stage in options.stages.split(",") if options.stages else STAGES:
+        run.stage(stage.strip())
+
+
+def _adapt(options: argparse.Namespace) -> None:
+    from wenmo.jobs.readers import open_reader
+    from wenmo.settings import Settings
+    from wenmo.training.adapt import AdaptOptions, AdaptProgress, adapt
+    from wenmo.training.labelled import guess_columns, read_rows
+
+    task = TASK_OF[options.task]
+    settings = Settings.read(device=options.device)
+    guessed = guess_columns(open_reader(options.file).columns, task)  # type: ignore[arg-type]
+    named = {name: getattr(options, name) for name in ("text", "text_a", "text_b", "label") if getattr(options, name)}
+
+    def tell(progress: AdaptProgress) -> None:
+        loss = "" if progress.loss is None else f"  loss {progress.loss:.3f}"
+        dev = "" if progress.dev_loss is None else f"  dev {progress.dev_loss:.3f}"
+        line = f"{progress.stage} {progress.step} of {progress.of}{loss}{dev}  {progress.memory_mib:,.0f} MiB"
+        print(f"\r{line:70}", end="\n" if dev else "", file=sys.stderr, flush=True)
+
+    adapted = adapt(
+        read_rows(options.file, task, replace(guessed, **named)),  # type: ignore[arg-type]
+        name=options.name,
+        start_from=options.start_from or getattr(settings, f"{task}_model"),
+        options=AdaptOptions(
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            precision=options.precision,
+            checkpointing=options.checkpointing,
+            device=settings.device,
+            max_length=options.max_length,
+            time_limit_s=options.time_limit,
+            template=options.template,
+            seed=options.seed,
+        ),
+        models_folder=settings.models_folder,
+        progress=tell,
+    )
+    print(file=sys.stderr)
+    for when, figures in (("before", adapted.before), ("after", adapted.after)):
+        low, high = figures.interval
+        print(
+            f"{when:7} {figures.correct} of {figures.n} held-out rows, {figures.accuracy:.1%} ({low:.1%} to {high:.1%})"
+        )
+    low, high = adapted.difference.interval
+    print(f"change  {100 * adapted.difference.change:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}), ", end="")
+    print({"unclear": "no better than before, within the interval"}.get(verdict := adapted.difference.verdict, verdict))
+    print_json(adapted.figures())

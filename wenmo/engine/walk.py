@@ -1,0 +1,125 @@
+"""The one way through: items are encoded, computed and decoded window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import numpy as np
+
+from wenmo.engine.models import LoadedModel, Models
+from wenmo.errors import ForwardError
+from wenmo.tasks import encode
+from wenmo.types import TaskName
+
+if TYPE_CHECKING:
+    from wenmo.inference.tokenizer import Encoding
+
+T = TypeVar("T")
+R = TypeVar("R")
+Progress = Callable[[int, int], None]  # items done, of how many
+
+# Encodings held at once: enough to sort by length, few enough that a million texts' take no more memory than these.
+_WINDOW_ENCODINGS = 4096
+
+
+def answers(
+    models: Models,
+    task: TaskName,
+    items: list[T],
+    encode: Callable[[LoadedModel, list[T]], list[Encoding]],
+    decode: Callable[[LoadedModel, np.ndarray, list[Encoding]], Sequence[R]],
+    *,
+    encodings_each: int = 1,
+    vectors: bool = False,
+    progress: Progress | None,
+) -> list[R]:
+    """What `decode` makes of the logits (or the `vectors`) of what `encode` makes of the items, in their order.
+
+    Window by window, the next one tokenised while the runtime computes this one. An item has `encodings_each`
+    encodings, one after the other. Raises ForwardError, with the results of all others, where inputs could not be
+    computed.
+    """
+    if not items:
+        return []
+    from wenmo.inference.runtime import PartialOutputError
+
+    model = models.get(task)
+    runtime = model.bulk if len(items) * encodings_each >= _WINDOW_ENCODINGS else model.runtime
+    forward = runtime.vectors if vectors else runtime.logits
+    results: list[R | None] = []
+    failed: dict[int, str] = {}
+    cause: Exception | None = None
+    done = 0
+
+    def on_batch(encodings: int) -> None:
+        nonlocal done
+        done += encodings
+        if progress is not None:
+            progress(done // encodings_each, len(items))
+
+    windows = _windows(items, encodings_each=encodings_each)
+    with closing(_prefetch(partial(encode, model), windows)) as encoded:
+        for encodings in encoded:
+            lost: set[int] = set()
+            try:
+                output = forward(encodings, on_batch=on_batch)
+            except PartialOutputError as failure:
+                output = failure.output
+                for index, error in failure.failed.items():
+                    cause = error
+                    lost.add(index // encodings_each)
+                    why = str(error).partition("\n")[0] or type(error).__name__
+                    failed[len(results) + index // encodings_each] = why
+            answers = decode(model, output, encodings)
+            results += [None if index in lost else answer for index, answer in enumerate(answers)]
+    if failed:
+        raise ForwardError(failed, results) from cause
+    return cast("list[R]", results)
+
+
+def embed(models: Models, texts: list[str], *, progress: Progress | None = None) -> np.ndarray:
+    """(N, H) float32: the mean of the embedding model's last layer over each text's pieces."""
+    vectors = answers(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
+    if not vectors:
+        return np.empty((0, models.get("embedding").info.hidden_size), dtype=np.float32)
+    return np.stack(vectors)
+
+
+def encode_texts(model: LoadedModel, texts: list[str]) -> list[Encoding]:
+    return encode.encode_texts(model.tokenizer, texts, max_length=model.max_length)
+
+
+def encode_pairs(model: LoadedModel, pairs: list[tuple[str, str]]) -> list[Encoding]:
+    return encode.encode_pairs(model.tokenizer, pairs, max_length=model.max_length)
+
+
+def rows(_: LoadedModel, output: np.ndarray, __: list[Encoding]) -> list[np.ndarray]:
+    """Each encoding's logits or vector as they are."""
+    return list(output)
+
+
+def _windows(items: list[T], *, encodings_each: int) -> Iterator[list[T]]:
+    """Slices of `items` that make at most _WINDOW_ENCODINGS encodings (or one item's)."""
+    size = max(1, _WINDOW_ENCODINGS // encodings_each)
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _prefetch(work: Callable[[T], R], items: Iterator[T]) -> Generator[R]:
+    """`work` of each item in order; that of the next one is done in a thread while the caller is at this one."""
+    current, following = next(items), next(items, None)
+    if following is None:  # most calls: no thread for them
+        yield work(current)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="wenmo-prefetch") as helper:
+        upcoming = helper.submit(work, current)
+        while following is not None:
+            result = upcoming.result()
+            upcoming = helper.submit(work, following)
+            following = next(items, None)
+            yield result
+        yield upcoming.result()
