@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from wenmo.engine import Engine
     from wenmo.memory.events import EventLog
 
+CALLS_AT_ONCE = 64  # each has a thread; what would wait behind so many is better turned away (`bench load`, overload)
+
 
 def _checked_token(token: SecretStr) -> SecretStr:
     bare = token.get_secret_value().strip()  # a file with a secret ends in a newline
@@ -62,6 +64,7 @@ class Settings(BaseSettings):
     redis_timeout_ms: float = Field(default=100.0, gt=0, le=10_000)
     waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
+    calls_at_once: int = Field(default=CALLS_AT_ONCE, ge=1, le=4096)
     sampler_hz: float = Field(default=2.0, ge=2, le=10)
     api_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
     workers: int = Field(default=1, ge=1, le=64)

@@ -114,7 +114,7 @@ def test_two_hundred_calls_at_once_each_get_their_own_answer(engine: wenmo.Engin
     sorted_out = engine.zero_shot(given, labels=["天气", "器物"])
     with (
         wenmo.Engine(device="cpu", precision="fp32", models=MODELS, cache_mib=0) as served,
-        serving_here(create_api(lambda: served)) as client,
+        serving_here(create_api(lambda: served, calls_at_once=200)) as client,
         ThreadPoolExecutor(200) as pool,
     ):
 

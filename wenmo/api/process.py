@@ -28,6 +28,7 @@ def api_of(
     return create_api(
         get_engine,
         token=None if settings.api_token is None else settings.api_token.get_secret_value(),
+        calls_at_once=settings.calls_at_once,
         requests_per_minute=settings.requests_per_minute,
         cors_origins=settings.cors_origins,
         preload=preload,

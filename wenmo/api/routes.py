@@ -39,8 +39,7 @@ from wenmo.api.schemas import (
     ZeroShotResponse,
 )
 from wenmo.errors import WenmoError
-
-CALLS_AT_ONCE = 256  # a call waits in a thread: beyond these a queue would only grow
+from wenmo.settings import CALLS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -59,6 +59,7 @@ def serve_api(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
+        http="h11",  # it bounds a request's head; httptools, where it is installed, takes megabytes
         access_log=False,  # the guard logs each call
         server_header=False,
         timeout_graceful_shutdown=ceil(settings.wait_s + _FORWARD_S),

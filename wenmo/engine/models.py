@@ -188,7 +188,8 @@ class Models:
             weights_mib=getattr(computing, "weights_mib", None),
         )
         plain = ObservedRuntime(computing, task, loading.events)
-        scheduler = ScheduledRuntime(plain, loading.limits)
+        leaders = loading.workers.count if loading.workers else 1
+        scheduler = ScheduledRuntime(plain, loading.limits, leaders=leaders)
         if loading.shares:
             namespace = loading.shared_namespace(checkpoint, computing)
         else:  # the folder's time, too: a name may come to mean another model

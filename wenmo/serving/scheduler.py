@@ -1,9 +1,10 @@
 """Small calls of many threads join into batches (dynamic batching), without a thread of the scheduler's own.
 
-Whoever comes while nothing is being computed computes at once: it leads. Who comes in the meantime waits; when the
-leader is done, the first of those leads next, for all that wait by then. So nobody waits for a timer, a lone call takes
-no longer than without a scheduler, and under load batches grow by themselves. (For data structures the scheme is known
-as flat combining: Hendler et al., 2010, doi:10.1145/1810479.1810540.)
+Whoever comes while fewer than `leaders` calls compute does so at once: it leads. Who comes in the meantime waits; when
+a leader is done, the first of those leads next, for all that wait by then and fit in a batch. So nobody waits for a
+timer, a lone call takes no longer than without a scheduler, and under load batches grow by themselves. (For data
+structures the scheme is known as flat combining: Hendler et al., 2010, doi:10.1145/1810479.1810540.) On a CPU there are
+as many leaders as workers: a small batch cannot be cut evenly, and what one leaves idle the other one uses.
 
 A call of more than a batch needs no company: it goes straight to the runtime, whose workers are shared batch by batch,
 so that small calls pass between its batches. Each caller gets its own answers and its own errors. A call that is given
@@ -74,15 +75,15 @@ class _Call:
 
 
 class ScheduledRuntime:
-    """`runtime`, whose small calls are joined; see the module."""
+    """`runtime`, whose small calls are joined, and computed by `leaders` of them at once; see the module."""
 
-    def __init__(self, runtime: Runtime, limits: SchedulerLimits | None = None) -> None:
+    def __init__(self, runtime: Runtime, limits: SchedulerLimits | None = None, *, leaders: int = 1) -> None:
         self._runtime = runtime
         self._limits = limits or SchedulerLimits()
+        self._may_lead = leaders  # more than do so, or have been told to, by now
         self._lock = threading.Lock()
         self._waiting: deque[_Call] = deque()
         self._waiting_pieces = 0
-        self._led = False  # somebody computes, or has been told to
         self._calls = self._joined = self._turned_away = 0
         self._calls_per_forward = Histogram(_CALLS)
         self._inputs_per_forward = Histogram(_INPUTS)
@@ -171,11 +172,12 @@ class ScheduledRuntime:
             self._durations.append(durations)
 
     def _enter(self, call: _Call) -> None:
-        """Lead where nobody does, wait otherwise."""
+        """Lead where one more may, wait otherwise."""
         with self._lock:
             self._calls += 1
-            if not self._led:
-                self._led = call.leads = True
+            if self._may_lead:
+                self._may_lead -= 1
+                call.leads = True
                 call.woken.set()
                 return
             # What is alone too large for the queue is taken when the queue is empty.
@@ -250,7 +252,7 @@ class ScheduledRuntime:
         with self._lock:
             leader.leads = False
             if not self._waiting:
-                self._led = False
+                self._may_lead += 1
                 return
             call = self._waiting[0]
             self._take(call)

@@ -105,6 +105,30 @@ def test_a_batch_takes_what_fits_and_no_vectors_among_logits() -> None:
     assert sorted(map(sorted, crowd.runtime.forwards)) == [[1], [10, 12], [11], [13]]
 
 
+def test_as_many_lead_as_may_and_no_more() -> None:
+    runtime = _Runtime()
+    scheduled = ScheduledRuntime(runtime, leaders=2)
+    with ThreadPoolExecutor(8) as pool:
+        leaders = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (1, 2)]
+        while len(runtime.forwards) < 2:  # neither waits for the other
+            threading.Event().wait(0.001)
+        waiting = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (10, 11, 12)]
+        while scheduled.statistics().waiting < 3:
+            threading.Event().wait(0.001)
+        runtime.hold.set()
+        assert [future.result(WAIT_S).item() for future in (*leaders, *waiting)] == [1, 2, 10, 11, 12]
+        assert len(runtime.forwards) <= 4  # the three that waited, by one leader or by both
+        # Both have given up the lead: again two at once, and none too many.
+        runtime.hold.clear()
+        runtime.forwards.clear()
+        again = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (3, 4, 5)]
+        while len(runtime.forwards) < 2 or scheduled.statistics().waiting < 1:
+            threading.Event().wait(0.001)
+        assert len(runtime.forwards) == 2
+        runtime.hold.set()
+        assert [future.result(WAIT_S).item() for future in again] == [3, 4, 5]
+
+
 def test_a_long_call_does_not_wait() -> None:
     crowd = _Crowd(_Runtime(tokens=10))
     crowd.runtime.entered.clear()
