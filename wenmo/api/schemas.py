@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from wenmo.tasks.zero_shot import SHORTLIST, split_labels
+from wenmo.tasks.zero_shot import MAX_HYPOTHESES, MAX_LABELS, SHORTLIST, hypotheses_each, split_labels
 from wenmo.types import ZeroShotMethod
 
 # Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
@@ -19,8 +19,6 @@ from wenmo.types import ZeroShotMethod
 MAX_BODY_BYTES = 8 * 1024 * 1024  # the whole request, before it is parsed
 MAX_TEXTS = 256  # texts, or pairs, in one call
 MAX_CHARACTERS = 100_000  # in one text; the model reads 512 pieces of it, and the result says that it was cut
-MAX_LABELS = 200
-MAX_HYPOTHESES = 4_000  # texts * labels of one zero-shot call: each is a forward of its own
 MAX_LABEL_CHARACTERS = 512  # in one label, and in the template: more does not fit into the model
 MAX_ANALYZE_CHARACTERS = 512  # in the text of /analyze, whose readers expect it to be refused and not cut
 
@@ -129,13 +127,12 @@ class ZeroShotRequest(TextsRequest):
     @model_validator(mode="after")
     def _check_hypotheses(self) -> ZeroShotRequest:
         labels = len({label.strip() for label in _given(self.labels)} - {""})
-        judged = {"nli": labels, "embedding": 1, "two_stage": min(labels, self.shortlist)}
-        labels = judged[self.method]
-        if labels * len(self.texts) > MAX_HYPOTHESES:
+        hypotheses = len(self.texts) * hypotheses_each(labels, self.method, shortlist=self.shortlist)
+        if hypotheses > MAX_HYPOTHESES:
             raise PydanticCustomError(
                 "too_many_hypotheses",
                 "Should have at most {max_length} texts times labels, not {actual_length}",
-                {"max_length": MAX_HYPOTHESES, "actual_length": labels * len(self.texts)},
+                {"max_length": MAX_HYPOTHESES, "actual_length": hypotheses},
             )
         return self
 

@@ -28,6 +28,8 @@ ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope'
 SHORTLIST = 10  # labels that two_stage has judged; see benchmarks/zero_shot_methods.py
 LOGIT_SCALE = 20.0  # a cosine times this is a logit: what the bundled embedding model was trained with
 DEFAULT_TEMPLATE = "{}"
+MAX_LABELS = 200  # of one call of a person or a program; files and the engine itself know no such limit
+MAX_HYPOTHESES = 4_000  # of one such call: each is a forward of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,11 @@ def check_method(method: str, *, multi_label: bool, shortlist: int) -> None:
             f"The shortlist needs at least 1 label, not {shortlist}.",
             f"两步法至少要保留 1 个标签，而不是 {shortlist} 个。",
         )
+
+
+def hypotheses_each(labels: int, method: ZeroShotMethod, *, shortlist: int = SHORTLIST) -> int:
+    """Forwards that a text costs with so many labels."""
+    return {"nli": labels, "embedding": 1, "two_stage": min(labels, shortlist)}[method]
 
 
 @dataclass(frozen=True, kw_only=True)

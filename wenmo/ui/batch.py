@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import streamlit as st
 
 from wenmo.errors import WenmoError
+from wenmo.tasks.zero_shot import MAX_LABELS
 from wenmo.ui import components
-from wenmo.ui.inputs import MAX_CHARACTERS, MAX_LABELS, check_labels
+from wenmo.ui.inputs import MAX_CHARACTERS, check_labels
 from wenmo.ui.runtime import get_file_jobs, session_engine
 from wenmo.ui.text import language, say
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from wenmo.errors import InputError
 from wenmo.jobs.cells import csv_cell
-from wenmo.tasks.zero_shot import SHORTLIST, split_labels
+from wenmo.tasks.zero_shot import MAX_HYPOTHESES, MAX_LABELS, hypotheses_each, split_labels
 from wenmo.types import ZeroShotMethod
 
 MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
@@ -19,9 +19,7 @@ MAX_CANDIDATES = 200
 MAX_MATRIX = 200  # sentences: 20,100 pairs, half a minute on two cores with the bundled model
 MAX_CROSS_ENCODED = 60  # sentences up to which a matrix is read pair by pair unless asked: 1,830 pairs, seconds
 MEASURES = ("auto", "probability", "cosine")  # of a matrix; auto is the first where the sentences are few
-MAX_LABELS = 200
 MAX_COPIED = 2_000  # cells of a table that go to the browser once more, for its clipboard
-MAX_HYPOTHESES = 4_000  # texts * labels of one click
 
 
 def lines(text: str | None) -> list[str]:
@@ -66,7 +64,7 @@ def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMet
             f"{count} labels are too many: this page takes {MAX_LABELS}. Delete some.",
             f"最多 {MAX_LABELS} 个标签，现在有 {count} 个。请删去一些。",
         )
-    judged = {"nli": count, "embedding": 1, "two_stage": min(count, SHORTLIST)}[method]
+    judged = hypotheses_each(count, method)
     if judged * texts > MAX_HYPOTHESES:
         raise InputError(
             f"{texts} texts with {judged} labels make {judged * texts} questions to the model; this page takes "

@@ -16,10 +16,10 @@ from wenmo import Engine
 from wenmo.engine import Progress
 from wenmo.errors import InputError
 from wenmo.serving.cache import Tally, counted
-from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, SHORTLIST, check_template
+from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, MAX_LABELS, SHORTLIST, check_template
 from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
 from wenmo.ui import charts, components, explain, share
-from wenmo.ui.inputs import MAX_LABELS, MAX_TEXTS, at_most, check_labels, known_label, one_by_one
+from wenmo.ui.inputs import MAX_TEXTS, at_most, check_labels, known_label, one_by_one
 from wenmo.ui.text import say
 
 _LABELS = "zero_shot_labels"
