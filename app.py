@@ -25,6 +25,7 @@ page = st.navigation(
         st.Page("pages/batch.py", title=say("app.batch"), url_path="files"),
         st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
         st.Page("pages/throughput.py", title=say("app.throughput"), url_path="race"),
+        st.Page("pages/story.py", title=say("app.story"), url_path="savings"),
         st.Page("pages/models.py", title=say("app.models"), url_path="library"),
         st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
         st.Page("pages/service.py", title=say("app.service"), url_path="status"),

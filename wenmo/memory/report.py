@@ -214,9 +214,12 @@ def as_html(report: Report, *, language: Language = "zh") -> str:
         _accuracy(report.accuracy, t),
         _method(report, t),
     ]
-    return _PAGE.format(
-        language="zh-Hans" if language == "zh" else "en", title=escape(t["title"]), body="\n".join(filter(None, parts))
-    )
+    return page(title=t["title"], body="\n".join(filter(None, parts)), language=language)
+
+
+def page(*, title: str, body: str, language: Language, style: str = "") -> str:
+    """A file that needs nothing else: `body` is HTML, `style` CSS after the common one; both are the caller's own."""
+    return _PAGE.format(language="zh-Hans" if language == "zh" else "en", title=escape(title), body=body, style=style)
 
 
 def _article(report: Report, t: Mapping[str, str]) -> str:
@@ -457,7 +460,7 @@ td:not(:first-child) {{ white-space: nowrap; }}
 svg {{ width: 100%; min-width: 38rem; height: auto; font: 13px sans-serif; fill: var(--ink); }}
 rect.ink {{ fill: var(--ink); }} rect.seal {{ fill: var(--seal); }}
 @media print {{ body {{ background: #fff; color: #000; }} }}
-</style>
+{style}</style>
 </head>
 <body>
 {body}

@@ -94,6 +94,12 @@ def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | 
     return answer
 
 
+def last(key: str) -> Any:
+    """What `ask` answered last under `key` in this session, whatever the inputs; None where it has not."""
+    kept = st.session_state.get(f"answer.{key}")
+    return None if kept is None else kept[1]
+
+
 def submit(key: str, label: str) -> bool:
     """The button of the form that `ask` answers under `key`. Pressing it begins again what was stopped."""
     return st.form_submit_button(label, type="primary", on_click=st.session_state.pop, args=(_stopped(key), None))

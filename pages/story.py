@@ -1,0 +1,16 @@
+"""Story: what was saved, a screen a step, for those who must be shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from wenmo.ui import story
+
+st.set_page_config(layout="wide", initial_sidebar_state="collapsed")
+price = story.price()
+steps = story.steps(price)
+at = story.number(len(steps))
+story.show(steps[at - 1], at)
+if steps[at - 1].key == "money":
+    story.ask_price(price)
+story.turn(at, steps)

@@ -1,0 +1,349 @@
+"""The story's figures, worked out by hand from result files written here; its file; its words."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from wenmo.errors import InputError
+from wenmo.memory.allocations import Breakdown
+from wenmo.memory.configuration import Configuration
+from wenmo.memory.measure import Measurement
+from wenmo.memory.predict import GpuTerms, Prediction
+from wenmo.memory.presets import Row, Step, article
+from wenmo.race import Lane, Race
+from wenmo.story import figures, steps
+from wenmo.story.draw import as_html, section
+from wenmo.story.figures import Figures, committed, of_race
+from wenmo.story.money import Price, hours
+from wenmo.story.steps import Mark, story
+from wenmo.story.words import WORDS
+
+GIB = 2**30
+MACHINE = "a <b>machine</b>, 2 cores"
+
+
+def prediction(configuration: Configuration, size: int, *, gpu: bool) -> Prediction:
+    terms = GpuTerms(rounding=0, cublas=0, allocated=size, reserved=size, context=0) if gpu else None
+    return Prediction(
+        configuration=configuration,
+        device="cuda" if gpu else "cpu",
+        native=True,
+        peak=Breakdown(weights=size - 10, activations=10),
+        most_activations=10,
+        floor_bytes=size,
+        gpu=terms,
+    )
+
+
+def row(step: Step, size: int, *, activations: int = 10, seconds: float = 1.0) -> Row:
+    """A row of `size` bytes, predicted and measured."""
+    on_gpu = step.configuration.precision != "int8"
+    measured = Measurement(
+        configuration=step.configuration,
+        device="cpu",
+        device_name=MACHINE,
+        threads=2,
+        native=True,
+        peak=Breakdown(weights=size - activations, activations=activations),
+        most_activations=activations,
+        seconds=(seconds,),
+        resident=None,
+        libraries=0,
+        reserved=None,
+        process_gpu=None,
+    )
+    return Row(
+        step=step,
+        gpu=prediction(step.configuration, size, gpu=True) if on_gpu else None,
+        cpu=prediction(step.configuration, size, gpu=False),
+        measured=measured,
+        failed=None,
+        failed_zh=None,
+    )
+
+
+SIZES = {
+    "one-fp32": 2 * GIB,
+    "one-fp16": GIB,
+    "one-packed": GIB,
+    "eight-fp32": 4 * GIB,
+    "eight-fp16": 2 * GIB,
+    "eight-packed": GIB,
+    "eight-checkpointing": 2 * GIB,
+    "eight-int8": GIB // 2,
+    "training": 4 * GIB,
+    "training-checkpointing": 3 * GIB,
+}
+
+
+def rows() -> list[Row]:
+    """4 GiB -> 2 (fp16) -> 1 (packed); int8 0.5; checkpointing keeps a quarter in training and takes 1.5 the time."""
+    special: Mapping[str, dict[str, Any]] = {
+        "training": {"activations": 800, "seconds": 2.0},
+        "training-checkpointing": {"activations": 200, "seconds": 3.0},
+    }
+    return [row(step, SIZES[step.key], **special.get(step.key, {})) for step in article().steps]
+
+
+def throughput(precision: Literal["fp32", "int8"], speeds: Mapping[str, float], **other: object) -> dict[str, Any]:
+    told = {"machine": MACHINE, "device": "cpu", "precision": precision, "shape": "base", "weights": "random"}
+    contestants = [
+        {"name": name, "items_per_s": speed, "lowest": 0.8 * speed, "highest": 1.25 * speed}
+        for name, speed in speeds.items()
+    ]
+    return {**told, "figures": contestants, **other}
+
+
+def evaluation(name: str, precision: str, accuracy: float, lost: tuple[float, float, float] | None) -> dict[str, Any]:
+    against = None
+    if lost is not None:
+        against = {
+            "precision": "fp32",
+            "accuracy": accuracy + lost[0] / 100,
+            "accuracy_lost": lost[0],
+            "accuracy_lost_interval": lost[1:],
+            "decisions_changed": 0.01,
+            "largest_probability_change": 0.1,
+            "seconds": 1.0,
+        }
+    interval = (accuracy - 0.02, accuracy + 0.02)
+    return {
+        "set": name,
+        "task": "similarity",
+        "model": "m",
+        "precision": precision,
+        "calibrated": True,
+        "n": 1000,
+        "accuracy": accuracy,
+        "accuracy_interval": interval,
+        "macro_f1": accuracy,
+        "macro_f1_interval": interval,
+        "ece": 0.0,
+        "ece_interval": (0.0, 0.0),
+        "seconds": 1.0,
+        "against": against,
+    }
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A folder of results with plain numbers."""
+
+    def write(name: str, values: dict[str, Any]) -> None:
+        (tmp_path / f"2026-01-02-{name}.json").write_text(json.dumps(values), encoding="utf-8")
+
+    write("memory", {"machine": MACHINE, "preset": "article", "rows": [each.as_json() for each in rows()]})
+    write("base-fp32-throughput", throughput("fp32", {"wenmo fp32": 10.0, "other": 3.0, "fixed 32": 2.0}))
+    write("base-int8-throughput", throughput("int8", {"wenmo int8": 40.0}))
+    found = [
+        evaluation("A", "fp32", 0.85, None),
+        evaluation("B", "fp32", 0.66, None),
+        evaluation("A", "int8", 0.849, (0.1, -0.1, 0.3)),
+        evaluation("B", "int8", 0.664, (-0.4, -0.6, -0.2)),
+    ]
+    write("accuracy", {"machine": MACHINE, "evaluations": found})
+    return tmp_path
+
+
+def told(found: Figures, price: Price | None = None, language: Literal["zh", "en"] = "en") -> dict[str, steps.Step]:
+    return {step.key: step for step in story(found, price or Price(), language=language)}
+
+
+def labels(step: steps.Step) -> list[str]:
+    return [mark.label for line in step.lines for mark in line.marks]
+
+
+def test_figures_are_those_of_the_files(results: Path) -> None:
+    found = committed(results)
+    assert found.memory and found.speed and found.accuracy
+    assert list(found.memory.rows) == rows()
+    assert [(way.key, way.texts_per_s, way.lowest) for way in found.speed.ways] == [
+        ("fixed", 2.0, 1.6),
+        ("ours", 10.0, 8.0),
+        ("int8", 40.0, 32.0),
+    ]
+    assert [(each.name, each.before, each.after, each.lost) for each in found.accuracy.sets] == [
+        ("A", 0.85, 0.849, 0.1),
+        ("B", 0.66, 0.664, -0.4),
+    ]
+    assert found.memory.origins[0].day == date(2026, 1, 2)
+    assert [origin.file for origin in found.speed.origins] == [
+        "2026-01-02-base-fp32-throughput.json",
+        "2026-01-02-base-int8-throughput.json",
+    ]
+
+
+def test_the_newest_file_that_can_be_read_counts(results: Path) -> None:
+    (results / "2026-03-01-accuracy.json").write_text("{", encoding="utf-8")
+    (results / "2026-03-01-memory.json").write_text('{"machine": "m", "preset": "check"}', encoding="utf-8")
+    newer = throughput("fp32", {"wenmo fp32": 20.0, "fixed 32": 4.0})
+    (results / "2026-02-01-base-fp32-throughput.json").write_text(json.dumps(newer), encoding="utf-8")
+    found = committed(results)
+    assert found.memory and found.speed and found.accuracy
+    assert found.speed.plain.texts_per_s == 4.0
+    assert found.accuracy.origins[0].file == "2026-01-02-accuracy.json"
+    assert found.memory.origins[0].file == "2026-01-02-memory.json"
+
+
+def test_int8_of_another_kind_of_device_is_not_joined(results: Path) -> None:
+    other = throughput("int8", {"wenmo int8": 40.0}, device="cuda")
+    (results / "2026-01-02-base-int8-throughput.json").write_text(json.dumps(other), encoding="utf-8")
+    found = committed(results).speed
+    assert found is not None and found.best.key == "ours"
+
+
+def test_where_nothing_was_measured_the_step_says_so(tmp_path: Path) -> None:
+    assert committed(tmp_path) == committed(tmp_path / "none") == Figures()
+    for step in told(Figures()).values():
+        assert not step.lines and not step.notes
+        assert step.missing is not None
+        assert not re.search(r"\d", step.sentence)
+
+
+def test_before_is_the_plain_way(results: Path) -> None:
+    step = told(committed(results), Price(per_hour=3.6, currency="$"))["before"]
+    assert labels(step) == ["4.00 GiB", "138.9 h", "$500.00"]  # 1e6 / 2 / 3600 h, times 3.6
+    assert {mark.bar for line in step.lines for mark in line.marks} == {(0.0, 1.0)}
+    assert not any("int8" in note for note in step.notes)
+
+
+def test_what_was_changed_is_told_by_its_share(results: Path) -> None:
+    step = told(committed(results))["changed"]
+    shares = {line.name: (line.marks[0].label, line.marks[0].bar, line.marks[0].strong) for line in step.lines}
+    assert shares == {
+        "FP16 · memory": ("−50%", (0, 0.5), False),
+        "packed, no padding · memory": ("−50%", (0, 0.5), False),
+        "INT8, packed (CPU) · memory": ("−88%", (0, 0.875), True),
+        "packing and batching · time": ("−80%  ×5.0", (0, 0.8), True),
+        "INT8 · time": ("−75%  ×4.0", (0, 0.75), False),
+        "checkpointing, inference · activations": ("0%", (0, 0), False),
+        "checkpointing, training · activations": ("−75%  time +50%", (0, 0.75), False),
+    }
+
+
+def test_memory_falls_from_step_to_step(results: Path) -> None:
+    step = told(committed(results))["memory"]
+    assert labels(step) == ["4.00 GiB", "−2.00 GiB", "−1.00 GiB", "0", "1.00 GiB"]
+    assert [line.marks[0].bar for line in step.lines][1:3] == [(2 * GIB, 4 * GIB), (GIB, 2 * GIB)]
+    assert step.sentence == "Eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved."
+    assert any("predicted" in note and "random weights" in note for note in step.notes)
+    assert any("2026-01-02" in note and MACHINE in note for note in step.notes)
+    assert any("4.00 GiB → int8 packed 0.50 GiB, 88%" in note for note in step.notes)
+
+
+def test_time_is_hours_for_a_million_with_the_spread_of_the_rounds(results: Path) -> None:
+    step = told(committed(results))["time"]
+    assert labels(step) == ["138.9 h", "27.8 h  ×5.0", "6.9 h  ×20.0"]
+    plain = step.lines[0].marks[0]
+    assert plain.bar == (0, pytest.approx(1e6 / 2 / 3600))
+    assert plain.range == (pytest.approx(1e6 / 2.5 / 3600), pytest.approx(1e6 / 1.6 / 3600))
+    assert step.scale == (0.0, plain.range[1])
+
+
+def test_money_by_hand(results: Path) -> None:
+    """7,200 texts at 2 a second are an hour: 3.00; at 40 a second 3 minutes: 0.15. 2.85 saved, 365 times."""
+    assert hours(7200, 2.0) == 1.0
+    price = Price(per_hour=3.0, texts_per_day=7200)
+    assert price.of(7200, 2.0) == 3.0
+    step = told(committed(results), price)["money"]
+    assert labels(step) == ["¥3.00 a day", "¥0.60 a day", "¥0.15 a day"]
+    assert step.sentence == "7,200 texts a day at ¥3.00 an hour: from ¥3.00 to ¥0.15 a day, ¥1,040 saved a year."
+    assert any("7,200 ÷ 40.000 ÷ 3600 × ¥3.00 = ¥0.15" in note for note in step.notes)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"per_hour": 0.0}, {"per_hour": float("nan")}, {"per_hour": 1e9}, {"texts_per_day": 0}, {"currency": "<"}]
+)
+def test_no_price_out_of_range(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Price(**wrong)
+
+
+def test_accuracy_with_its_intervals(results: Path) -> None:
+    step = told(committed(results))["accuracy"]
+    assert labels(step) == ["fp32 85.00%", "int8 84.90%", "fp32 66.00%", "int8 66.40%"]
+    assert step.lines[0].marks[0] == Mark(label="fp32 85.00%", range=(0.85 - 0.02, 0.85 + 0.02), dot=0.85)
+    assert step.scale == (0.6, 1.0)
+    assert "0.40 points" in step.sentence and "none loses significantly" in step.sentence
+
+
+def test_a_loss_that_is_sure_is_told(results: Path) -> None:
+    found = committed(results)
+    assert found.accuracy is not None
+    sure = replace(found.accuracy.sets[0], lost=2.0, lost_interval=(1.0, 3.0))
+    accuracy = replace(found.accuracy, sets=(sure, found.accuracy.sets[1]))
+    assert "2.00 points at most; 1 lose" in told(replace(found, accuracy=accuracy))["accuracy"].sentence
+
+
+def race() -> Race:
+    """In fp16, which is slower here than what came before it."""
+    lanes = [
+        Lane(step=step, seconds=1, texts_per_s=speed, computed_pieces=1, agreeing=1, largest_difference=0)
+        for step, speed in (("one_by_one", 7.0), ("fixed", 5.0), ("sorted", 10.0), ("packed", 20.0), ("fp16", 10.0))
+    ]
+    return Race(
+        machine=MACHINE,
+        device="cuda",
+        precision="fp16",
+        model="wenmo-sentiment",
+        texts=32,
+        pieces=100,
+        full_length_pieces=200,
+        other_cores=0.0,
+        lanes=tuple(lanes),
+    )
+
+
+def test_a_race_of_this_session_stands_in_for_the_file() -> None:
+    steps_of = told(Figures(speed=of_race(race())))
+    assert labels(steps_of["time"]) == ["55.6 h", "27.8 h  ×2.0", "13.9 h  ×4.0", "27.8 h  ×2.0"]
+    assert labels(steps_of["changed"])[-1] == "+100%  ×0.5"  # what is slower is not hidden
+    assert any("cuda" in note for note in steps_of["time"].notes)
+    assert any("this session" in note for note in steps_of["time"].notes)
+    assert steps_of["memory"].missing == "memory"
+
+
+def test_the_file_holds_all_steps_and_no_script_and_shows_texts_as_texts(results: Path) -> None:
+    found = story(committed(results), Price(per_hour=3.0), language="en")
+    html = as_html(found, language="en")
+    for step in found:
+        assert html.count(f'id="{step.key}"') == 1
+    assert "<script" not in html and "http" not in html and "<img" not in html
+    assert "<b>machine" not in html and "a &lt;b&gt;machine&lt;/b&gt;" in html
+    assert "¥416.67" in html  # 1e6 / 2 / 3600 * 3
+
+
+def test_places_on_a_chart_are_shares_of_its_scale(results: Path) -> None:
+    html = section(told(committed(results))["accuracy"], number=6)
+    at, long = re.search(r'wm-range" style="--at:([\d.]+);--long:([\d.]+)"', html).groups()  # type: ignore[union-attr]
+    assert float(at) == pytest.approx((0.83 - 0.6) / 0.4, abs=1e-4)
+    assert float(long) == pytest.approx(0.04 / 0.4, abs=1e-4)
+
+
+def test_the_results_that_come_with_the_project_can_be_read() -> None:
+    found = committed()
+    assert found.memory and found.speed and found.accuracy
+    assert all(step.missing is None for step in story(found, Price(), language="zh"))
+
+
+def test_both_languages_say_the_same_and_every_text_is_used() -> None:
+    assert WORDS["zh"].keys() == WORDS["en"].keys()
+    for key in WORDS["zh"]:
+        fields = [{name for _, name, _, _ in string.Formatter().parse(WORDS[code][key]) if name} for code in WORDS]
+        assert fields[0] == fields[1], key
+    code = "".join(
+        (Path(figures.__file__).parent / name).read_text(encoding="utf-8") for name in ("steps.py", "draw.py")
+    )
+    said = set(re.findall(r'f?"([a-z0-9_]+(?:\.[a-z0-9_{}.]+)?)"', code))
+    patterns = [re.compile(re.sub(r"\{[^}]*\}", "[a-z0-9_]+", each.replace(".", r"\."))) for each in said]
+    patterns += [re.compile(rf"{key}\.(title|missing)") for key in steps.KEYS]
+    assert not [key for key in WORDS["zh"] if not any(pattern.fullmatch(key) for pattern in patterns)]

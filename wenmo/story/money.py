@@ -1,0 +1,56 @@
+"""What computing texts costs on a machine that is paid by the hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from wenmo.errors import InputError
+
+Currency = Literal["¥", "$", "€"]
+CURRENCIES: tuple[Currency, ...] = get_args(Currency)
+MAX_PRICE = 10_000.0
+MAX_TEXTS = 10_000_000_000
+MILLION = 1_000_000
+DAYS_A_YEAR = 365
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Of an hour of the machine, and how many texts come in a day. The defaults are round numbers, not anybody's offer.
+
+    Raises InputError for what is out of range.
+    """
+
+    per_hour: float = 1.0
+    texts_per_day: int = MILLION
+    currency: Currency = "¥"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.per_hour <= MAX_PRICE:  # nan, too
+            raise InputError(
+                f"The price of an hour must be above 0 and at most {MAX_PRICE:,.0f}.",
+                f"每小时价格应大于 0，且不超过 {MAX_PRICE:,.0f}。",
+            )
+        if not 1 <= self.texts_per_day <= MAX_TEXTS:
+            raise InputError(
+                f"The texts of a day must be 1 to {MAX_TEXTS:,}.", f"每天的文本数应为 1 至 {MAX_TEXTS:,}。"
+            )
+        if self.currency not in CURRENCIES:
+            raise InputError(
+                f"The currency must be one of {', '.join(CURRENCIES)}.", f"货币应为 {'、'.join(CURRENCIES)} 之一。"
+            )
+
+    def of(self, texts: float, texts_per_s: float) -> float:
+        """texts / (texts a second * 3600 seconds an hour) * price of an hour."""
+        return hours(texts, texts_per_s) * self.per_hour
+
+    def shown(self, amount: float) -> str:
+        """With the currency's sign; without decimals from 1,000 on."""
+        sign, size = "−" if amount < 0 else "", abs(amount)
+        return f"{sign}{self.currency}{size:,.{0 if size >= 1000 else 2}f}"
+
+
+def hours(texts: float, texts_per_s: float) -> float:
+    """Hours of one machine for `texts`."""
+    return texts / texts_per_s / 3600
