@@ -44,6 +44,7 @@ SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("zero-shot", "/labels", "新闻归类"),
     ("zero-shot-many", "/labels", "一组新闻"),
     ("throughput", "/race", "开跑"),
+    ("story", "/savings?step=4", None),
     ("models", "/library", None),
     ("models-pull", "/library?view=pull", None),
     ("models-one", "/library?view=compare", "一条"),
@@ -117,6 +118,7 @@ def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[s
             locale="zh-CN",
             reduced_motion="reduce",
         )
+        context.add_init_script("localStorage.setItem('wenmo.tour', 'seen')")
         page = context.new_page()
         for name, address, example in SCENES:
             page.goto(f"{url}{address}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui import components, explain, theme
+from wenmo.ui import components, explain, theme, tour
 from wenmo.ui.text import say
 
 PAGES = ("similarity", "sentiment", "zero_shot")
@@ -12,6 +12,7 @@ PAGES = ("similarity", "sentiment", "zero_shot")
 st.image(theme.HILLS, width="stretch", alt="")
 st.title(say("app.name"), anchor=False)
 st.markdown(say("home.tagline"))
+tour.card()
 
 st.subheader(say("home.try"), anchor=False)
 pair = components.pair_form()

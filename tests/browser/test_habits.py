@@ -89,6 +89,7 @@ EXAMPLES = (
     ("/labels", "可多选"),
     ("/labels", "一组新闻"),
     *((path, None) for path in ("/usage", "/race", "/library", "/files", "/status", "/finetune")),
+    *((f"/savings?step={step}", None) for step in (1, 5, 6)),
 )
 
 

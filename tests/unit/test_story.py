@@ -234,10 +234,10 @@ def test_memory_falls_from_step_to_step(results: Path) -> None:
     step = told(committed(results))["memory"]
     assert labels(step) == ["4.00 GiB", "−2.00 GiB", "−1.00 GiB", "0", "1.00 GiB"]
     assert [line.marks[0].bar for line in step.lines][1:3] == [(2 * GIB, 4 * GIB), (GIB, 2 * GIB)]
-    assert step.sentence == "Eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved."
+    assert step.sentence == "By prediction eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved."
     assert any("predicted" in note and "random weights" in note for note in step.notes)
     assert any("2026-01-02" in note and MACHINE in note for note in step.notes)
-    assert any("4.00 GiB → int8 packed 0.50 GiB, 88%" in note for note in step.notes)
+    assert any("fp32 padded 4.00 GiB → fp16 packed 1.00 GiB; int8 packed 0.50 GiB, 88%" in note for note in step.notes)
 
 
 def test_time_is_hours_for_a_million_with_the_spread_of_the_rounds(results: Path) -> None:

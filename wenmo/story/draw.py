@@ -64,7 +64,7 @@ def _row(line: Line, scale: tuple[float, float]) -> str:
 
 
 def _mark(mark: Mark, scale: tuple[float, float]) -> str:
-    ends = [*(mark.bar or ()), *(mark.range or ()), *(() if mark.dot is None else (mark.dot,))]
+    place = mark.bar or mark.range or (mark.dot or scale[0],)  # a label stands at the end of what is widest
     drawn = "".join(
         f'<span class="{name}" style="{_span(found, scale)}"></span>'
         for name, found in (
@@ -74,7 +74,7 @@ def _mark(mark: Mark, scale: tuple[float, float]) -> str:
         )
         if found is not None
     )
-    at = _at(max(ends, default=scale[0]), scale)
+    at = _at(place[-1], scale)
     strong = " wm-strong" if mark.strong else ""
     label = f'<span class="wm-value" style="--at:{at:.4f}">{escape(mark.label)}</span>'
     return f'<span class="wm-track{strong}">{drawn}{label}</span>'

@@ -166,8 +166,9 @@ class _Teller:
         if (found := compared(memory.rows, _GROUP)) is not None:
             shares["changed.half"] = 1 - found.half_alone / found.before
             shares["changed.lengths"] = 1 - found.after / found.half_alone
-        if (sizes := _int8(memory)) is not None:
-            shares["changed.int8_packed"] = 1 - sizes[1] / sizes[0]
+        before, after = _measured(memory, "fp32"), _measured(memory, "int8")
+        if before is not None and after is not None:
+            shares["changed.int8_packed"] = 1 - after / before
         return shares
 
     def _memory_saved(self, memory: Memory) -> Step:
@@ -188,9 +189,17 @@ class _Teller:
             "memory.say", before=_gib(found.before), after=_gib(found.after), share=f"{found.saved:.0%}"
         )
         notes = self._memory_notes(memory)
-        if (sizes := _int8(memory)) is not None:
-            share = f"{1 - sizes[1] / sizes[0]:.0%}"
-            notes.append(self._say("memory.int8", before=_gib(sizes[0]), after=_gib(sizes[1]), share=share))
+        before, half, int8 = (_measured(memory, name) for name in ("fp32", "packed", "int8"))
+        if before is not None and half is not None and int8 is not None:
+            notes.append(
+                self._say(
+                    "memory.measured",
+                    before=_gib(before),
+                    half=_gib(half),
+                    int8=_gib(int8),
+                    share=f"{1 - int8 / before:.0%}",
+                )
+            )
         return self._step("memory", sentence, lines, notes)
 
     def _time_saved(self, speed: Speed) -> Step:
@@ -318,11 +327,10 @@ class _Teller:
         return self._say("per_hour", price=self._price.shown(self._price.per_hour))
 
 
-def _int8(memory: Memory) -> tuple[int, int] | None:
-    """Bytes measured on this CPU: the eight pairs in fp32, padded, and in int8, packed."""
-    of = {row.step.key: row.measured for row in memory.rows}
-    before, after = of.get(f"{_GROUP}-fp32"), of.get(f"{_GROUP}-int8")
-    return None if before is None or after is None else (before.peak.total, after.peak.total)
+def _measured(memory: Memory, name: str) -> int | None:
+    """Bytes of the eight pairs, measured on this CPU; `name` is the end of the step's key."""
+    found = next((row.measured for row in memory.rows if row.step.key == f"{_GROUP}-{name}"), None)
+    return None if found is None else found.peak.total
 
 
 def _gib(size: float) -> str:

@@ -30,7 +30,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "before.time": "用时 · 一百万条",
         "before.money": "花费 · 一百万条",
         "before.say": "照常规做法，{parts}。",
-        "before.say_memory": "八个句对占 {size} 显存",
+        "before.say_memory": "八个句对占 {size} 显存（预测）",
         "before.say_time": "一百万条文本要算 {time}，{price} 即 {costs}",
         "changed.title": "改了什么",
         "changed.missing": "还没有测过每一步的作用：先跑一次吞吐赛跑。",
@@ -57,10 +57,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "changed.time_added": "用时 {share}",
         "memory.title": "省下的显存",
         "memory.missing": "还没有测过显存：先在显存页跑一次文章的表格。",
-        "memory.say": "八个句对的显存从 {before} 降到 {after}，省下 {share}。",
+        "memory.say": "按预测，八个句对的显存从 {before} 降到 {after}，省下 {share}。",
         "memory.checkpointing_inference": "推理中打开检查点",
         "memory.left": "优化之后",
-        "memory.int8": "CPU 上实测：fp32 填充 {before} → int8 打包 {after}，省下 {share}。",
+        "memory.measured": (
+            "同样的配置在 CPU 上实测：fp32 填充 {before} → fp16 打包 {half}；int8 打包 {int8}，省下 {share}。"
+        ),
         "memory.note": (
             "显存是对 GPU 的预测（PyTorch 分配器的占用，不含 CUDA 上下文），没有在 GPU 上核对过；模型 {model}"
             "（{weights}），八个句对，填充到 512 或按实际长度打包。"
@@ -113,7 +115,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "before.time": "time · a million texts",
         "before.money": "money · a million texts",
         "before.say": "The plain way, {parts}.",
-        "before.say_memory": "eight pairs take {size} of GPU memory",
+        "before.say_memory": "eight pairs take {size} of GPU memory (predicted)",
         "before.say_time": "a million texts take {time}, which at {price} is {costs}",
         "changed.title": "What was changed",
         "changed.missing": "What each step brings was not measured yet: run the race of the Throughput page.",
@@ -142,10 +144,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "changed.time_added": "time {share}",
         "memory.title": "Memory saved",
         "memory.missing": "Memory was not measured yet: run the article's table on the Memory page.",
-        "memory.say": "Eight pairs go from {before} of GPU memory to {after}: {share} saved.",
+        "memory.say": "By prediction eight pairs go from {before} of GPU memory to {after}: {share} saved.",
         "memory.checkpointing_inference": "checkpointing in inference",
         "memory.left": "afterwards",
-        "memory.int8": "Measured on a CPU: fp32 padded {before} → int8 packed {after}, {share} saved.",
+        "memory.measured": (
+            "The same, measured on a CPU: fp32 padded {before} → fp16 packed {half}; int8 packed {int8}, {share} saved."
+        ),
         "memory.note": (
             "GPU memory is predicted (what PyTorch's allocator hands out, without the CUDA context) and was not "
             "checked on a GPU; model {model} ({weights}), eight pairs, padded to 512 or packed at their real lengths."

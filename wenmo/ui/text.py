@@ -117,6 +117,35 @@ TEXTS: Mapping[str, Text] = {
         "标签随手输入，不必训练，文本自动归类。",
         "Type the labels you want; texts are sorted into them, no training.",
     ),
+    # The tour of the first visit
+    "tour.open": Text("导览", "Take the tour"),
+    "tour.label": Text("导览", "Tour"),
+    "tour.back": Text("上一步", "Back"),
+    "tour.on": Text("下一步", "Next"),
+    "tour.done": Text("知道了", "Done"),
+    "tour.close": Text("关闭导览", "Close the tour"),
+    "tour.go": Text("去看看", "Go there"),
+    "tour.read.title": Text("读句子", "Read sentences"),
+    "tour.read.text": Text(
+        "两句是否同义，评论是喜是怒，文本属于哪一类。每页都有例子，点一下就有结果。",
+        "Do two sentences mean the same, is a review glad or angry, which label fits. Each page has examples to click.",
+    ),
+    "tour.files.title": Text("处理文件", "Work through files"),
+    "tour.files.text": Text(
+        "上传表格，成批判读，结果可以筛选、下载；有标签的数据还能在微调页教会模型。",
+        "Upload a table, have all of it read, filter and download; with labels of your own, teach a model on Adapt.",
+    ),
+    "tour.costs.title": Text("算清代价", "See what it costs"),
+    "tour.costs.text": Text(
+        "显存页预测并实测，吞吐页在本机赛跑，汇报页把省下的讲成六步，可以导出。",
+        "Memory predicts and measures, Throughput races on your machine, Story tells what was saved in six steps.",
+    ),
+    "tour.keep.title": Text("留住结果", "Keep results"),
+    "tour.keep.text": Text(
+        "地址就是结果，发给别人即可打开；问过的记在侧栏的历史里，只存在这个浏览器。程序怎样调用，见服务页。",
+        "The address holds the result: send it. What you asked is in the sidebar's history, in this browser alone. "
+        "How programs call it is on Service.",
+    ),
     "home.notes_title": Text("说在前面", "To be plain"),
     "home.notes": Text(
         "- 随附的是小模型：几层、每层 256 维，单个不到 12 MB，在普通电脑的 CPU 上即可运行。\n"
