@@ -16,6 +16,7 @@ RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "$(grep '^torch==' req
 COPY .streamlit ./.streamlit
 COPY assets ./assets
 COPY benchmarks/results ./benchmarks/results
+COPY static ./static
 COPY app.py ./
 COPY pages ./pages
 COPY wenmo ./wenmo

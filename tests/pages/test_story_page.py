@@ -9,10 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage
-from tests.unit.test_story import race
+from tests.unit.test_story import race, rows
 from wenmo.story import figures
 from wenmo.story.figures import RESULTS
 from wenmo.story.words import WORDS
+from wenmo.ui import lab
+from wenmo.ui.lab_results import Found
 from wenmo.ui.text import TEXTS
 
 ZH = WORDS["zh"]
@@ -93,6 +95,15 @@ def test_the_race_of_this_session_is_told_and_the_committed_figures_can_be_had(o
     app = at(app, step="4")
     app.segmented_control(key="figures").set_value("committed").run()
     assert "throughput.json" in body(app)
+
+
+def test_the_lab_of_this_session_is_told(open_page: OpenPage) -> None:
+    """The key is that under which the Memory page remembers what it found."""
+    app = open_page("story")
+    assert '"lab_{preset}"' in Path(lab.__file__).read_text(encoding="utf-8")
+    found = Found(rows=tuple(rows()), checks=(), fits=(), of=rows()[0].step.configuration)
+    app.session_state["answer.lab_article"] = ("", found)
+    assert "4.00 GiB 降到 1.00 GiB" in body(at(app, step="3"))
 
 
 def test_in_english(open_page: OpenPage) -> None:

@@ -317,7 +317,7 @@ def test_the_file_holds_all_steps_and_no_script_and_shows_texts_as_texts(results
     html = as_html(found, language="en")
     for step in found:
         assert html.count(f'id="{step.key}"') == 1
-    assert "<script" not in html and "http" not in html and "<img" not in html
+    assert "<script" not in html and "http:" not in html and "https:" not in html and "<img" not in html
     assert "<b>machine" not in html and "a &lt;b&gt;machine&lt;/b&gt;" in html
     assert "¥416.67" in html  # 1e6 / 2 / 3600 * 3
 

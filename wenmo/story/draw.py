@@ -6,6 +6,7 @@ read by a screen reader as the list that they are. Every text is escaped; nothin
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from functools import cache
 from html import escape
@@ -17,11 +18,13 @@ from wenmo.memory.report import page
 from wenmo.story.steps import Line, Mark, Step
 from wenmo.story.words import WORDS
 
+_SERIF = Path(__file__).resolve().parents[2] / "static" / "wenmo-serif.woff2"
 STYLE = Path(__file__).with_name("story.css")
 NUMERALS = "壹贰叁肆伍陆"  # as seals have them
 
-# What Streamlit's theme gives on the page, and what holds the pages of the file.
+# What holds the pages of the file; the app's theme brings its own, and the font.
 _FILE_STYLE = """
+@font-face { font-family: "Wenmo Serif"; font-weight: 600 700; src: url(data:font/woff2;base64,%s); }
 :root { color-scheme: light dark; }
 html { scroll-snap-type: y proximity; }
 body { max-width: none; padding: 0; }
@@ -49,13 +52,13 @@ def section(step: Step, *, number: int, level: Literal[1, 2] = 1) -> str:
 def as_html(steps: Sequence[Step], *, language: Language) -> str:
     """All steps in a file without a script, a screen each; printed, a sheet each."""
     body = "\n".join(section(step, number=number, level=2) for number, step in enumerate(steps, start=1))
-    return page(title=WORDS[language]["title"], body=body, language=language, style=style() + _FILE_STYLE)
+    return page(title=WORDS[language]["title"], body=body, language=language, style=_style())
 
 
 @cache
-def style() -> str:
-    """The stylesheet of what `section` gives."""
-    return STYLE.read_text(encoding="utf-8")
+def _style() -> str:
+    font = base64.b64encode(_SERIF.read_bytes()).decode("ascii")
+    return STYLE.read_text(encoding="utf-8") + _FILE_STYLE.replace("%s", font)
 
 
 def _row(line: Line, scale: tuple[float, float]) -> str:
