@@ -7,7 +7,7 @@ import streamlit as st
 from wenmo.ui import components, history, theme
 from wenmo.ui.text import say
 
-st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL, layout="centered")
+st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL)
 theme.apply()
 st.logo(theme.LOGO, size="large", icon_image=theme.SEAL)
 with st.sidebar:
@@ -30,6 +30,10 @@ page = st.navigation(
         st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
         st.Page("pages/service.py", title=say("app.service"), url_path="status"),
     ]
+)
+presenting = page.url_path == "savings"  # told here, not on the page: the shell of the next one takes it back
+st.set_page_config(
+    layout="wide" if presenting else "centered", initial_sidebar_state="collapsed" if presenting else "auto"
 )
 history.go()
 page.run()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from wenmo.ui import story
 
-st.set_page_config(layout="wide", initial_sidebar_state="collapsed")
 price = story.price()
 steps = story.steps(price)
 at = story.number(len(steps))

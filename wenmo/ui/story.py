@@ -1,7 +1,7 @@
 """The Story page: one step on the screen, the keys and buttons that turn it, the price, and the file to hand on.
 
-The address holds step, price, texts a day and currency, and nothing else does: a link opens what was seen. What it
-holds was written by anyone: what is no such value counts as not there.
+The address holds step, price, texts a day, currency and whose figures: a link opens what was seen. What stands there
+was written by anyone: what is no such value counts as not there.
 """
 
 from __future__ import annotations
