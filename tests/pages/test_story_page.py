@@ -67,7 +67,7 @@ def test_the_price_is_typed_and_stays_in_the_address(open_page: OpenPage) -> Non
 
 
 def test_a_price_that_is_none_is_not_taken(open_page: OpenPage) -> None:
-    app = at(open_page("story"), step="5", price="nan", texts="-3", currency="<b>")
+    app = at(open_page("story"), step="5", price="0.001", texts="-3", currency="<b>")
     assert "每天 1,000,000 条、每小时 ¥1.00" in body(app)
     assert "<b>" not in body(app)
 

@@ -22,7 +22,7 @@ from wenmo.memory.presets import Row, Step, article
 from wenmo.race import Lane, Race
 from wenmo.story import figures, steps
 from wenmo.story.draw import as_html, section
-from wenmo.story.figures import Figures, committed, of_race
+from wenmo.story.figures import Figures, committed, of_race, of_rows
 from wenmo.story.money import Price, hours
 from wenmo.story.steps import Mark, story
 from wenmo.story.words import WORDS
@@ -230,6 +230,14 @@ def test_what_was_changed_is_told_by_its_share(results: Path) -> None:
     }
 
 
+def test_what_was_only_predicted_is_called_so() -> None:
+    predicted = [replace(each, measured=None, failed="no room") for each in rows()]
+    step = told(Figures(memory=of_rows(predicted, MACHINE)))["changed"]
+    assert "were not measured" in step.notes[0]
+    assert not any("INT8" in line.name for line in step.lines)
+    assert "are measured on a CPU" in told(Figures(memory=of_rows(rows(), MACHINE)))["changed"].notes[0]
+
+
 def test_memory_falls_from_step_to_step(results: Path) -> None:
     step = told(committed(results))["memory"]
     assert labels(step) == ["4.00 GiB", "−2.00 GiB", "−1.00 GiB", "0", "1.00 GiB"]
@@ -261,7 +269,8 @@ def test_money_by_hand(results: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"per_hour": 0.0}, {"per_hour": float("nan")}, {"per_hour": 1e9}, {"texts_per_day": 0}, {"currency": "<"}]
+    "wrong",
+    [{"per_hour": 0.001}, {"per_hour": float("nan")}, {"per_hour": 1e9}, {"texts_per_day": 0}, {"currency": "<"}],
 )
 def test_no_price_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):

@@ -9,7 +9,7 @@ from wenmo.errors import InputError
 
 Currency = Literal["¥", "$", "€"]
 CURRENCIES: tuple[Currency, ...] = get_args(Currency)
-MAX_PRICE = 10_000.0
+MIN_PRICE, MAX_PRICE = 0.01, 10_000.0
 MAX_TEXTS = 10_000_000_000
 MILLION = 1_000_000
 DAYS_A_YEAR = 365
@@ -27,10 +27,10 @@ class Price:
     currency: Currency = "¥"
 
     def __post_init__(self) -> None:
-        if not 0 < self.per_hour <= MAX_PRICE:  # nan, too
+        if not MIN_PRICE <= self.per_hour <= MAX_PRICE:  # nan, too
             raise InputError(
-                f"The price of an hour must be above 0 and at most {MAX_PRICE:,.0f}.",
-                f"每小时价格应大于 0，且不超过 {MAX_PRICE:,.0f}。",
+                f"The price of an hour must be {MIN_PRICE:g} to {MAX_PRICE:,.0f}.",
+                f"每小时价格应为 {MIN_PRICE:g} 至 {MAX_PRICE:,.0f}。",
             )
         if not 1 <= self.texts_per_day <= MAX_TEXTS:
             raise InputError(

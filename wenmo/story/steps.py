@@ -130,8 +130,11 @@ class _Teller:
         lines: list[Line] = []
         said: list[str] = []
         notes: list[str] = []
+        truth = None if self._memory is None else checkpointing(self._memory.rows)
         if self._memory is not None:
             memory = self._memory_changes(self._memory)
+            measured = truth is not None and truth.training_time is not None
+            notes.append(self._say("changed.measured" if measured else "changed.predicted"))
             notes += self._memory_notes(self._memory)
         if self._speed is not None:
             for last, way in pairwise(self._speed.ways):
@@ -146,7 +149,6 @@ class _Teller:
                 more = f"×{1 / (1 - share):.1f}" if kind == "time" else ""
                 name = self._say("changed.line", name=self._say(key), kind=self._say(f"changed.{kind}"))
                 lines.append(_share(name, share, more, strong=key == best))
-        truth = None if self._memory is None else checkpointing(self._memory.rows)
         if truth is not None:
             said.append(self._say("changed.say_checkpointing", share=f"{truth.training_saved:.0%}"))
             if truth.inference_saved is not None:

@@ -38,6 +38,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "changed.say_memory": "内存上，{name}省得最多（{share}）",
         "changed.say_time": "用时上，{name}省得最多（{share}）",
         "changed.say_checkpointing": "检查点只在训练时有用（激活省 {share}），推理时没有可省的",
+        "changed.measured": "FP16 与填充的内存是对 GPU 的预测；INT8 的内存与检查点的激活、用时在 CPU 上实测。",
+        "changed.predicted": "除 INT8 外，内存与检查点的数字是预测，没有实测。",
         "changed.line": "{name} · {kind}",
         "changed.memory": "内存",
         "changed.time": "用时",
@@ -90,7 +92,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         ),
         "accuracy.note": "自带的小模型；线段是 95% 区间（1,000 次自助重采样），横轴从 {floor} 到 100%。",
         "origin.file": "来源：{files}（benchmarks/results），{machine}，{day}。",
-        "origin.own": "来源：这次会话里的测量，{machine}。",
+        "origin.own": "来源：这次会话里的运行，{machine}。",
     },
     "en": {
         "title": "Wenmo · what was saved",
@@ -125,6 +127,11 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "changed.say_checkpointing": (
             "checkpointing helps in training alone ({share} of activations): inference keeps none to save"
         ),
+        "changed.measured": (
+            "Memory by FP16 and packing is predicted for a GPU; that by INT8, and checkpointing's activations and "
+            "time, are measured on a CPU."
+        ),
+        "changed.predicted": "Memory but for INT8, and checkpointing, are predictions; they were not measured.",
         "changed.line": "{name} · {kind}",
         "changed.memory": "memory",
         "changed.time": "time",
@@ -188,6 +195,6 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
             "to 100%."
         ),
         "origin.file": "From {files} (benchmarks/results), {machine}, {day}.",
-        "origin.own": "Measured in this session, {machine}.",
+        "origin.own": "From a run of this session, {machine}.",
     },
 }

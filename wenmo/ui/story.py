@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from wenmo.story.money import Price
     from wenmo.story.steps import Step
 
-T = TypeVar("T")
 _STEP, _PRICE, _TEXTS, _CURRENCY = "step", "price", "texts", "currency"  # in the address
 
 
@@ -91,7 +90,7 @@ def show(step: Step, at: int) -> None:
 
 def ask_price(now: Price) -> None:
     """Fields of the price; what is typed goes into the address."""
-    from wenmo.story.money import CURRENCIES, MAX_PRICE, MAX_TEXTS
+    from wenmo.story.money import CURRENCIES, MAX_PRICE, MAX_TEXTS, MIN_PRICE
 
     def keep(name: str, key: str) -> None:
         st.query_params[name] = str(st.session_state[key])
@@ -108,7 +107,7 @@ def ask_price(now: Price) -> None:
         )
         st.number_input(
             say("story.price"),
-            min_value=0.01,
+            min_value=MIN_PRICE,
             max_value=MAX_PRICE,
             value=now.per_hour,
             step=0.5,
