@@ -154,10 +154,11 @@ class TorchRuntime:
             yield from map(compute, plan_batches(lengths, max_tokens=lambda: budget))
             return
         batches = _equal_shares(lengths, budget=budget, workers=workers.count)
-        if len(batches) < workers.count:  # some cores would stand idle
-            yield from map(compute, batches)
-        else:  # the longest inputs first: what is left for the end is small, and the workers end together
-            yield from workers.map(compute, reversed(batches))
+        with workers.caller() as alone:
+            if alone and len(batches) < workers.count:  # some cores would stand idle
+                yield from map(compute, batches)
+            else:  # the longest inputs first: what is left for the end is small, and the workers end together
+                yield from workers.map(compute, reversed(batches))
 
     def _queued(
         self, lengths: Sequence[int], compute: Callable[[list[int]], list[_Answered]]

@@ -7,8 +7,9 @@ copying) run on one. Workers wait for each other once a list.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -29,6 +30,8 @@ class WorkerPool:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self._callers = 0
+        self._lock = threading.Lock()
         before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="wenmo-worker", initializer=_compute_alone)
         # torch keeps the number of threads for each thread, but the last number set is that of every thread to come.
@@ -38,6 +41,18 @@ class WorkerPool:
             self._pool.submit(started.wait)
         started.wait()
         torch.set_num_threads(before)
+
+    @contextmanager
+    def caller(self) -> Iterator[bool]:
+        """For whoever is about to compute: whether nobody else does so now, and all cores are free."""
+        with self._lock:
+            alone = self._callers == 0
+            self._callers += 1
+        try:
+            yield alone
+        finally:
+            with self._lock:
+                self._callers -= 1
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
         """`work` of each item, in the order in which they are done.
