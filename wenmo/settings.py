@@ -91,8 +91,8 @@ class Settings(BaseSettings):
                 f"设置无法读取。{problems}。请更正环境变量或选项。",
             ) from None
 
-    def build_engine(self, *, events: EventLog | None = None) -> Engine:
-        """The engine that these settings describe; it writes to `events`."""
+    def build_engine(self, *, events: EventLog | None = None, repeatable: bool = False) -> Engine:
+        """The engine that these settings describe; it writes to `events`, and is `repeatable` for jobs."""
         from wenmo.engine import Engine
 
         shared_cache = None
@@ -117,4 +117,5 @@ class Settings(BaseSettings):
                 "embedding": self.embedding_model,
             },
             events=events,
+            repeatable=repeatable,
         )

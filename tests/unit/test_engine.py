@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -463,3 +464,24 @@ def test_an_engine_with_other_models_shares_the_rest(golden_models: dict[str, st
         other.close()
         assert set(engine.loaded_tasks()) == {"similarity", "sentiment"}
         assert other.loaded_tasks() == ("similarity",)
+
+
+def test_a_repeatable_engine_answers_alike_to_the_last_bit_on_any_number_of_cores() -> None:
+    """What jobs promise: neither cores, nor who else calls, nor earlier results decide what is computed together."""
+    draw = random.Random(0)
+    calls = [
+        ["".join(draw.choices("天地玄黄宇宙洪荒日月", k=draw.randint(1, 60))) for _ in range(n)] for n in (200, 3, 40)
+    ]
+
+    def logits(cores: int, **more: Any) -> list[Any]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(cores)
+        try:
+            with Engine(device="cpu", precision="fp32", **more) as engine, ThreadPoolExecutor(len(calls)) as pool:
+                return [[result.logits for result in results] for results in pool.map(engine.sentiment, calls)]
+        finally:
+            torch.set_num_threads(before)
+
+    one = logits(1, repeatable=True)
+    assert logits(2, repeatable=True) == one
+    assert logits(3, repeatable=True) == one

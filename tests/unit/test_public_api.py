@@ -51,6 +51,7 @@ def test_engine_signatures() -> None:
         "make_runtime",
         "events",
         "models_folder",
+        "repeatable",
     ]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]

@@ -82,8 +82,13 @@ def create_worker(settings: Settings) -> Starlette:
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     engine = _build_engine(settings)
+    return create_service(settings, engine, alone=settings.workers == 1)
+
+
+def create_service(settings: Settings, engine: Engine, *, alone: bool) -> Starlette:
+    """The service on `engine`, which it closes at its end. Where it is not `alone`, its metrics bear its pid."""
     preload = Preload(lambda: engine, TASKS if settings.preload is None else settings.preload)
-    labels = {"pid": str(os.getpid())} if settings.workers > 1 else {}
+    labels = {} if alone else {"pid": str(os.getpid())}
     api = api_of(settings, lambda: engine, preload=preload, metrics=Metrics(lambda: engine, labels=labels))
 
     @asynccontextmanager

@@ -12,6 +12,7 @@ from wenmo.types import TaskName
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
+    from wenmo.settings import Settings
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
 TASK_OF: dict[str, TaskName] = {"similarity": "similarity", "sentiment": "sentiment", "zero-shot": "zero_shot"}
@@ -47,7 +48,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def build_engine(options: argparse.Namespace, task: str, **more: Any) -> Engine:
-    """By the settings, and by the options of `add_model_options` where they are given."""
+    """By `read_settings`."""
+    return read_settings(options, task, **more).build_engine()
+
+
+def read_settings(options: argparse.Namespace, task: str, **more: Any) -> Settings:
+    """The environment's, and over them the options of `add_model_options` where they are given."""
     from wenmo.settings import Settings
 
     given: dict[str, Any] = {
@@ -57,7 +63,7 @@ def build_engine(options: argparse.Namespace, task: str, **more: Any) -> Engine:
         f"{task}_model": options.model,
         **more,
     }
-    return Settings.read(**given).build_engine()
+    return Settings.read(**given)
 
 
 def print_json(value: Any) -> None:

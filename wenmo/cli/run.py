@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.cli.common import TASK_OF, Commands, add_model_options, build_engine, language, positive, print_json
-from wenmo.errors import WenmoError
+from wenmo.cli.common import TASK_OF, Commands, add_model_options, language, positive, print_json, read_settings
+from wenmo.errors import InputError, WenmoError
 
 if TYPE_CHECKING:
+    from wenmo.jobs.backend import Backend
     from wenmo.jobs.job import JobProgress
 
 
@@ -35,6 +37,10 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run.add_argument("--logits", action="store_true", help="add the raw outputs")
     run.add_argument("--encoding", help="of CSV files: utf-8, gb18030, big5, utf-16 … (found by their bytes)")
     run.add_argument("--delimiter", help="of CSV files (, and a tab for .tsv)")
+    run.add_argument("--engine", choices=("local", "ray"), default="local", help="what computes: this process, or Ray")
+    run.add_argument("--address", help="of a Ray cluster, with --engine ray: host:port, auto … (one of this machine)")
+    run.add_argument("--actors", type=positive, help="with --engine ray: workers (one a GPU, or a core)")
+    run.add_argument("--actor-cores", type=positive, help="with --engine ray: cores of a worker (1)")
     add_model_options(run)
     run.set_defaults(command=_run)
 
@@ -47,28 +53,29 @@ def _run(options: argparse.Namespace) -> int:
     task = TASK_OF[options.task]
     end_of_line = "\n" if sys.stderr.isatty() else ""  # of the progress
     try:
-        summary = run_job(
-            build_engine(options, task, cache_mib=0),  # what is kept would make answers depend on what was asked before
-            task,
-            options.source,
-            options.target,
-            RunOptions(
-                text=options.text,
-                text_a=options.text_a,
-                text_b=options.text_b,
-                labels=options.labels,
-                template=options.template,
-                multi_label=options.multi_label,
-                logits=options.logits,
-                language=language(),
-                encoding=options.encoding,
-                delimiter=options.delimiter,
-            ),
-            resume=options.resume,
-            restart=options.restart,
-            shard_rows=options.shard_rows,
-            progress=_progress_line(),
-        )
+        with _backend(options, task) as backend:
+            summary = run_job(
+                backend,
+                task,
+                options.source,
+                options.target,
+                RunOptions(
+                    text=options.text,
+                    text_a=options.text_a,
+                    text_b=options.text_b,
+                    labels=options.labels,
+                    template=options.template,
+                    multi_label=options.multi_label,
+                    logits=options.logits,
+                    language=language(),
+                    encoding=options.encoding,
+                    delimiter=options.delimiter,
+                ),
+                resume=options.resume,
+                restart=options.restart,
+                shard_rows=options.shard_rows,
+                progress=_progress_line(),
+            )
     except WenmoError:
         print(end=end_of_line, file=sys.stderr)
         raise
@@ -81,6 +88,26 @@ def _run(options: argparse.Namespace) -> int:
     print(end=end_of_line, file=sys.stderr)
     print_json(asdict(summary))
     return 0
+
+
+@contextmanager
+def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
+    """What computes the job."""
+    from wenmo.jobs.backend import EngineBackend
+    from wenmo.jobs.cluster import RayBackend
+
+    settings = read_settings(options, task)
+    if options.engine == "ray":
+        cores = options.actor_cores or 1
+        with RayBackend(settings, address=options.address, actors=options.actors, cores=cores) as backend:
+            yield backend
+        return
+    if options.address or options.actors or options.actor_cores:
+        raise InputError(
+            "--address, --actors and --actor-cores are Ray's. Add --engine ray, or leave them out.",
+            "--address、--actors 与 --actor-cores 用于 Ray。请加 --engine ray，或去掉它们。",
+        )
+    yield EngineBackend(settings.build_engine(repeatable=True))
 
 
 def _progress_line() -> Callable[[JobProgress], None]:

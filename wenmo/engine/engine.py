@@ -54,7 +54,9 @@ class Engine:
     neither. Small calls of many threads are computed together, within `limits`, beyond which they raise BusyError.
     `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes. What
     loads and what is computed is told to `events`, by default a log of the engine's own. Local models, called by their
-    names like bundled ones, are in `models_folder`.
+    names like bundled ones, are in `models_folder`. `repeatable`, for jobs: on a CPU what is computed together follows
+    a call's inputs alone, and no result is kept, so that answers are the same to the last bit whoever else calls and
+    however many cores there are; short lists then use one core.
 
     Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
     (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
@@ -79,6 +81,7 @@ class Engine:
         make_runtime: Callable[[Checkpoint], ModelRuntime] | None = None,
         events: EventLog | None = None,
         models_folder: Path = DEFAULT_MODELS_FOLDER,
+        repeatable: bool = False,
     ) -> None:
         from wenmo.inference.precision import resolve_device, resolve_precision
         from wenmo.serving.cache import ResultCache
@@ -109,6 +112,7 @@ class Engine:
                 workers=None if make_runtime else one_worker_a_core(self.device.value),
                 events=self.events,
                 models_folder=models_folder,
+                repeatable=repeatable,
             ),
         )
 

@@ -81,6 +81,7 @@ class Loading:
     workers: WorkerPool | None
     events: EventLog
     models_folder: Path
+    repeatable: bool
 
     def shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
         """The same in any process for what computes the same, and only for that."""
@@ -104,6 +105,7 @@ class Loading:
             precision=self.precision,
             native=computes_natively(self.precision, self.device),
             workers=self.workers,
+            repeatable=self.repeatable,
         )
 
 
@@ -201,7 +203,13 @@ class Models:
             seconds=time.monotonic() - started,
             on_cpu=loading.device == "cpu",
         )
-        return LoadedModel(info=info, tokenizer=checkpoint.tokenizer, runtime=cached, bulk=plain, scheduler=scheduler)
+        return LoadedModel(
+            info=info,
+            tokenizer=checkpoint.tokenizer,
+            runtime=plain if loading.repeatable else cached,
+            bulk=plain,
+            scheduler=scheduler,
+        )
 
 
 def one_worker_a_core(device: str) -> WorkerPool | None:

@@ -74,14 +74,17 @@ class TorchRuntime:
         native: bool,
         workers: WorkerPool | None = None,
         budget: Budget | None = None,
+        repeatable: bool = False,
     ) -> None:
         """`native`: compute in `precision`; otherwise weights are stored in it and arithmetic is fp32.
 
         `workers` compute the batches of a long list on a CPU; without them each batch is computed over all cores.
+        `repeatable`: on a CPU batches are the same however many workers there are, and each is one worker's.
         """
         self.device = device
         self._asynchronous = device.type == "cuda"  # a forward returns before it is computed
         self._workers = workers
+        self._repeatable = repeatable
         self._labels = len(checkpoint.labels)
         self._hidden_size = checkpoint.shape.hidden_size
         model = Bert.of(checkpoint.shape, checkpoint.weights, device)
@@ -153,9 +156,12 @@ class TorchRuntime:
         if workers is None:
             yield from map(compute, plan_batches(lengths, max_tokens=lambda: budget))
             return
-        batches = _equal_shares(lengths, budget=budget, workers=workers.count)
+        if self._repeatable:
+            batches = list(plan_batches(lengths, max_tokens=lambda: budget))
+        else:
+            batches = _equal_shares(lengths, budget=budget, workers=workers.count)
         with workers.caller() as alone:
-            if alone and len(batches) < workers.count:  # some cores would stand idle
+            if alone and len(batches) < workers.count and not self._repeatable:  # some cores would stand idle
                 yield from map(compute, batches)
             else:  # the longest inputs first: what is left for the end is small, and the workers end together
                 yield from workers.map(compute, reversed(batches))

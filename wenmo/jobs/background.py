@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from wenmo.errors import BusyError, InputError, WenmoError
+from wenmo.jobs.backend import EngineBackend
 from wenmo.jobs.export import export
 from wenmo.jobs.job import JobProgress, JobSummary, run_job
 from wenmo.jobs.readers import open_reader
@@ -180,7 +181,14 @@ class FileJob:
             again = self._resumable == (info.name, task, options)  # failed half-way: go on with what is finished
             self._resumable = (info.name, task, options)
             summary = run_job(
-                engine, task, self.source, self.target, options, resume=again, restart=not again, progress=self._hear
+                EngineBackend(engine),
+                task,
+                self.source,
+                self.target,
+                options,
+                resume=again,
+                restart=not again,
+                progress=self._hear,
             )
             state = "done"
         except _StoppedError:

@@ -4,11 +4,12 @@
     OUT.partial/0000/            finished shards of the first file (`shards.py`)
     OUT.partial/lock             held by the one process that works on it; the system lets go of a dead one's
 
-Two threads take turns: while the engine computes one's chunk, the other reads, tokenises, formats or writes. No more
-than two chunks are in memory. At the end the outputs are put together from the shards, and the folder is removed.
+Threads take turns: while the backend (`backend.py`: an engine here, or actors on a cluster) answers one's chunk,
+another reads, formats or writes. No more chunks are in memory than there are threads, two for an engine. At the end the
+outputs are put together from the shards, and the folder is removed.
 
-On a CPU the outputs are the same byte for byte however often the job was stopped: chunks are cut by rows and characters
-alone, and each is one call of the engine. That needs an engine without a cache (`cache_mib=0`), for a result from
+On a CPU the outputs are the same byte for byte however often the job was stopped and whoever computed them: chunks are
+cut by rows and characters alone, and each is one call of an engine. That needs a `repeatable` engine, for a result from
 another batch may differ in its last bit; and on a GPU the batches follow the memory that is free.
 """
 
@@ -24,13 +25,14 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wenmo.errors import InputError
+from wenmo.jobs.backend import Backend, Question
 from wenmo.jobs.files import replacing, writing
-from wenmo.jobs.manifest import Manifest, fingerprint_file, fingerprint_model
+from wenmo.jobs.manifest import Manifest, fingerprint_file
 from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import RunOptions, answer_chunk, check_options, input_columns, result_columns
+from wenmo.jobs.run import RunOptions, check_options, input_columns, result_columns
 from wenmo.jobs.shards import Note, Shards
 from wenmo.jobs.sources import FilePair, errors_file, find_files, partial_folder
 from wenmo.jobs.tables import CHUNK_ROWS, Chunk, Row, TableReader
@@ -39,10 +41,6 @@ from wenmo.memory.tracker import peak_process_memory_mib
 from wenmo.tasks.zero_shot import parse_labels
 from wenmo.types import TaskName
 
-if TYPE_CHECKING:
-    from wenmo.engine import Engine
-
-_THREADS = 2
 _REPORT_S = 0.25
 # A shard is what a death costs. 2**35 parameters times rows are some 10 s of the bundled models and a minute of a base
 # model on two cores; a chunk is at most one window of the engine, and never so small that its batches suffer.
@@ -110,7 +108,7 @@ class _Table:
 
 
 def run_job(
-    engine: Engine,
+    backend: Backend,
     task: TaskName,
     source: Path,
     target: Path,
@@ -132,7 +130,7 @@ def run_job(
     begin. `shard_rows` rows are finished at a time (chosen by the size of the model).
 
     Raises InputError for a file, column or option that cannot be worked with, for a job that differs from the one to be
-    resumed, and for a disk that is full; and what the engine raises.
+    resumed, and for a disk that is full; and what the backend raises.
     """
     started = time.perf_counter()
     dropped_labels = check_options(task, options)
@@ -166,11 +164,12 @@ def run_job(
             for number, (pair, reader, columns) in enumerate(zip(pairs, readers, inputs, strict=True))
         ]
         labels = len(parse_labels(options.labels).names) if task == "zero_shot" and options.labels else 1
-        rows_each = shard_rows or _shard_rows(engine.model_info(task).parameters, labels)
+        parameters, model = backend.load(task)
+        rows_each = shard_rows or _shard_rows(parameters, labels)
         manifest = Manifest.of(
             task,
             {**asdict(options), "shard_rows": rows_each, "out": target.suffix.lower()},
-            fingerprint_model(engine, task),
+            model,
             {pair.name: fingerprint_file(pair.source) for pair in pairs},
         )
         if earlier is None:
@@ -182,7 +181,7 @@ def run_job(
             return _summary_of(earlier.summary)
         notes = {table.pair.name: table.shards.finished() for table in tables}
         resumed_rows = sum(note.rows for done in notes.values() for note in done.values())
-        work = _Work(engine, task, options, prefix, rows_each, tables, notes)
+        work = _Work(backend, Question(task=task, options=options, prefix=prefix), rows_each, tables, notes)
         work.run(progress)
         _assemble(tables, notes, errors_file(target))
         everything = [note for table in tables for _, note in sorted(notes[table.pair.name].items())]
@@ -214,19 +213,17 @@ def run_job(
 
 
 class _Work:
-    """The chunks that are not finished yet, computed by two threads."""
+    """The chunks that are not finished yet, each with a thread that sees it through."""
 
     def __init__(
         self,
-        engine: Engine,
-        task: TaskName,
-        options: RunOptions,
-        prefix: str,
+        backend: Backend,
+        question: Question,
         rows_each: int,
         tables: list[_Table],
         notes: dict[str, dict[int, Note]],
     ) -> None:
-        self._engine, self._task, self._options, self._prefix = engine, task, options, prefix
+        self._backend, self._question = backend, question
         self._notes = notes
         self._of_rows = sum(table.reader.row_count for table in tables)
         self._finished_rows = sum(note.rows for done in notes.values() for note in done.values())
@@ -238,8 +235,9 @@ class _Work:
         self._started = time.perf_counter()
 
     def run(self, progress: Progress | None) -> None:
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="wenmo-job") as pool:
-            pending = {pool.submit(self._take_turns) for _ in range(_THREADS)}
+        threads = self._backend.at_once
+        with ThreadPoolExecutor(threads, thread_name_prefix="wenmo-job") as pool:
+            pending = {pool.submit(self._take_turns) for _ in range(threads)}
             try:
                 while pending:
                     done, pending = wait(pending, timeout=_REPORT_S, return_when=FIRST_EXCEPTION)
@@ -263,15 +261,7 @@ class _Work:
                 return
 
     def _finish(self, table: _Table, number: int, first_row: int, chunk: Chunk) -> None:
-        answered = answer_chunk(
-            self._engine,
-            self._task,
-            chunk,
-            table.inputs,
-            self._options,
-            prefix=self._prefix,
-            progress=self._on_batch,
-        )
+        answered = self._backend.answer(self._question, chunk, table.inputs, progress=self._on_batch)
         errors = [_error_line(table, chunk, index, first_row, error) for index, error in answered.errors.items()]
         note = table.shards.write(
             number,

@@ -59,6 +59,14 @@ class Chunk:
         """One value a row; None where it is missing."""
         return [row.get(column) for row in self._rows]
 
+    def only(self, columns: Sequence[str]) -> Chunk:
+        """The same rows with these columns alone, to be sent elsewhere."""
+        values = zip(*(self.values(column) for column in columns), strict=True)
+        return Chunk(
+            [dict(zip(columns, row, strict=True)) for row in values],
+            {index: Fault(error=fault.error) for index, fault in self.faults.items()},
+        )
+
 
 class TableReader(ABC):
     """A table on disk: `columns` are the names in order, `row_count` the number of rows, known from the beginning."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from tests.conftest import GOLDEN
 from wenmo.engine import Engine, ModelInfo
+from wenmo.jobs.backend import EngineBackend
 from wenmo.jobs.job import JobSummary, run_job
 from wenmo.jobs.run import RunOptions
 from wenmo.tasks.zero_shot import check_template, parse_labels
@@ -130,7 +131,7 @@ def run(
     **options: Any,
 ) -> JobSummary:
     return run_job(
-        cast("Engine", engine or LengthEngine()),
+        EngineBackend(cast("Engine", engine or LengthEngine())),
         task,
         source,
         target,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,18 @@ def write_jsonl(path: Path, rows: Sequence[Row]) -> Path:
 
 def write_csv(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
     path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    return path
+
+
+def reviews(path: Path, rows: int, *, seed: int = 0) -> Path:
+    """JSONL with a row now and then that has no text, or is no JSON."""
+    draw = random.Random(seed)
+    words = ["服务", "很好", "东西", "一般", "物流", "太慢", "味道", "不错", "有点", "贵", "，", "。"]
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(rows):
+            text = "".join(draw.choices(words, k=draw.randint(1, 30)))
+            line = json.dumps({"id": number, "text": None if number % 97 == 5 else text}, ensure_ascii=False)
+            file.write((line[:-3] if number % 501 == 7 else line) + "\n")
     return path
 
 

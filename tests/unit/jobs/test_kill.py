@@ -22,6 +22,7 @@ from tests.conftest import GOLDEN_MODELS
 if sys.platform == "win32":
     pytest.skip("needs fork and SIGKILL", allow_module_level=True)
 
+from tests.unit.jobs.files import reviews
 from tests.unit.jobs.forkserver import ForkServer
 
 KILLS = int(os.environ.get("WENMO_KILLS", "5"))
@@ -35,18 +36,6 @@ EACH = (*MODEL, "--shard-rows", str(SHARD_ROWS), "--logits")
 def server() -> Iterator[ForkServer]:
     with ForkServer() as server:
         yield server
-
-
-def reviews(path: Path, rows: int, *, seed: int = 0) -> Path:
-    """JSONL with a row now and then that has no text, or is no JSON."""
-    draw = random.Random(seed)
-    words = ["服务", "很好", "东西", "一般", "物流", "太慢", "味道", "不错", "有点", "贵", "，", "。"]
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(rows):
-            text = "".join(draw.choices(words, k=draw.randint(1, 30)))
-            line = json.dumps({"id": number, "text": None if number % 97 == 5 else text}, ensure_ascii=False)
-            file.write((line[:-3] if number % 501 == 7 else line) + "\n")
-    return path
 
 
 def finished(target: Path) -> int:

@@ -1,0 +1,76 @@
+"""The REST service on Ray Serve: `serve run wenmo.cluster:app`, the same routes as `python -m wenmo serve --api-only`.
+
+Each replica has an engine of its own, with its models loaded before Serve sends it calls. How many there are follows
+how many calls wait. Settings are the WENMO_* variables of whoever runs `serve run`; host, port and the number of
+workers are Serve's. Arguments go behind the name: `serve run wenmo.cluster:app max_replicas=8 cores=2`.
+
+Not covered: replicas share no results (Redis can), and count calls and limits each by itself, as workers do.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ray import serve
+from ray.serve import Application
+from starlette.types import ASGIApp
+
+from wenmo.errors import InputError
+from wenmo.settings import Settings
+from wenmo.types import TASKS
+
+
+class Scale(BaseModel):
+    """The arguments: how many replicas, on what, and how many calls each should have under way."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_replicas: int = Field(default=1, ge=0)
+    max_replicas: int = Field(default=4, ge=1)
+    cores: int = Field(default=1, ge=1)
+    gpus: float = Field(default=0.0, ge=0)
+    target_ongoing_requests: float = Field(default=8.0, gt=0)
+    upscale_delay_s: float = Field(default=10.0, ge=0)  # that more are wanted for so long brings another replica,
+    downscale_delay_s: float = Field(default=300.0, ge=0)  # and fewer for so long takes one away
+
+
+class Replica:
+    def __init__(self, settings: Settings, cores: int) -> None:
+        import torch
+
+        torch.set_num_threads(cores)
+        self._settings = settings
+        self._engine = settings.build_engine()
+        for task in TASKS if settings.preload is None else settings.preload:
+            self._engine.model_info(task)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        from wenmo.api.process import log_calls
+        from wenmo.api.standalone import create_service
+
+        log_calls()
+        return create_service(self._settings, self._engine, alone=False)
+
+
+def app(arguments: dict[str, Any]) -> Application:
+    """What Serve runs. Raises InputError for arguments or settings that cannot be read."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        scale = Scale.model_validate(arguments)
+    except ValidationError as error:
+        problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+        raise InputError(
+            f"These arguments cannot be used: {problems}. Choose from {', '.join(Scale.model_fields)}.",
+            f"参数无法使用：{problems}。可选：{'、'.join(Scale.model_fields)}。",
+        ) from None
+    settings = Settings.read()
+    deployment = serve.deployment(
+        name="wenmo",
+        autoscaling_config=scale.model_dump(exclude={"cores", "gpus"}),
+        max_ongoing_requests=settings.calls_at_once,  # the replica's engine joins them into batches
+        max_queued_requests=settings.calls_at_once,  # what is beyond is refused, with 503
+        ray_actor_options={"num_cpus": scale.cores, "num_gpus": scale.gpus},
+    )
+    return deployment(serve.ingress()(Replica)).bind(settings, scale.cores)
