@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import numpy as np
 import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import GOLDEN_MODELS
 from tests.pages.conftest import OpenPage, shown, submit
+from wenmo import Engine
 from wenmo.memory.configuration import Configuration, equal_lengths
 from wenmo.memory.predict import predict
 from wenmo.memory.presets import path
 from wenmo.ui import lab
+from wenmo.ui.lab_rows import sample
 from wenmo.ui.runtime import get_lab_turn
 from wenmo.ui.text import TEXTS
 
@@ -28,6 +32,14 @@ def open_lab(open_page: OpenPage) -> Callable[[str], AppTest]:
         return app
 
     return open_
+
+
+def _right(precision: str) -> int:
+    """How many of the sample's reviews the golden model reads rightly."""
+    rows = sample()
+    with Engine(device="cpu", precision=precision, models=GOLDEN_MODELS) as engine:
+        positive = [each.positive >= 0.5 for each in engine.sentiment(rows.inputs)]
+    return int(np.sum(np.asarray(positive) == rows.label))
 
 
 def table(app: AppTest, first: str) -> list[dict[str, object]]:
@@ -56,6 +68,12 @@ def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str],
     for row in steps:
         assert abs(float(str(row[TEXTS["lab.error"].zh]).rstrip("%"))) < 2
         assert float(str(row[TEXTS["lab.time"].zh]).replace(",", "")) >= 0
+    (speed,) = table(app, "lab.compared")
+    before, after = (float(str(speed[TEXTS[f"lab.speed_{side}"].zh]).split()[0]) for side in ("before", "after"))
+    ratio = float(str(speed[TEXTS["lab.ratio"].zh]).removeprefix("×"))
+    assert ratio == pytest.approx(after / before, rel=0.05)
+    (same,) = table(app, "lab.precision")  # fp16 on both sides
+    assert same[TEXTS["lab.correct"].zh] == f"{_right('fp16')} / 100"
     text = shown(app)
     assert TEXTS["lab.random"].zh in text
     assert "8 GB 的卡放得下" in text and "最大可到批" in text
@@ -85,11 +103,45 @@ def test_the_articles_table_and_the_truth_on_checkpointing(
     app = open_lab("article")
     app.selectbox(key="lab_measured_with").select("none")
     submit(app)
-    assert len(table(app, "lab.what")) == 3
+    *memory_and_speed, f1 = table(app, "lab.what")
+    assert len(memory_and_speed) == 3
+    rights = {each: _right(each) for each in ("fp32", "fp16", "int8")}
+    assert f1[TEXTS["lab.ours_gpu"].zh] == f"{rights['fp32'] / 100:.3f} → {rights['fp16'] / 100:.3f} (n = 100)"
+    asked = {row[TEXTS["lab.precision"].zh]: row for row in table(app, "lab.precision")}
+    assert {name: row[TEXTS["lab.correct"].zh] for name, row in asked.items()} == {
+        name: f"{right} / 100" for name, right in rights.items()
+    }
+    assert asked["fp32"][TEXTS["lab.changed"].zh] == TEXTS["lab.baseline"].zh
+    assert TEXTS["lab.no_throughput"].zh in shown(app)
     truth = [float(str(row[TEXTS["lab.activations"].zh]).removesuffix(" MiB")) for row in table(app, "lab.work")]
     assert truth[0] == truth[1] and truth[3] < 0.5 * truth[2]
     assert "激活省 0.0%" in shown(app)
     assert len(app.get("plotly_chart")) == 4
+
+
+def test_rows_of_ones_own_are_answered_before_and_after(open_lab: Callable[[str], AppTest]) -> None:
+    """A visitor's pairs, 24 of them, whose labels are what the golden model answers in fp32: 24 right at the start."""
+    pairs = [(f"第{number}单到了吗", f"第{number * number}单在哪里") for number in range(24)]
+    with Engine(device="cpu", precision="fp32", models=GOLDEN_MODELS) as engine:
+        labels = [int(each.similarity >= 0.5) for each in engine.similarity(pairs)]
+    assert 4 <= sum(labels) <= 20
+    app = open_lab("card")
+    app.selectbox(key="lab_model").select("tiny").run()
+    app.segmented_control(key="lab_labelled").set_value("file").run()
+    assert TEXTS["lab.no_file"].zh in shown(app)
+    app.segmented_control(key="lab_task").set_value("similarity").run()
+    lines = [f"{a},{b},{label}" for (a, b), label in zip(pairs, labels, strict=True)]
+    content = "\n".join(["text_a,text_b,label", *lines]).encode()
+    app.file_uploader(key="lab_file").upload("pairs.csv", content, "text/csv").run()
+    assert not app.exception and not app.error
+    app.toggle(key="lab_measure_tiny").set_value(False)
+    app.segmented_control(key="lab_after_inference_precision").set_value("int8")
+    submit(app)
+    exact, int8 = table(app, "lab.precision")
+    assert exact[TEXTS["lab.correct"].zh] == "24 / 24"
+    right = int(str(int8[TEXTS["lab.correct"].zh]).split(" / ")[0])
+    assert str(int8[TEXTS["lab.changed"].zh]).startswith(f"{24 - right} (")
+    assert f"{GOLDEN_MODELS['similarity']}" in shown(app).replace("\\", "")
 
 
 def test_what_cannot_be_combined_is_told(open_lab: Callable[[str], AppTest]) -> None:
@@ -122,7 +174,7 @@ def test_a_run_that_is_left_leaves_no_process_and_the_turn_is_free() -> None:
         card_gib=None,
     )
     with pytest.raises(_GoneError):
-        lab.run(wish, progress, lambda text: None)
+        lab.run(wish, {}, progress, lambda text: None)
     measuring = [child for child in children if child.is_running()]
     assert children and not [child for child in measuring if "wenmo.memory.measure" in child.cmdline()]
     assert get_lab_turn().acquire(blocking=False)
@@ -149,7 +201,7 @@ def test_who_waits_for_the_turn_can_leave() -> None:
         card_gib=None,
     )
     with get_lab_turn(), pytest.raises(_GoneError):
-        lab.run(wish, progress, told.append)
+        lab.run(wish, {}, progress, told.append)
     assert told == [TEXTS["lab.stage.waiting"].zh]
 
 

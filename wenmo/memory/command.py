@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,15 @@ from typing import Any
 from wenmo.bench import machine, write_result
 from wenmo.engine import Engine
 from wenmo.errors import Language
+from wenmo.memory.accuracy import Accuracy, accuracy, read_labelled
 from wenmo.memory.configuration import Configuration, parse_configurations
+from wenmo.memory.findings import summary
 from wenmo.memory.fits import Fit, what_fits
 from wenmo.memory.presets import Row, custom, preset_of, run_preset
-from wenmo.memory.report import Report, as_csv, as_html, summary
-from wenmo.training.evaluate import Evaluation, evaluate
+from wenmo.memory.report import Report, as_csv, as_html
 from wenmo.types import Precision
 
-_COSTS: tuple[Precision, ...] = ("fp16", "int8")  # whose accuracy is held against fp32
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")  # whose answers are compared, the first the baseline
 
 
 def bench_memory(
@@ -35,7 +35,7 @@ def bench_memory(
     out: Path | None,
     language: Language,
 ) -> None:
-    """Raises the errors of `run_preset`, of reading `labelled` (Parquet, text_a, text_b, label), and OSError."""
+    """Raises the errors of `run_preset`, of reading `labelled` (see `read_labelled`), and OSError."""
     chosen = custom(parse_configurations(configurations)) if configurations else preset_of(preset, model=model)
     rows: list[Row] = []
     for row in run_preset(chosen, measured=not predict_only, runs=runs, progress=_progress):
@@ -45,12 +45,12 @@ def bench_memory(
     if chosen.name == "article":
         print("what fits on a card", file=sys.stderr, flush=True)
         fits = list(what_fits(Configuration(model=model or "large")))
-    accuracy = [] if labelled is None else _accuracy(labelled)
-    told = Report(rows=rows, fits=fits, accuracy=accuracy, machine=machine(), day=date.today())
+    answered = None if labelled is None else _accuracy(labelled)
+    told = Report(rows=rows, fits=fits, accuracy=answered, machine=machine(), day=date.today())
     if report is not None:
         report.write_text(as_html(told, language=language), encoding="utf-8")
     if csv is not None:
-        csv.write_text(as_csv(rows), encoding="utf-8")
+        csv.write_text(as_csv(rows, answered), encoding="utf-8")
     result: dict[str, Any] = {
         "benchmark": "memory",
         "machine": told.machine,
@@ -58,19 +58,19 @@ def bench_memory(
         "summary": summary(rows),
         "rows": [row.as_json() for row in rows],
         "fits": [asdict(fit) for fit in fits],
-        "accuracy": [asdict(evaluation) for evaluation in accuracy],
+        "accuracy": None if answered is None else asdict(answered),
     }
     write_result(result, out)
 
 
-def _accuracy(labelled: Path) -> list[Evaluation]:
-    exact = Engine(device="cpu", precision="fp32", cache_mib=0)
-    say: Callable[[int, int], None] = lambda done, of: print(f"\r{done:,} of {of:,}", end="", file=sys.stderr)  # noqa: E731
-    found = []
-    for precision in _COSTS:
-        engine = Engine(device="cpu", precision=precision, cache_mib=0)
-        evaluation = evaluate(engine, "similarity", labelled, against=exact, progress=say)
-        found.append(replace(evaluation, precision=precision))
+def _accuracy(labelled: Path) -> Accuracy:
+    def tell(precision: Precision, done: int, of: int) -> None:
+        print(f"\r{precision}: {done:,} of {of:,}", end="", file=sys.stderr, flush=True)
+
+    def engine_in(precision: Precision) -> Engine:
+        return Engine(device="cpu", precision=precision, cache_mib=0)
+
+    found = accuracy(read_labelled(labelled), _PRECISIONS, engine_in, progress=tell)
     print(file=sys.stderr)
     return found
 

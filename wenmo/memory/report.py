@@ -14,26 +14,24 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 from importlib.metadata import version
-from typing import Any
 
 from wenmo.errors import Language
 from wenmo.jobs.cells import csv_cell
+from wenmo.memory.accuracy import Accuracy, PrecisionAccuracy
+from wenmo.memory.findings import CHECKPOINTING, LEFT, WAYS, checkpointing, compared, throughputs, waterfall
 from wenmo.memory.fits import Fit
 from wenmo.memory.presets import PADDED, Row
 from wenmo.memory.report_text import TEXT
-from wenmo.training.evaluate import Evaluation
 
 GIB = 2**30
 # What the article says: GPU memory of one pair and of eight in GiB, pairs a second, F1; before and after.
 ARTICLE = {"one": (1.2, 0.72), "eight": (3.5, 2.1), "speed": (23.0, 28.0), "f1": (0.892, 0.889)}
-_AFTER = {"one": "one-packed", "eight": "eight-packed"}
-CHECKPOINTING, LEFT = "checkpointing_inference", "left"  # bars of a waterfall that are no step
 _PARTS = ("weights", "optimiser", "gradients", "activations", "workspace")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What there is to tell. `accuracy`: a model on labelled rows in a precision, beside fp32 on the same rows.
+    """What there is to tell. `accuracy`: labelled rows answered in each precision.
 
     `checks`: the same steps with a smaller model that was measured, where `rows` were only predicted.
     """
@@ -41,119 +39,16 @@ class Report:
     rows: Sequence[Row]
     checks: Sequence[Row] = ()
     fits: Sequence[Fit] = ()
-    accuracy: Sequence[Evaluation] = ()
+    accuracy: Accuracy | None = None
     machine: str
     day: date
 
 
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """Bytes on a GPU as its allocator counts them, by prediction, of the first and last step of a group."""
+def as_csv(rows: Sequence[Row], accuracy: Accuracy | None = None) -> str:
+    """A line a step; bytes as integers. The columns are named for what they hold, in English.
 
-    before: int
-    after: int
-    half_alone: int  # fp16 with the same padding
-
-    @property
-    def saved(self) -> float:
-        return 1 - self.after / self.before
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpointing:
-    """Shares: of activations saved, and of time added. None where it was not measured."""
-
-    inference_saved: float | None
-    training_saved: float
-    training_time: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """Bytes from `low` to `high`; `saved` is None for the first and the last bar, below 0 for what was added.
-
-    A title that is one of CHECKPOINTING and LEFT is the key of a text.
+    `accuracy` is told for each step of inference in a precision that was asked, on the labelled rows.
     """
-
-    title: str
-    title_zh: str
-    low: int
-    high: int
-    saved: int | None = None
-
-    def title_in(self, language: Language) -> str:
-        return self.title_zh if language == "zh" else self.title
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waterfall:
-    """From the first step down to what is left. `of_gpu`: predicted for a GPU's allocator; otherwise, because one of
-    the steps is int8, predicted for this machine's CPU.
-    """
-
-    of_gpu: bool
-    bars: tuple[Bar, ...]
-
-
-def compared(rows: Sequence[Row], group: str) -> Compared | None:
-    """The article's comparison for "one" or "eight"; None where these rows are not there."""
-    of = {row.step.key: row for row in rows}
-    found = [of.get(key) for key in (f"{group}-fp32", f"{group}-fp16", _AFTER[group])]
-    if any(row is None or row.gpu is None or row.gpu.gpu is None for row in found):
-        return None
-    before, half, after = (row.gpu.gpu.allocated for row in found)  # type: ignore[union-attr]
-    return Compared(before=before, after=after, half_alone=half)
-
-
-def checkpointing(rows: Sequence[Row]) -> Checkpointing | None:
-    """What recomputing saved and cost; measured where the rows were measured, otherwise predicted for this machine."""
-    of = {row.step.key: row for row in rows}
-    plain, saved = of.get("training"), of.get("training-checkpointing")
-    if plain is None or saved is None:
-        return None
-    inference_saved = None
-    if (without := of.get("eight-fp16")) is not None and (with_ := of.get("eight-checkpointing")) is not None:
-        inference_saved = 1 - _activations(with_) / _activations(without)
-    time = None
-    if plain.measured is not None and saved.measured is not None:
-        time = saved.measured.median_ms / plain.measured.median_ms - 1
-    return Checkpointing(
-        inference_saved=inference_saved,
-        training_saved=1 - _activations(saved) / _activations(plain),
-        training_time=time,
-    )
-
-
-def _activations(row: Row) -> int:
-    return (row.measured or row.cpu).most_activations
-
-
-def waterfall(rows: Sequence[Row], group: str) -> Waterfall | None:
-    """What each step of `group` saved over the one before it; None for fewer than two steps."""
-    shown = [row for row in rows if row.step.group == group]
-    if len(shown) < 2:
-        return None
-    on_gpu = [row.gpu.gpu.allocated for row in shown if row.gpu is not None and row.gpu.gpu is not None]
-    of_gpu = len(on_gpu) == len(shown)
-    sizes = on_gpu if of_gpu else [row.cpu.peak.total for row in shown]
-    bars = [Bar(title=shown[0].step.title, title_zh=shown[0].step.title_zh, low=0, high=sizes[0])]
-    for row, last, size in zip(shown[1:], sizes, sizes[1:], strict=False):
-        bars.append(_bar(row.step.title, row.step.title_zh, last, size))
-    of = {row.step.key: row for row in rows}
-    if group == "eight" and {"eight-fp16", "eight-checkpointing"} <= of.keys():
-        nothing = _activations(of["eight-fp16"]) - _activations(of["eight-checkpointing"])
-        bars.append(_bar(CHECKPOINTING, CHECKPOINTING, sizes[-1], sizes[-1] - nothing))
-    bars.append(Bar(title=LEFT, title_zh=LEFT, low=0, high=sizes[-1]))
-    return Waterfall(of_gpu=of_gpu, bars=tuple(bars))
-
-
-def _bar(title: str, title_zh: str, before: int, after: int) -> Bar:
-    low, high = sorted((before, after))
-    return Bar(title=title, title_zh=title_zh, low=low, high=high, saved=before - after)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """A line a step; bytes as integers. The columns are named for what they hold, in English."""
     out = io.StringIO()
     columns = [
         "step",
@@ -171,6 +66,11 @@ def as_csv(rows: Sequence[Row]) -> str:
         "cpu_resident_bytes",
         "median_ms",
         "sequences_per_s",
+        "labelled_rows",
+        "labelled_accuracy",
+        "labelled_accuracy_low",
+        "labelled_accuracy_high",
+        "labelled_decisions_changed",
         "failed",
     ]
     writer = csv.writer(out, lineterminator="\n")
@@ -192,10 +92,22 @@ def as_csv(rows: Sequence[Row]) -> str:
                 "" if measured is None or measured.resident is None else measured.resident,
                 "" if measured is None else f"{measured.median_ms:.2f}",
                 "" if measured is None else f"{measured.sequences_per_s:.4f}",
+                *_labelled_cells(row, accuracy),
                 csv_cell(row.failed),
             ]
         )
     return out.getvalue()
+
+
+def _labelled_cells(row: Row, accuracy: Accuracy | None) -> list[object]:
+    """Five: rows, accuracy, its interval, and how many decisions are not the baseline's."""
+    configuration = row.step.configuration
+    found = None if accuracy is None else accuracy.of(configuration.precision)
+    if found is None or configuration.work != "inference":
+        return [""] * 5
+    figures = found.figures
+    shares = [f"{share:.6f}" for share in (figures.accuracy, *figures.interval)]
+    return [figures.n, *shares, "" if found.changed is None else found.changed.decisions]
 
 
 def as_html(report: Report, *, language: Language = "zh") -> str:
@@ -205,13 +117,14 @@ def as_html(report: Report, *, language: Language = "zh") -> str:
         f"<h1>{escape(t['title'])}</h1>",
         f"<p class=lead>{escape(t['lead'])}</p>",
         _article(report, t),
-        *(_waterfall(report.rows, group, t, language) for group in ("one", "eight", "path")),
+        *(_waterfall(report.rows, group, t, language) for group in WAYS),
+        _throughput(report.checks or report.rows, t),
+        _accuracy(report.accuracy, t),
         _steps(report.rows, t, language),
         _steps(report.checks, t, language, title="checks") if report.checks else "",
         _split(report.checks or report.rows, t),
         _checkpointing(report.checks or report.rows, t),
         _fits(report.fits, t),
-        _accuracy(report.accuracy, t),
         _method(report, t),
     ]
     return page(title=t["title"], body="\n".join(filter(None, parts)), language=language)
@@ -249,10 +162,10 @@ def _article(report: Report, t: Mapping[str, str]) -> str:
     )
     lines.append([t["speed"], f"{said[0]:g} → {said[1]:g} (+{said[1] / said[0] - 1:.0%})", ours, ""])
     said = ARTICLE["f1"]
-    half = next((e for e in report.accuracy if e.precision == "fp16" and e.against is not None), None)
-    ours = t["unknown"]
-    if half is not None and half.against is not None:
-        ours = f"{half.against.accuracy:.4f} → {half.accuracy:.4f} ({t['accuracy']}, n = {half.n:,})"
+    half = None if report.accuracy is None else report.accuracy.of("fp16")
+    if report.accuracy is not None and half is not None:
+        before_half = report.accuracy.precisions[0].figures.accuracy
+        ours = f"{before_half:.4f} → {half.figures.accuracy:.4f} ({t['accuracy']}, n = {half.figures.n:,})"
     lines.append(["F1", f"{said[0]:g} → {said[1]:g}", ours, ""])
     head = [t["what"], t["article_says"], t["ours"], t["half_alone"]]
     return f"<h2>{escape(t['article'])}</h2>{_table(head, lines)}<p>{escape(t['article_note'])}</p>"
@@ -359,27 +272,45 @@ def _fits(fits: Sequence[Fit], t: Mapping[str, str]) -> str:
     return f"<h2>{escape(t['fits'])}</h2>{_table(head, lines)}<p>{escape(t['fits_note'])}</p>"
 
 
-def _accuracy(evaluations: Sequence[Evaluation], t: Mapping[str, str]) -> str:
-    lines = []
-    for found in evaluations:
-        if found.against is None:
-            continue
-        low, high = found.against.accuracy_lost_interval
-        lines.append(
-            [
-                found.model,
-                found.precision,
-                f"{found.n:,}",
-                f"{found.against.accuracy:.4f}",
-                f"{found.accuracy:.4f} ({found.accuracy_interval[0]:.4f}–{found.accuracy_interval[1]:.4f})",
-                f"{found.against.accuracy_lost:+.3f} ({low:+.3f} – {high:+.3f})",
-                f"{found.against.decisions_changed:.3%}",
-            ]
-        )
+def _throughput(rows: Sequence[Row], t: Mapping[str, str]) -> str:
+    lines = [
+        [
+            t[found.group],
+            f"{found.before.configuration.name}: {found.before.sequences_per_s:,.2f}",
+            f"{found.after.configuration.name}: {found.after.sequences_per_s:,.2f}",
+            f"×{found.ratio:.2f}",
+        ]
+        for found in throughputs(rows)
+    ]
     if not lines:
         return ""
-    head = [t[name] for name in ("model", "precision", "rows", "before", "after", "lost", "changed")]
-    return f"<h2>{escape(t['accuracy_title'])}</h2>{_table(head, lines)}<p>{escape(t['accuracy_note'])}</p>"
+    head = [t["what"], t["speed_before"], t["speed_after"], t["ratio"]]
+    return f"<h2>{escape(t['throughput'])}</h2>{_table(head, lines)}<p>{escape(t['throughput_note'])}</p>"
+
+
+def _accuracy(found: Accuracy | None, t: Mapping[str, str]) -> str:
+    if found is None:
+        return ""
+    head = [t[name] for name in ("precision", "correct", "accuracy_interval", "changed", "difference", "texts_per_s")]
+    lines = [_accuracy_line(each, t) for each in found.precisions]
+    note = t["accuracy_note"].format(model=found.model, task=t[found.task], rows=f"{found.n:,}")
+    note += t["majority"].format(share=f"{found.majority:.1%}")
+    stored = [each.precision for each in found.precisions if not each.native]
+    note += t["stored"].format(precisions=", ".join(stored)) if stored else ""
+    return f"<h2>{escape(t['accuracy_title'])}</h2>{_table(head, lines)}<p>{escape(note)}</p>"
+
+
+def _accuracy_line(found: PrecisionAccuracy, t: Mapping[str, str]) -> list[str]:
+    figures, changed = found.figures, found.changed
+    low, high = figures.interval
+    line = [found.precision, f"{figures.correct:,} / {figures.n:,}", f"{figures.accuracy:.2%} ({low:.2%} – {high:.2%})"]
+    if changed is None:
+        line += [t["baseline"], t["baseline"]]
+    else:
+        low, high = changed.difference.interval
+        line.append(f"{changed.decisions:,} ({changed.decisions / figures.n:.2%})")
+        line.append(f"{100 * changed.difference.change:+.2f} ({100 * low:+.2f} – {100 * high:+.2f})")
+    return [*line, f"{found.texts_per_s:,.1f}"]
 
 
 def _method(report: Report, t: Mapping[str, str]) -> str:
@@ -411,29 +342,6 @@ def _saving(size: float) -> str:
 
 def _mib(size: float) -> str:
     return f"{size / 2**20:,.1f}"
-
-
-def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """The figures that the targets are about, as plain values."""
-    errors = [abs(row.prediction_error) for row in rows if row.prediction_error is not None]
-    floors = [
-        row.cpu.over_floor
-        for row in rows
-        if row.cpu.over_floor is not None and row.step.configuration.layout == "packed"
-    ]
-    found = checkpointing(rows)
-    saved = {group: compared(rows, group) for group in ("one", "eight")}
-    return {
-        "gpu_saved": {group: None if each is None else each.saved for group, each in saved.items()},
-        "gpu_saved_by_fp16_alone": {
-            group: None if each is None else 1 - each.half_alone / each.before for group, each in saved.items()
-        },
-        "largest_prediction_error": max(errors, default=None),
-        "largest_packed_peak_over_floor": max(floors, default=None),
-        "checkpointing_saves_in_inference": None if found is None else found.inference_saved,
-        "checkpointing_saves_in_training": None if found is None else found.training_saved,
-        "checkpointing_adds_time_in_training": None if found is None else found.training_time,
-    }
 
 
 _PAGE = """<!doctype html>

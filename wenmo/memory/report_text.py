@@ -74,14 +74,30 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
         "fits_note": (
             "打包前向，按预测：分配器保留的显存加 CUDA 上下文不超过卡的标称容量。显示器和其他进程的占用不在内。"
         ),
-        "accuracy_title": "精度的代价",
-        "model": "模型",
-        "rows": "条数",
-        "before": "fp32 准确率",
-        "after": "准确率（95% 区间）",
-        "lost": "损失（百分点，95% 区间）",
+        "throughput": "吞吐：优化之前与之后",
+        "speed_before": "之前（条/秒）",
+        "speed_after": "之后（条/秒）",
+        "ratio": "倍数",
+        "throughput_note": (
+            "本机 CPU 上各配置的一批，多次运行的中位数。打包省去填充；半精度在没有半精度单元的 CPU 上只是存放格式，并"
+            "不加快运算。"
+        ),
+        "accuracy_title": "准确率：优化之前与之后",
+        "correct": "答对",
+        "accuracy_interval": "准确率（95% 区间）",
         "changed": "答案改变",
-        "accuracy_note": "同一批带标签的数据，用自带模型各算一遍；区间为 1,000 次自助重采样。",
+        "difference": "增减（百分点，95% 区间）",
+        "texts_per_s": "条/秒",
+        "baseline": "基线",
+        "similarity": "相似度",
+        "sentiment": "情感",
+        "zero_shot": "零样本",
+        "accuracy_note": (
+            "{model}（{task}）在本机 CPU 上用每种精度回答同样的 {rows} 行标注数据。准确率的区间为 Wilson，增减的区间"
+            "为成对样本的 Bonett–Price：行数少时区间很宽。条/秒含分词与打包，为一次运行。"
+        ),
+        "majority": "总答最多的那个标签可得 {share}。",
+        "stored": "{precisions} 在本机只用于存放权重，运算为 fp32；在 GPU 上运算也是半精度，改变的答案可能稍多。",
         "method": "如何测得",
         "machine": "机器",
         "system": "系统与版本",
@@ -170,16 +186,33 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
             "Packed forward, by prediction: what the allocator reserves and the CUDA context within the card's "
             "nominal size. A display or other processes are not counted."
         ),
-        "accuracy_title": "What precision costs",
-        "model": "model",
-        "rows": "rows",
-        "before": "accuracy in fp32",
-        "after": "accuracy (95% interval)",
-        "lost": "lost, in points (95% interval)",
+        "throughput": "Throughput before and after",
+        "speed_before": "before, texts a second",
+        "speed_after": "after, texts a second",
+        "ratio": "ratio",
+        "throughput_note": (
+            "One batch of each configuration on this CPU, the median of some runs. Packing leaves padding out; half "
+            "precision is a way to store weights on a CPU without units for it, and makes nothing faster there."
+        ),
+        "accuracy_title": "Accuracy before and after",
+        "correct": "right",
+        "accuracy_interval": "accuracy (95% interval)",
         "changed": "answers changed",
+        "difference": "change, in points (95% interval)",
+        "texts_per_s": "texts a second",
+        "baseline": "baseline",
+        "similarity": "similarity",
+        "sentiment": "sentiment",
+        "zero_shot": "zero-shot",
         "accuracy_note": (
-            "The same labelled rows, answered by the bundled model in each precision; intervals are of 1,000 "
-            "bootstrap resamples."
+            "{model} ({task}) answers the same {rows} labelled rows on this CPU in each precision. Intervals of "
+            "accuracy are Wilson's, those of the change Bonett and Price's for pairs: with few rows they are wide. "
+            "Texts a second include tokenising and packing, of one run."
+        ),
+        "majority": " Always the most frequent label would reach {share}.",
+        "stored": (
+            " {precisions}: only stored so on this CPU, the arithmetic is fp32; a GPU computes in half, too, and may "
+            "change some answers more."
         ),
         "method": "How it was measured",
         "machine": "machine",

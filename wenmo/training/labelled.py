@@ -43,7 +43,20 @@ _COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {  # what a column is often calle
     "text": ("text", "review", "content", "sentence", "title", "文本", "评论", "内容", "句子", "正文", "标题"),
     "text_a": ("text_a", "sentence1", "first", "query", "question1", "句子一", "句子1", "文本一"),
     "text_b": ("text_b", "sentence2", "second", "candidate", "question2", "句子二", "句子2", "文本二"),
-    "label": ("label", "sentiment", "score", "class", "category", "topic", "标签", "类别", "情感", "主题", "分类"),
+    "label": (
+        "label",
+        "sentiment",
+        "score",
+        "class",
+        "category",
+        "topic",
+        "标签",
+        "类别",
+        "情感",
+        "情绪",
+        "主题",
+        "分类",
+    ),
 }
 
 
@@ -71,7 +84,13 @@ def guess_columns(names: Sequence[str], task: AdaptTask) -> Columns:
     return Columns(**{role: name for role, name in chosen.items() if name is not None})
 
 
-@dataclass(frozen=True, kw_only=True)
+def has_pairs(names: Sequence[str]) -> bool:
+    """Whether a file with the columns `names` has two texts a row, by what its columns are called."""
+    called = {name.strip().lower() for name in names}
+    return all(not called.isdisjoint(_COLUMN_NAMES[role]) for role in ("text_a", "text_b"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # arrays do not compare as one
 class LabelledRows:
     """`inputs` are texts, for similarity pairs of them; `label` (N,) int64 indexes `names`.
 

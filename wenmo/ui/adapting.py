@@ -6,7 +6,6 @@ calls nothing of Streamlit's. Its id stands in the address, so that a reload fin
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, count
@@ -16,10 +15,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.jobs.readers import open_reader
-from wenmo.jobs.tables import READ_SUFFIXES
-from wenmo.training.labelled import ADAPT_TASKS, AdaptTask, Columns, LabelledRows, guess_columns, read_rows
-from wenmo.ui import charts, components, curves, models
+from wenmo.training.labelled import ADAPT_TASKS, AdaptTask, LabelledRows
+from wenmo.ui import charts, components, curves, labelled_file, models
+from wenmo.ui.labelled_file import File
 from wenmo.ui.runtime import get_adapt_jobs
 from wenmo.ui.text import language, say
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from wenmo.training.job import AdaptJob, View
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "samples" / "adapt-sentiment.csv"
-MAX_UPLOAD_MB = 5
 TIME_LIMIT_S = 900.0  # of a run that was begun from the page: others wait for it
 EPOCHS = 12
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -74,72 +71,25 @@ def forget() -> None:
 
 def read_file(task: AdaptTask) -> LabelledRows | None:
     """The rows of an uploaded file or of the sample, after the columns were shown to be corrected; None without."""
-    uploaded = st.file_uploader(
-        say("adapt.file"),
-        type=[suffix.removeprefix(".") for suffix in READ_SUFFIXES],
-        max_upload_size=MAX_UPLOAD_MB,
-        help=say("adapt.file_help"),
-        key="adapt_file",
-    )
+    file = labelled_file.upload("adapt")
     with st.container(key="adapt_examples", horizontal=True, gap="small", vertical_alignment="center"):
         st.caption(say("app.examples"), width="content")
         st.button(say("adapt.sample"), on_click=_take_sample, key="adapt_sample_button", type="tertiary")
-    if uploaded is not None:
-        content, suffix = uploaded.getvalue(), Path(uploaded.name).suffix
-    elif st.session_state.get(_SAMPLE_CHOSEN):
+    if file is None and st.session_state.get(_SAMPLE_CHOSEN):
         st.caption(say("adapt.sample_note"))
-        content, suffix = SAMPLE.read_bytes(), SAMPLE.suffix
-    else:
+        file = File(content=SAMPLE.read_bytes(), suffix=SAMPLE.suffix)
+    if file is None:
         st.caption(say("adapt.empty"))
         return None
-    with tempfile.TemporaryDirectory(prefix="wenmo-") as folder:
-        path = Path(folder) / f"file{suffix}"
-        path.write_bytes(content)
-        try:
-            rows = read_rows(path, task, _columns(open_reader(path).columns, task))
-        except WenmoError as error:
-            components.show_error(error)
-            return None
-    _meanings(rows)
+    rows = labelled_file.read(file, task, key="adapt")
+    if rows is not None:
+        st.caption(say("adapt.distinct", count=f"{len(rows):,}"))
     return rows
 
 
 def _take_sample() -> None:
     st.session_state[_SAMPLE_CHOSEN] = True
     st.session_state["adapt_task"] = "sentiment"
-
-
-def _columns(names: tuple[str, ...], task: AdaptTask) -> Columns:
-    """The guessed columns, each in a field of its own."""
-    guessed = guess_columns(names, task)
-    roles = ("text_a", "text_b", "label") if task == "similarity" else ("text", "label")
-    chosen: dict[str, str] = {}
-    for place, role in zip(st.columns(len(roles)), roles, strict=True):
-        guess = getattr(guessed, role)
-        with place:
-            chosen[role] = st.selectbox(
-                say(f"adapt.column.{role}"),
-                names,
-                index=names.index(guess) if guess in names else 0,
-                key=f"adapt_{role}_{'/'.join(names)}",  # another file, other columns
-            )
-    return Columns(**chosen)
-
-
-def _meanings(rows: LabelledRows) -> None:
-    """What each value of the label column was taken for."""
-    components.table(
-        {
-            say("adapt.value"): list(rows.meanings),
-            say("adapt.meaning"): [rows.names[index] for _, index in rows.meanings.values()],
-            say("adapt.rows"): [number for number, _ in rows.meanings.values()],
-        }
-    )
-    st.caption(say("adapt.distinct", count=f"{len(rows):,}"))
-    if rows.skipped or rows.repeated or rows.contradicting:
-        st.caption(
-            say("adapt.left_out", skipped=rows.skipped, repeated=rows.repeated, contradicting=rows.contradicting)
-        )
 
 
 def options(rows: LabelledRows) -> Wish:

@@ -7,7 +7,7 @@ because two would be in each other's times; the others wait, and can leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.types import Precision
-from wenmo.ui import components, lab_results
+from wenmo.types import Precision, TaskName
+from wenmo.ui import components, lab_results, lab_rows
 from wenmo.ui.lab_results import Found
-from wenmo.ui.runtime import get_lab_turn, get_sampler
+from wenmo.ui.runtime import get_events, get_lab_turn, get_sampler
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.engine import Progress
+    from wenmo.engine import Engine, Progress
+    from wenmo.memory.accuracy import Accuracy
     from wenmo.memory.configuration import Configuration, Work
     from wenmo.memory.presets import Preset, Row
+    from wenmo.training.labelled import LabelledRows
 
 MODELS = ("bundled", "tiny", "base", "large")
 ARTICLE_MODEL = "large"
@@ -38,7 +40,10 @@ _WISH = "lab_wish"  # in the session: what was last asked for
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """`shown` is predicted, and measured if `measured`; `checked` is measured in its place. `fits`: whose batches."""
+    """`shown` is predicted, and measured if `measured`; `checked` is measured in its place. `fits`: whose batches.
+
+    `labelled` rows are answered in each precision of `shown`.
+    """
 
     shown: Preset
     measured: bool
@@ -47,6 +52,13 @@ class Wish:
     precisions: tuple[Precision, ...]
     lengths: tuple[int, ...]
     card_gib: int | None
+    labelled: LabelledRows | None = None
+
+    @property
+    def asked(self) -> tuple[Precision, ...]:
+        """Precisions in which the labelled rows are answered, the baseline first."""
+        found = [step.configuration for step in self.shown.steps if step.configuration.work == "inference"]
+        return () if self.labelled is None else tuple(dict.fromkeys(each.precision for each in found))
 
 
 def memory() -> None:
@@ -67,7 +79,9 @@ def memory() -> None:
         st.caption(say("lab.empty"))
         return
     stage = st.empty()
-    found = components.ask(f"lab_{preset}", wish, lambda _, progress: run(wish, progress, stage.caption))
+    found = components.ask(
+        f"lab_{preset}", wish, lambda engine, progress: run(wish, engine.model_names, progress, stage.caption)
+    )
     if found is not None:
         stage.empty()
         lab_results.show(found, card_gib=wish.card_gib)
@@ -75,6 +89,7 @@ def memory() -> None:
 
 def _article() -> Wish | None:
     """The form of the article's table; None until its button is pressed."""
+    labelled = lab_rows.choose()
     with st.form("lab_article", border=False):
         st.caption(say("lab.article_note"))
         names = {_NOT_MEASURED: say("lab.not_measured")} | {name: say(f"lab.model.{name}") for name in MODELS}
@@ -97,6 +112,7 @@ def _article() -> Wish | None:
         precisions=("fp32", "fp16"),
         lengths=LENGTHS,
         card_gib=None,
+        labelled=labelled,
     )
 
 
@@ -116,6 +132,7 @@ def _card() -> Wish | None:
     gib = right.selectbox(
         say("lab.card"), CARDS_GIB, index=_own_card(CARDS_GIB), format_func=lambda size: f"{size} GB", key="lab_card"
     )
+    labelled = lab_rows.choose() if work == "inference" else None
     with st.form("lab_card_form", border=False):
         sides = st.columns(2, gap="large")
         with sides[0]:
@@ -137,6 +154,7 @@ def _card() -> Wish | None:
         precisions=on_gpu,
         lengths=tuple(sorted(lengths)),
         card_gib=gib,
+        labelled=labelled,
     )
 
 
@@ -190,17 +208,17 @@ def _own_card(cards_gib: tuple[int, ...]) -> int:
     return min(range(len(cards_gib)), key=lambda index: abs(cards_gib[index] - gib))
 
 
-def run(wish: Wish, progress: Progress, tell: Callable[[str], object]) -> Found:
+def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Callable[[str], object]) -> Found:
     """What `wish` asks for. `progress` is called several times a second, so that it can leave by raising.
 
-    Raises the errors of `run_preset`.
+    `models`: which answer the labelled rows. Raises the errors of `run_preset`, and those of loading a model.
     """
     from wenmo.memory.fits import CARDS_GIB, what_fits
     from wenmo.memory.presets import run_preset
 
     presets = [(wish.shown, wish.measured)] + ([] if wish.checked is None else [(wish.checked, True)])
     steps = sum(len(preset.steps) for preset, _ in presets)
-    of = steps + len(wish.precisions) * len(wish.lengths)
+    of = len(wish.asked) + steps + len(wish.precisions) * len(wish.lengths)
     done = 0
 
     def beat() -> bool:
@@ -209,6 +227,10 @@ def run(wish: Wish, progress: Progress, tell: Callable[[str], object]) -> Found:
 
     rows: list[list[Row]] = []
     with _turn(beat, tell):
+        answered = None
+        if wish.labelled is not None:  # first: it is soon done, and a model that cannot be loaded is told at once
+            answered = _answers(wish.labelled, wish.asked, models, beat, tell)
+            done = len(wish.asked)
         for preset, measured in presets:
             rows.append([])
 
@@ -227,9 +249,31 @@ def run(wish: Wish, progress: Progress, tell: Callable[[str], object]) -> Found:
         fits = []
         for fit in what_fits(wish.fits, precisions=wish.precisions, lengths=wish.lengths, cancelled=beat):
             fits.append(fit)
-            done = steps + len(fits) // len(CARDS_GIB)
+            done = len(wish.asked) + steps + len(fits) // len(CARDS_GIB)
     checks = tuple(rows[1]) if len(rows) > 1 else ()
-    return Found(rows=tuple(rows[0]), checks=checks, fits=tuple(fits), of=wish.fits)
+    return Found(rows=tuple(rows[0]), checks=checks, fits=tuple(fits), of=wish.fits, accuracy=answered)
+
+
+def _answers(
+    rows: LabelledRows,
+    precisions: tuple[Precision, ...],
+    models: Mapping[TaskName, str],
+    beat: Callable[[], bool],
+    tell: Callable[[str], object],
+) -> Accuracy:
+    """On the CPU, as everything here is measured, by engines that share nothing with those of the other pages."""
+    from wenmo.memory.accuracy import accuracy
+    from wenmo.settings import Settings
+
+    def engine_in(precision: Precision) -> Engine:
+        given = {f"{rows.task}_model": models[rows.task], "device": "cpu", "precision": precision}
+        return Settings.read(**given, cache_mib=0, redis_url="").build_engine(events=get_events())
+
+    def progress(precision: Precision, done: int, of: int) -> None:
+        tell(say("lab.stage.answering", precision=precision, done=f"{done:,}", of=f"{of:,}"))
+        beat()
+
+    return accuracy(rows, precisions, engine_in, progress=progress)
 
 
 @contextmanager

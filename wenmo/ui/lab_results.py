@@ -1,5 +1,6 @@
 """What came of a run of the lab: waterfalls, the article's rows, every step, checkpointing, what fits, the report.
 
+Accuracy and throughput are in lab_costs.py.
 A figure is named for what it is, predicted for a GPU or measured on this CPU, and of which model. What was not measured
 is a dash, with its reason below the table.
 """
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from wenmo.ui import charts, components
+from wenmo.ui import charts, components, lab_costs
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
+    from wenmo.memory.accuracy import Accuracy
     from wenmo.memory.configuration import Configuration
     from wenmo.memory.fits import Fit
     from wenmo.memory.presets import Row
@@ -26,12 +28,16 @@ DASH = "–"
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """`checks`: the steps of `rows` with another model, measured; empty where `rows` were. `fits` is for `of`."""
+    """`checks`: the steps of `rows` with another model, measured; empty where `rows` were. `fits` is for `of`.
+
+    `accuracy`: labelled rows in each precision of the steps; None where there were none.
+    """
 
     rows: tuple[Row, ...]
     checks: tuple[Row, ...]
     fits: tuple[Fit, ...]
     of: Configuration
+    accuracy: Accuracy | None
 
     @property
     def here(self) -> tuple[Row, ...]:
@@ -46,6 +52,9 @@ def show(found: Found, *, card_gib: int | None) -> None:
     _waterfalls(found.rows)
     if card_gib is not None:
         _verdict(found, card_gib)
+    lab_costs.throughput(found.here)
+    if found.accuracy is not None:
+        lab_costs.accuracy(found.accuracy)
     _article(found)
     _steps(found)
     _checkpointing(found.here)
@@ -54,10 +63,10 @@ def show(found: Found, *, card_gib: int | None) -> None:
 
 
 def _waterfalls(rows: Sequence[Row]) -> None:
-    from wenmo.memory.report import CHECKPOINTING, LEFT, waterfall
+    from wenmo.memory.findings import CHECKPOINTING, LEFT, WAYS, waterfall
 
     st.subheader(say("lab.waterfall"), anchor=False)
-    drawn = {group: waterfall(rows, group) for group in ("one", "eight", "path")}
+    drawn = {group: waterfall(rows, group) for group in WAYS}
     shown = {group: each for group, each in drawn.items() if each is not None}
     if not shown:
         st.caption(say("lab.same"))
@@ -98,7 +107,8 @@ def _verdict(found: Found, card_gib: int) -> None:
 
 def _article(found: Found) -> None:
     """The article's rows beside ours; nothing for other presets."""
-    from wenmo.memory.report import ARTICLE, compared
+    from wenmo.memory.findings import compared
+    from wenmo.memory.report import ARTICLE
 
     of = {group: compared(found.rows, group) for group in ("one", "eight")}
     if None in of.values():
@@ -117,11 +127,12 @@ def _article(found: Found) -> None:
         )
     before, after = ARTICLE["speed"]
     lines.append((say("lab.speed"), f"{before:g} → {after:g} (+{after / before - 1:.0%})", _speed(found.here), DASH))
+    before, after = ARTICLE["f1"]
+    lines.append((say("lab.f1"), f"{before:g} → {after:g}", _half_accuracy(found.accuracy), DASH))
     st.subheader(say("lab.article"), anchor=False)
     heads = (say("lab.what"), say("lab.article_says"), say("lab.ours_gpu"), say("lab.half_alone"))
     components.table(dict(zip(heads, zip(*lines, strict=True), strict=True)))
-    before, after = ARTICLE["f1"]
-    st.caption(say("lab.article_kinds", model=found.rows[0].step.configuration.model, before=before, after=after))
+    st.caption(say("lab.article_kinds", model=found.rows[0].step.configuration.model))
 
 
 def _speed(rows: Sequence[Row]) -> str:
@@ -132,6 +143,14 @@ def _speed(rows: Sequence[Row]) -> str:
     ratio = after.sequences_per_s / before.sequences_per_s
     model = before.configuration.model
     return f"{before.sequences_per_s:.1f} → {after.sequences_per_s:.1f} (×{ratio:.1f}, {model})"
+
+
+def _half_accuracy(found: Accuracy | None) -> str:
+    """In fp32 and in fp16, which are the article's two."""
+    before, after = (None, None) if found is None else (found.of("fp32"), found.of("fp16"))
+    if before is None or after is None:
+        return DASH
+    return f"{before.figures.accuracy:.3f} → {after.figures.accuracy:.3f} (n = {before.figures.n:,})"
 
 
 def _steps(found: Found) -> None:
@@ -187,7 +206,7 @@ def _models(rows: Sequence[Row]) -> str:
 
 def _checkpointing(rows: Sequence[Row]) -> None:
     """Off and on, in inference and in a training step; nothing for presets that do not have the four."""
-    from wenmo.memory.report import checkpointing
+    from wenmo.memory.findings import checkpointing
 
     of = {row.step.key: row for row in rows}
     keys = (("inference", "eight-fp16", "eight-checkpointing"), ("training_step", "training", "training-checkpointing"))
@@ -267,14 +286,21 @@ def _html(found: Found) -> bytes:
     from wenmo.bench import machine
     from wenmo.memory.report import Report, as_html
 
-    report = Report(rows=found.rows, checks=found.checks, fits=found.fits, machine=machine(), day=date.today())
+    report = Report(
+        rows=found.rows,
+        checks=found.checks,
+        fits=found.fits,
+        accuracy=found.accuracy,
+        machine=machine(),
+        day=date.today(),
+    )
     return as_html(report, language=language()).encode()
 
 
 def _csv(found: Found) -> bytes:
     from wenmo.memory.report import as_csv
 
-    return as_csv([*found.rows, *found.checks]).encode("utf-8-sig")
+    return as_csv([*found.rows, *found.checks], found.accuracy).encode("utf-8-sig")
 
 
 def _size(size: float) -> str:

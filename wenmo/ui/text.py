@@ -429,8 +429,8 @@ TEXTS: Mapping[str, Text] = {
         "is let go of after training.",
     ),
     "adapt.task": Text("任务", "Task"),
-    "adapt.file": Text("标注好的文件", "Labelled file"),
-    "adapt.file_help": Text(
+    "labelled.file": Text("标注好的文件", "Labelled file"),
+    "labelled.file_help": Text(
         "CSV、TSV、JSONL、Parquet 或 Excel，至少 20 行，每个标签至少 4 行，最多 20,000 行。"
         "情感与相似度的标签为 0/1 或词（如 差评/好评、不相似/相似）；零样本的标签即主题。",
         "CSV, TSV, JSONL, Parquet or Excel: at least 20 rows, 4 of each label, at most 20,000. Labels of sentiment and "
@@ -443,18 +443,18 @@ TEXTS: Mapping[str, Text] = {
         "as it is reads them the wrong way round.",
     ),
     "adapt.empty": Text("上传文件，或用示例试试。", "Upload a file, or try the example."),
-    "adapt.column.text": Text("文本列", "Column of texts"),
-    "adapt.column.text_a": Text("第一句的列", "Column of first sentences"),
-    "adapt.column.text_b": Text("第二句的列", "Column of second sentences"),
-    "adapt.column.label": Text("标签列", "Column of labels"),
-    "adapt.value": Text("文件中的标签", "Label in the file"),
-    "adapt.meaning": Text("理解为", "Taken for"),
-    "adapt.rows": Text("行数", "Rows"),
+    "labelled.column.text": Text("文本列", "Column of texts"),
+    "labelled.column.text_a": Text("第一句的列", "Column of first sentences"),
+    "labelled.column.text_b": Text("第二句的列", "Column of second sentences"),
+    "labelled.column.label": Text("标签列", "Column of labels"),
+    "labelled.value": Text("文件中的标签", "Label in the file"),
+    "labelled.meaning": Text("理解为", "Taken for"),
+    "labelled.rows": Text("行数", "Rows"),
     "adapt.distinct": Text(
         "共 {count} 行可用：六成学习，一成半决定何时停止，两成半只用于前后对比。",
         "{count} rows can be used: 60% are learnt, 15% decide when to stop, 25% only compare before and after.",
     ),
-    "adapt.left_out": Text(
+    "labelled.left_out": Text(
         "未计入：{skipped} 行有空格，{repeated} 行重复，{contradicting} 行同文不同标签。",
         "Left out: {skipped} rows with an empty cell, {repeated} repeated, {contradicting} with the same text under "
         "different labels.",
@@ -1101,6 +1101,31 @@ TEXTS: Mapping[str, Text] = {
         "inference and in training. Predicted for a GPU in about half a minute; the same steps are measured here "
         "with the model chosen.",
     ),
+    "lab.labelled": Text("准确率用哪些数据", "Accuracy on"),
+    "lab.labelled.sample": Text("示例评论", "sample reviews"),
+    "lab.labelled.file": Text("我的文件", "my file"),
+    "lab.labelled.none": Text("不测", "nothing"),
+    "lab.labelled_help": Text(
+        "显存省下了，答案变了没有？同样的标注数据，用每种精度在本机各答一遍。",
+        "Memory was saved: did the answers change? The same labelled rows are answered here in each precision.",
+    ),
+    "lab.sample_note": Text(
+        "{rows} 条自写的短评，正负各半。条数少，区间宽；更小的变化请用自己的数据来看。",
+        "{rows} short reviews of our own, half of them positive. So few rows give a wide interval; for smaller changes "
+        "take rows of your own.",
+    ),
+    "lab.task": Text("任务", "Task"),
+    "lab.task.sentiment": Text("情感", "sentiment"),
+    "lab.task.similarity": Text("相似度", "similarity"),
+    "lab.no_file": Text(
+        "上传带标签的文件：情感为 text、label 两列，相似度为 text_a、text_b、label 三列。没有文件就不测准确率。",
+        "Upload a labelled file: columns text and label for sentiment, text_a, text_b and label for similarity. "
+        "Without one, accuracy is not measured.",
+    ),
+    "lab.drawn": Text(
+        "随机取 {rows} 行中的 {most} 行；全部请用命令行的 --labelled。",
+        "{most} of the {rows} rows are taken at random; the command line's --labelled takes all.",
+    ),
     "lab.measured_with": Text("在本机实测", "Measured here with"),
     "lab.not_measured": Text("不实测，只预测", "nothing: predict only"),
     "lab.model": Text("模型", "Model"),
@@ -1131,6 +1156,9 @@ TEXTS: Mapping[str, Text] = {
     "lab.stage.building": Text("建立模型", "building the model"),
     "lab.stage.timing": Text("计时", "timing"),
     "lab.stage.tracking": Text("逐块记录内存", "tracking every block"),
+    "lab.stage.answering": Text(
+        "{precision}：回答标注数据 {done} / {of}", "{precision}: answering labelled rows, {done} of {of}"
+    ),
     "lab.stage.fits": Text("计算各卡放得下多大的批", "working out what fits on each card"),
     "lab.stage.waiting": Text("另一位访客正在测量，请稍候", "another visitor is measuring; waiting"),
     "lab.random": Text(
@@ -1162,14 +1190,47 @@ TEXTS: Mapping[str, Text] = {
     "lab.ours_gpu": Text("本项目", "Here"),
     "lab.half_alone": Text("只改用 fp16", "By fp16 alone"),
     "lab.speed": Text("句对/秒，8 对一批", "pairs a second, 8 a batch"),
+    "lab.f1": Text("F1；本项目为准确率", "F1; ours is accuracy"),
     "lab.article_kinds": Text(
         "显存：文章未说明如何计量；本项目为 {model} 的 GPU 预测。速度：文章为 GPU；本项目为本机 CPU 实测，只看前"
-        "后之比。文章还报告 F1 {before} → {after}；随机权重没有答案，此处不比（带"
-        "标签的数据可用命令行的 --labelled 评测）。",
+        "后之比。F1：文章未给出数据；本项目为 fp32 与 fp16 在上面的标注数据上的准确率，二者不可直接相比。",
         "Memory: the article does not say how it measured; ours is predicted for a GPU, of {model}. Speed: the "
-        "article's is a GPU's, ours measured on this CPU; compare the ratios. The article also has F1 {before} → "
-        "{after}: random weights give no answers, so it is not compared here (the command line's --labelled does, on "
-        "labelled rows).",
+        "article's is a GPU's, ours measured on this CPU; compare the ratios. F1: the article does not give its data; "
+        "ours is accuracy in fp32 and fp16 on the labelled rows above, and not to be compared with it.",
+    ),
+    "lab.throughput": Text("吞吐：优化之前与之后", "Throughput before and after"),
+    "lab.compared": Text("对比", "Compared"),
+    "lab.speed_before": Text("之前，条/秒", "Before, texts/s"),
+    "lab.speed_after": Text("之后，条/秒", "After, texts/s"),
+    "lab.ratio": Text("倍数", "Ratio"),
+    "lab.throughput_note": Text(
+        "本机 CPU（{threads} 个线程）上各配置的一批，数次的中位数；GPU 上会不同。没有半精度单元的 CPU 上，"
+        "fp16 只省内存、不加快运算。",
+        "One batch of each configuration on this CPU ({threads} threads), the median of some runs; a GPU's would "
+        "differ. On a CPU without units for it fp16 saves memory and makes nothing faster.",
+    ),
+    "lab.no_throughput": Text(
+        "没有吞吐：前后两份配置没有都在本机实测。",
+        "None: the configurations before and after were not both measured here.",
+    ),
+    "lab.accuracy": Text("准确率：优化之前与之后", "Accuracy before and after"),
+    "lab.correct": Text("答对", "Right"),
+    "lab.accuracy_interval": Text("准确率（95% 区间）", "Accuracy (95% interval)"),
+    "lab.changed": Text("答案改变", "Answers changed"),
+    "lab.difference": Text("增减，百分点（95% 区间）", "Change, points (95% interval)"),
+    "lab.texts_per_s": Text("条/秒", "Texts/s"),
+    "lab.baseline": Text("基线", "baseline"),
+    "lab.accuracy_note": Text(
+        "{model}（{task}），本机 CPU，{rows} 行；准确率的区间宽 {width} 个百分点（Wilson），增减按成对样本（Bonett–"
+        "Price）。总答最多的标签可得 {majority}。条/秒为一次运行，含分词。",
+        "{model} ({task}) on this CPU, {rows} rows: the interval of accuracy is {width} points wide (Wilson), that of "
+        "the change is for pairs (Bonett and Price). Always the most frequent label would reach {majority}. Texts/s "
+        "are of one run, with tokenising.",
+    ),
+    "lab.stored": Text(
+        "{precisions} 在本机只用于存放权重，运算为 fp32；GPU 上运算也是半精度，改变的答案可能稍多。",
+        "{precisions}: only stored so on this CPU, the arithmetic is fp32. A GPU computes in half, too, and may change "
+        "some answers more.",
     ),
     "lab.steps": Text("每一步：预测与实测", "Step by step, predicted and measured"),
     "lab.configuration": Text("配置", "Configuration"),

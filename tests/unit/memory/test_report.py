@@ -13,11 +13,12 @@ import pytest
 from wenmo.__main__ import main
 from wenmo.errors import InputError
 from wenmo.memory.configuration import Configuration
+from wenmo.memory.findings import checkpointing, compared, summary, waterfall
 from wenmo.memory.fits import Fit
 from wenmo.memory.measure import Measurement
 from wenmo.memory.predict import predict
 from wenmo.memory.presets import Row, article, check, custom, path, run_preset
-from wenmo.memory.report import Report, as_csv, as_html, checkpointing, compared, summary, waterfall
+from wenmo.memory.report import Report, as_csv, as_html
 from wenmo.memory.report_text import TEXT
 
 
