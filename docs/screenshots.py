@@ -68,14 +68,14 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def running_app(*, timeout_s: float = 60.0) -> Iterator[str]:
-    """The app in a process of its own; gives its address, and ends it afterwards."""
+def running_app(command: Sequence[str] = ("-m", "wenmo", "serve"), *, timeout_s: float = 60.0) -> Iterator[str]:
+    """The app in a process of its own, Python with `command`; gives its address, and ends it afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     environment = os.environ | {"WENMO_HOST": "127.0.0.1", "WENMO_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-m", "wenmo", "serve"], cwd=ROOT, env=environment)
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment)
     try:
         end = time.monotonic() + timeout_s
         while not _answers(f"{url}/_stcore/health"):

@@ -96,11 +96,9 @@ def test_only_predicted_means_dashes_and_their_reason(open_lab: Callable[[str], 
     assert TEXTS["lab.of_cpu"].zh.format(model="tiny") in text  # no waterfall for a GPU that cannot run int8
 
 
-def test_the_articles_table_and_the_truth_on_checkpointing(
-    open_lab: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lab, "ARTICLE_MODEL", "tiny")  # seconds in place of half a minute; nothing else is different
+def test_the_articles_table_and_the_truth_on_checkpointing(open_lab: Callable[[str], AppTest]) -> None:
     app = open_lab("article")
+    app.selectbox(key="lab_article_model").select("tiny")
     app.selectbox(key="lab_measured_with").select("none")
     submit(app)
     *memory_and_speed, f1 = table(app, "lab.what")

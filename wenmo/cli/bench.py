@@ -52,13 +52,13 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
     memory = kinds.add_parser("memory", help="what is used, would be used on a GPU, and was saved")
     memory.add_argument(
-        "--preset", default="article", help="article: what an article on GPU memory measured; check (article)"
+        "--preset", default="article", help="article: what an article on GPU memory measured; check: 52 kinds (article)"
     )
     memory.add_argument("--model", help="its model: tiny, base, large, bundled, a name or folder")
     memory.add_argument("--configurations", help='instead of a preset: a JSON list, such as [{"model": "base"}]')
     memory.add_argument("--predict-only", action="store_true", help="run nothing")
-    memory.add_argument("--rounds", type=positive, default=3, help="runs of each configuration (3)")
-    memory.add_argument("--labelled", type=Path, help="Parquet with text_a, text_b, label: what precision costs there")
+    memory.add_argument("--rounds", type=positive, help="runs of each configuration (3; check 1)")
+    memory.add_argument("--labelled", type=Path, help="file of text_a, text_b, label or text, label: what precision costs")
     memory.add_argument("--report", type=Path, help="write a report there, HTML")
     memory.add_argument("--csv", type=Path, help="write the figures there")
     memory.add_argument("--out", type=Path, help="write the JSON there, too")

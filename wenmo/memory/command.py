@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -28,7 +29,7 @@ def bench_memory(
     model: str | None,
     configurations: str | None,
     predict_only: bool,
-    runs: int,
+    runs: int | None,
     labelled: Path | None,
     report: Path | None,
     csv: Path | None,
@@ -45,6 +46,8 @@ def bench_memory(
     if chosen.name == "article":
         print("what fits on a card", file=sys.stderr, flush=True)
         fits = list(what_fits(Configuration(model=model or "large")))
+    told_in_short = summary(rows)
+    print(_verdict(told_in_short))
     answered = None if labelled is None else _accuracy(labelled)
     told = Report(rows=rows, fits=fits, accuracy=answered, machine=machine(), day=date.today())
     if report is not None:
@@ -55,7 +58,7 @@ def bench_memory(
         "benchmark": "memory",
         "machine": told.machine,
         "preset": chosen.name,
-        "summary": summary(rows),
+        "summary": told_in_short,
         "rows": [row.as_json() for row in rows],
         "fits": [asdict(fit) for fit in fits],
         "accuracy": None if answered is None else asdict(answered),
@@ -77,6 +80,19 @@ def _accuracy(labelled: Path) -> Accuracy:
 
 def _progress(done: int, of: int, stage: str) -> None:
     print(f"{done} of {of}: {stage}", file=sys.stderr, flush=True)
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    """How good the predictions were, and how near packed peaks came to their floor."""
+
+    def percent(share: float | None) -> str:
+        return "-" if share is None else f"{share:.2%}"
+
+    return (
+        f"{found['configurations_measured']} measured: the prediction was {percent(found['largest_prediction_error'])} "
+        f"off at most, {percent(found['median_prediction_error'])} in the median; packed peaks were at most "
+        f"{percent(found['largest_packed_peak_over_floor'])} over their floor"
+    )
 
 
 def _line(row: Row) -> str:

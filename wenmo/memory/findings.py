@@ -149,13 +149,13 @@ def _bar(title: str, title_zh: str, before: int, after: int) -> Bar:
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """The figures that the targets are about, as plain values."""
+    """The figures that the targets are about, as plain values.
+
+    Errors of predictions are shares of what was measured, without their signs. What a peak is over is the floor of
+    `wenmo.memory.predict.floor_bytes`: weights, and the largest activations that no forward can do without.
+    """
     errors = [abs(row.prediction_error) for row in rows if row.prediction_error is not None]
-    floors = [
-        row.cpu.over_floor
-        for row in rows
-        if row.cpu.over_floor is not None and row.step.configuration.layout == "packed"
-    ]
+    over = [row.over_floor for row in rows if row.over_floor is not None and row.step.configuration.layout == "packed"]
     found = checkpointing(rows)
     saved = {group: compared(rows, group) for group in ("one", "eight")}
     return {
@@ -166,7 +166,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "configurations_measured": len(errors),
         "largest_prediction_error": max(errors, default=None),
         "median_prediction_error": statistics.median(errors) if errors else None,
-        "largest_packed_peak_over_floor": max(floors, default=None),
+        "largest_packed_peak_over_floor": max(over, default=None),
         "checkpointing_saves_in_inference": None if found is None else found.inference_saved,
         "checkpointing_saves_in_training": None if found is None else found.training_saved,
         "checkpointing_adds_time_in_training": None if found is None else found.training_time,

@@ -65,11 +65,6 @@ class Prediction:
     floor_bytes: int | None
     gpu: GpuTerms | None
 
-    @property
-    def over_floor(self) -> float | None:
-        """Share of the peak that is above the floor, in units of the floor."""
-        return None if self.floor_bytes is None else self.peak.total / self.floor_bytes - 1
-
 
 def predict(configuration: Configuration, *, device: Device = "cuda", native: bool | None = None) -> Prediction:
     """Some seconds at most; needs neither the GPU nor the memory that it tells of.

@@ -7,7 +7,7 @@ checkpointing: nothing in inference, and what a training step gains and pays. "c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any, get_args
@@ -23,6 +23,7 @@ EIGHT_PAIRS = (40, 80, 120, 160, 200, 240, 280, 320)  # pieces: evenly spread, s
 _FLOATS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 # The fields that one step of a path changes. Precision first: what it saves is told of the whole padded batch.
 _CHANGES = (("model",), ("precision",), ("layout", "pad_to", "attention"), ("lengths",), ("checkpointing",))
+CHECKED = ("tiny", "base")
 PADDED = 512  # to which ModelScope's pipeline fills every pair
 
 
@@ -40,10 +41,11 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Steps in the order in which they are run."""
+    """Steps in the order in which they are run, each timed `runs` times."""
 
     name: str
     steps: tuple[Step, ...]
+    runs: int = RUNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,18 @@ class Row:
         """Of the prediction for this machine, against the tracker: 0.01 is 1% too much."""
         return None if self.measured is None else self.cpu.peak.total / self.measured.peak.total - 1
 
+    @property
+    def over_floor(self) -> float | None:
+        """Share of the peak, measured where it was, above `wenmo.memory.predict.floor_bytes`; None without a floor."""
+        floor, figures = self.cpu.floor_bytes, self.measured or self.cpu
+        return None if floor is None else figures.peak.total / floor - 1
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, with what is worked out of them."""
         return {
             **asdict(self),
             "prediction_error": self.prediction_error,
-            "peak_over_floor": self.cpu.over_floor,
+            "peak_over_floor": self.over_floor,
             "gpu_total": None if self.gpu is None or self.gpu.gpu is None else self.gpu.gpu.total,
             "median_ms": None if self.measured is None else self.measured.median_ms,
             "pieces_per_s": None if self.measured is None else self.measured.pieces_per_s,
@@ -146,28 +154,37 @@ def article(model: str = "large", *, training_model: str = "base") -> Preset:
     return Preset(name="article", steps=tuple(steps))
 
 
-def check(model: str = "base") -> Preset:
-    """More than forty configurations, to hold the prediction for this machine against the tracker."""
-    found: list[Configuration] = []
-    batches = ((PAIR,), equal_lengths(8, PAIR), equal_lengths(2, PADDED), EIGHT_PAIRS)
-    for lengths in batches:
-        found += [Configuration(model=model, lengths=lengths, precision=precision) for precision in PRECISIONS]
-        for attention, precision in product(get_args(Attention), _FLOATS[:2]):
-            padded = Configuration(model=model, lengths=lengths, layout="padded", precision=precision)
-            found.append(replace(padded, attention=attention))
-    step = Configuration(model=model, lengths=equal_lengths(4, 64), layout="padded", work="training_step")
-    for attention, precision, checkpointing in product(get_args(Attention), _FLOATS[::2], (False, True)):
-        found.append(replace(step, attention=attention, precision=precision, checkpointing=checkpointing))
-    found.append(replace(step, work="inference", checkpointing=True))
-    return replace(custom(found), name="check")
+def check(models: Sequence[str] = CHECKED) -> Preset:
+    """More than forty configurations, to hold the prediction for this machine against the tracker.
+
+    Each is run once, since sizes repeat to the byte and times are not looked at.
+    """
+    found = [configuration for model in models for configuration in _checked(model)]
+    return replace(custom(found), name="check", runs=1)
+
+
+def _checked(model: str) -> Iterator[Configuration]:
+    """Packed in every precision; padded with both kinds of attention; training; the ways to recompute activations."""
+    for lengths, precision in product(((PAIR,), equal_lengths(2, PADDED), EIGHT_PAIRS), PRECISIONS):
+        yield Configuration(model=model, lengths=lengths, precision=precision)
+    padded = Configuration(model=model, layout="padded")
+    for lengths, attention, precision in product(
+        (equal_lengths(8, PAIR), EIGHT_PAIRS), get_args(Attention), _FLOATS[:2]
+    ):
+        yield replace(padded, lengths=lengths, attention=attention, precision=precision)
+    step = replace(padded, lengths=equal_lengths(4, 64), work="training_step")
+    for precision, checkpointing in product(_FLOATS[::2], (False, True)):
+        yield replace(step, precision=precision, checkpointing=checkpointing)
+    yield replace(step, attention="eager")
+    yield replace(step, work="inference", checkpointing=True)
 
 
 def preset_of(name: str, *, model: str | None = None) -> Preset:
-    """The preset called `name`, on `model` or the one that it is meant for. Raises InputError when there is none."""
+    """The preset called `name`, on `model` or those that it is meant for. Raises InputError when there is none."""
     if name == "article":
         return article(model or "large", training_model=model if model and model != "large" else "base")
     if name == "check":
-        return check(model or "base")
+        return check((model,) if model else CHECKED)
     raise InputError(
         f"No such preset: {name}. Known: article, check.", f"没有这样的预设：{name}。可选：article、check。"
     )
@@ -244,15 +261,16 @@ def run_preset(
     preset: Preset,
     *,
     measured: bool = True,
-    runs: int = RUNS,
+    runs: int | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     progress: Callable[[int, int, str], None] = lambda done, of, stage: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Row]:
     """A row as soon as it is there; ends early, and with no process left behind, when `cancelled()`.
 
-    `progress` is told the rows done, of how many, and the stage of the one at hand. `measured` False only predicts. A
-    configuration that cannot be measured here gives a row that says why; one that cannot be predicted raises.
+    `progress` is told the rows done, of how many, and the stage of the one at hand. `measured` False only predicts;
+    `runs` overrides those of `preset`. A configuration that cannot be measured here gives a row that says why; one that
+    cannot be predicted raises.
     """
     of = len(preset.steps)
     for done, step in enumerate(preset.steps):
@@ -269,7 +287,7 @@ def run_preset(
                 result = measure(
                     configuration,
                     device="cpu",
-                    runs=runs,
+                    runs=runs or preset.runs,
                     time_limit_s=time_limit_s,
                     progress=lambda stage, done=done: progress(done, of, stage),  # type: ignore[misc]
                     cancelled=cancelled,

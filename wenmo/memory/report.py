@@ -86,7 +86,7 @@ def as_csv(rows: Sequence[Row], accuracy: Accuracy | None = None) -> str:
                 row.cpu.peak.total,
                 "" if measured is None else measured.peak.total,
                 "" if row.prediction_error is None else f"{row.prediction_error:.6f}",
-                "" if row.cpu.over_floor is None else f"{row.cpu.over_floor:.6f}",
+                "" if row.over_floor is None else f"{row.over_floor:.6f}",
                 *(["" if measured is None else getattr(measured.peak, part) for part in _PARTS]),
                 "" if measured is None else measured.most_activations,
                 "" if measured is None or measured.resident is None else measured.resident,
@@ -219,7 +219,7 @@ def _steps(rows: Sequence[Row], t: Mapping[str, str], language: Language, *, tit
                 _gib(row.cpu.peak.total),
                 failed if measured is None else _gib(measured.peak.total),
                 "–" if row.prediction_error is None else f"{row.prediction_error:+.2%}",
-                "–" if row.cpu.over_floor is None else f"{row.cpu.over_floor:+.1%}",
+                "–" if row.over_floor is None else f"{row.over_floor:+.1%}",
                 "–" if measured is None else f"{measured.median_ms:,.0f} ms",
             ]
         )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wenmo.training.labelled import LabelledRows
 
 MODELS = ("bundled", "tiny", "base", "large")
-ARTICLE_MODEL = "large"
 SLOW = "large"  # minutes a configuration on a laptop: measured only where that is asked for
 TIME_LIMIT_S = 180.0  # of one configuration: others wait for their turn
 RUNS = 2
@@ -92,8 +91,12 @@ def _article() -> Wish | None:
     labelled = lab_rows.choose()
     with st.form("lab_article", border=False):
         st.caption(say("lab.article_note"))
+        left, right = st.columns(2)
+        model = left.selectbox(
+            say("lab.model"), MODELS[::-1], format_func=lambda name: say(f"lab.size.{name}"), key="lab_article_model"
+        )
         names = {_NOT_MEASURED: say("lab.not_measured")} | {name: say(f"lab.model.{name}") for name in MODELS}
-        measured = st.selectbox(
+        measured = right.selectbox(
             say("lab.measured_with"), list(names), index=2, format_func=names.__getitem__, key="lab_measured_with"
         )
         pressed = components.submit("lab_article", say("lab.run"))
@@ -101,14 +104,14 @@ def _article() -> Wish | None:
         return None
     from wenmo.memory.configuration import Configuration
     from wenmo.memory.fits import LENGTHS
-    from wenmo.memory.presets import article
+    from wenmo.memory.presets import preset_of
 
-    here = measured in (ARTICLE_MODEL, _NOT_MEASURED)
+    here = measured in (model, _NOT_MEASURED)
     return Wish(
-        shown=article(ARTICLE_MODEL),
-        measured=measured == ARTICLE_MODEL,
-        checked=None if here else article(measured, training_model=measured),
-        fits=Configuration(model=ARTICLE_MODEL),
+        shown=preset_of("article", model=model),
+        measured=measured == model,
+        checked=None if here else preset_of("article", model=measured),
+        fits=Configuration(model=model),
         precisions=("fp32", "fp16"),
         lengths=LENGTHS,
         card_gib=None,

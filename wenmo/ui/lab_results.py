@@ -188,6 +188,9 @@ def _notes(found: Found) -> list[str]:
     if errors:
         worst = f"{max(errors, key=abs):+.2%}"
         notes.append(say("lab.largest_error", count=len(errors), error=worst, runs=max(runs)))
+    over = [row.over_floor for row in found.here if row.step.configuration.layout == "packed"]
+    if (most := max((each for each in over if each is not None), default=None)) is not None:
+        notes.append(say("lab.over_floor", share=f"{most:.1%}"))
     if any(row.gpu is None for row in found.rows):
         notes.append(say("lab.dash_int8"))
     failed = [row for row in found.here if row.failed is not None]

@@ -1095,11 +1095,11 @@ TEXTS: Mapping[str, Text] = {
     "lab.empty": Text("选好之后按“开始”。", "Choose, and press Run."),
     "lab.run": Text("开始", "Run"),
     "lab.article_note": Text(
-        "文章的两行：一个句对、8 个句对，large，基线 fp32 填充到 512；再加推理与训练中的梯度检查点。按 GPU 预测，约半分"
-        "钟；另用所选模型在本机实测同样的步骤。",
-        "The article's two rows, one pair and 8 pairs on large, from fp32 padded to 512; then checkpointing in "
-        "inference and in training. Predicted for a GPU in about half a minute; the same steps are measured here "
-        "with the model chosen.",
+        "文章的两行：一个句对、8 个句对，基线 fp32 填充到 512；再加推理与训练中的梯度检查点。文章用的是 large。按 GPU "
+        "预测，large 约半分钟；另用所选模型在本机实测同样的步骤。",
+        "The article's two rows, one pair and 8 pairs, from fp32 padded to 512; then checkpointing in inference and in "
+        "training. The article has large. Predicted for a GPU, in about half a minute for large; the same steps are "
+        "measured here with the model chosen.",
     ),
     "lab.labelled": Text("准确率用哪些数据", "Accuracy on"),
     "lab.labelled.sample": Text("示例评论", "sample reviews"),
@@ -1129,6 +1129,10 @@ TEXTS: Mapping[str, Text] = {
     "lab.measured_with": Text("在本机实测", "Measured here with"),
     "lab.not_measured": Text("不实测，只预测", "nothing: predict only"),
     "lab.model": Text("模型", "Model"),
+    "lab.size.bundled": Text("自带的情感模型", "bundled sentiment model"),
+    "lab.size.tiny": Text("tiny", "tiny"),
+    "lab.size.base": Text("base", "base"),
+    "lab.size.large": Text("large", "large"),
     "lab.model.bundled": Text("自带的情感模型（每步数秒）", "bundled sentiment model (seconds a step)"),
     "lab.model.tiny": Text("tiny，随机权重（每步数秒）", "tiny, random weights (seconds a step)"),
     "lab.model.base": Text("base，随机权重（每步约半分钟）", "base, random weights (half a minute a step)"),
@@ -1250,6 +1254,11 @@ TEXTS: Mapping[str, Text] = {
     "lab.largest_error": Text(
         "{count} 项实测中，预测误差最大 {error}。用时为 {runs} 次的中位数。",
         "Largest error of the prediction, of {count} measured: {error}. Times are medians of {runs} runs.",
+    ),
+    "lab.over_floor": Text(
+        "打包前向的峰值最多高出下限 {share}；下限 = 权重 + 前向离不开的最大一组激活。",
+        "Packed peaks are at most {share} over their floor: weights, and the largest activations that no forward can "
+        "do without.",
     ),
     "lab.dash_int8": Text(
         "int8 一行没有 GPU 数字：int8 只在 CPU 上运行。", "No GPU figure for int8: it runs on CPUs only."

@@ -17,7 +17,7 @@ from wenmo.memory.findings import checkpointing, compared, summary, waterfall
 from wenmo.memory.fits import Fit
 from wenmo.memory.measure import Measurement
 from wenmo.memory.predict import predict
-from wenmo.memory.presets import Row, article, check, custom, path, run_preset
+from wenmo.memory.presets import Row, article, check, custom, path, preset_of, run_preset
 from wenmo.memory.report import Report, as_csv, as_html
 from wenmo.memory.report_text import TEXT
 
@@ -62,6 +62,10 @@ def test_the_report_needs_nothing_else_and_runs_nothing(rows: list[Row], languag
 def test_the_check_covers_more_than_forty_configurations() -> None:
     configurations = [step.configuration for step in check().steps]
     assert len(set(configurations)) == len(configurations) > 40
+    assert {each.model for each in configurations} == {"tiny", "base"}
+    assert {each.model for each in (step.configuration for step in preset_of("check", model="bundled").steps)} == {
+        "bundled"
+    }
 
 
 def test_the_articles_comparison(rows: list[Row]) -> None:
@@ -113,6 +117,10 @@ def test_a_measured_row_shows_its_figures() -> None:
     row = Row(step=step, gpu=None, cpu=predicted, measured=measured, failed=None, failed_zh=None)
     assert (measured.median_ms, measured.sequences_per_s, measured.overhead) == (500, 4, 2**20)
     assert row.prediction_error == 0
+    assert predicted.floor_bytes is not None
+    heavier = dataclasses.replace(measured, peak=dataclasses.replace(predicted.peak, workspace=predicted.floor_bytes))
+    assert dataclasses.replace(row, measured=heavier).over_floor == pytest.approx(row.over_floor + 1)  # as measured
+    assert summary([row])["configurations_measured"] == 1 and summary([row])["median_prediction_error"] == 0
     html = as_html(Report(rows=[row], machine="m", day=date(2026, 1, 2)), language="en")
     assert "+0.00%" in html and "500 ms" in html and configuration.name in html
 
