@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown
 from wenmo import Engine
 from wenmo.jobs.background import FileJob
+from wenmo.types import ZeroShotMethod
 from wenmo.ui import batch
 from wenmo.ui.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
@@ -100,11 +101,12 @@ def test_rows_without_a_text_are_counted_with_their_reason(open_page: OpenPage) 
     assert [line["row"] for line in lines] == [2, 3]
 
 
-@pytest.mark.parametrize("task", ["similarity", "zero_shot"])
+@pytest.mark.parametrize("task", ["similarity", "zero_shot", "zero_shot by vectors"])
 def test_the_other_tasks(open_page: OpenPage, golden_engine: Engine, task: str) -> None:
     pairs = [("今天天气真好", "天气不错"), ("账单", "退货")]
     content = "a,text_a,text_b\n" + "".join(f"x,{first},{second}\n" for first, second in pairs)
     app = _upload(open_page("batch"), "a.csv", content)
+    task, _, by_vectors = task.partition(" ")
     app.session_state["batch_task"] = task
     app.run()
     if task == "zero_shot":
@@ -116,7 +118,10 @@ def test_the_other_tasks(open_page: OpenPage, golden_engine: Engine, task: str) 
         box = next(box for box in app.selectbox if box.key.startswith("batch_text_"))
         box.select("text_a").run()
         texts = [first for first, _ in pairs]
-        expected = [r.label for r in golden_engine.zero_shot(texts, labels="天气，账单", template="说的是{}")]
+        method: ZeroShotMethod = "embedding" if by_vectors else "nli"
+        app.selectbox(key="batch_method").select(method).run()
+        answers = golden_engine.zero_shot(texts, labels="天气，账单", template="说的是{}", method=method)
+        expected = [answer.label for answer in answers]
     else:
         expected = [r.label for r in golden_engine.similarity(pairs)]
     _run(app)

@@ -58,7 +58,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     memory.add_argument("--configurations", help='instead of a preset: a JSON list, such as [{"model": "base"}]')
     memory.add_argument("--predict-only", action="store_true", help="run nothing")
     memory.add_argument("--rounds", type=positive, help="runs of each configuration (3; check 1)")
-    memory.add_argument("--labelled", type=Path, help="file of text_a, text_b, label or text, label: what precision costs")
+    memory.add_argument("--labelled", type=Path, help="file of text_a, text_b, label or text, label: accuracy there")
     memory.add_argument("--report", type=Path, help="write a report there, HTML")
     memory.add_argument("--csv", type=Path, help="write the figures there")
     memory.add_argument("--out", type=Path, help="write the JSON there, too")

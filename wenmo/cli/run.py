@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wenmo.cli.common import TASK_OF, Commands, add_model_options, language, positive, print_json, read_settings
 from wenmo.errors import InputError, WenmoError
+from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
     from wenmo.jobs.backend import Backend
@@ -33,6 +34,13 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run.add_argument("--text-b", default="text_b", help="column of the second sentence (text_b)")
     run.add_argument("--labels", help="labels for zero-shot, separated by commas")
     run.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
+    run.add_argument(
+        "--method",
+        choices=ZERO_SHOT_METHODS,
+        default="nli",
+        help="of zero-shot: nli judges every label; embedding takes the nearest by vectors, faster and weaker; "
+        "two_stage has the nearest ones judged (nli)",
+    )
     run.add_argument("--multi-label", action="store_true", help="several labels may be true")
     run.add_argument("--logits", action="store_true", help="add the raw outputs")
     run.add_argument("--encoding", help="of CSV files: utf-8, gb18030, big5, utf-16 … (found by their bytes)")
@@ -66,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
                     labels=options.labels,
                     template=options.template,
                     multi_label=options.multi_label,
+                    method=options.method,
                     logits=options.logits,
                     language=language(),
                     encoding=options.encoding,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wenmo.jobs.manifest import fingerprint_model
+from wenmo.jobs.manifest import fingerprint_models
 from wenmo.jobs.run import Answered, RunOptions, answer_chunk
 from wenmo.jobs.tables import Chunk
 from wenmo.types import TaskName
@@ -32,8 +32,8 @@ class Backend(Protocol):
     def at_once(self) -> int:
         """Chunks that it wants at a time, so that it is never idle. Known from `load` on."""
 
-    def load(self, task: TaskName) -> tuple[int, dict[str, Any]]:
-        """Load the model: its parameters, and its fingerprint as in `manifest.fingerprint_model`."""
+    def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
+        """Load `models`: the parameters of the first, and what they are known by as in `manifest.fingerprint_models`."""
 
     def answer(
         self, question: Question, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
@@ -49,8 +49,8 @@ class EngineBackend:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def load(self, task: TaskName) -> tuple[int, dict[str, Any]]:
-        return self._engine.model_info(task).parameters, fingerprint_model(self._engine, task)
+    def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
+        return self._engine.model_info(models[0]).parameters, fingerprint_models(self._engine, models)
 
     def answer(
         self, question: Question, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]

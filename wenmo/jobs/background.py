@@ -27,7 +27,7 @@ from wenmo.jobs.backend import EngineBackend
 from wenmo.jobs.export import export
 from wenmo.jobs.job import JobProgress, JobSummary, run_job
 from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import RunOptions, result_columns
+from wenmo.jobs.run import RunOptions, models_of, result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
 from wenmo.jobs.tables import READ_SUFFIXES, Row, TableReader, check_suffix
 from wenmo.types import TaskName
@@ -175,7 +175,7 @@ class FileJob:
             self._check_stopped()
             with self._lock:
                 self._state = "running"
-            info = engine.model_info(task)
+            info = engine.model_info(models_of(task, options)[0])
             with self._lock:
                 self._labels, self._model = info.labels, info.name
             again = self._resumable == (info.name, task, options)  # failed half-way: go on with what is finished

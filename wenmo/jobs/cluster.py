@@ -47,12 +47,12 @@ class Answerer:
     def __init__(self, settings: Settings, cores: int) -> None:
         self._settings, self._cores = settings, cores
 
-    def load(self, task: TaskName) -> tuple[int, dict[str, Any]]:
+    def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
         import torch
 
         torch.set_num_threads(self._cores)
         self._backend = EngineBackend(self._settings.build_engine(repeatable=True))
-        return self._backend.load(task)
+        return self._backend.load(models)
 
     def answer(self, question: Question, chunk: Chunk, columns: Sequence[str]) -> Answered:
         return self._backend.answer(question, chunk, columns, progress=lambda done, of: None)
@@ -111,10 +111,10 @@ class RayBackend:
     def at_once(self) -> int:
         return _PLACES * self._count
 
-    def load(self, task: TaskName) -> tuple[int, dict[str, Any]]:
+    def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
         """As soon as one actor is ready. Raises InputError where Ray cannot be reached, and what loading raises."""
         self._connect()
-        self._task = task
+        self._models = tuple(models)
         gpus = self._gpus()
         self._count = self._count or self._room(gpus)
         self._make_actor = import_ray().remote(
@@ -201,7 +201,7 @@ class RayBackend:
 
     def _start(self) -> None:
         actor = self._make_actor.remote(self._settings, self._cores)
-        worker = _Worker(actor=actor, loaded=actor.load.remote(self._task).future())
+        worker = _Worker(actor=actor, loaded=actor.load.remote(self._models).future())
         self._workers.append(worker)
         self._starting.append(worker)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wenmo.jobs.run import Answered, RunOptions, answer_chunk
+from wenmo.jobs.run import Answered, RunOptions, answer_chunk, models_of
 from wenmo.jobs.tables import TableReader
 from wenmo.types import TaskName
 
@@ -54,7 +54,8 @@ def estimate(
     chunk = next(iter(reader.chunks(SAMPLE_ROWS)), None)
     if chunk is None:
         return None
-    engine.model_info(task)
+    for model in models_of(task, options):
+        engine.model_info(model)
     hits = engine.cache_statistics().hits
     started = time.perf_counter()
     answered = answer_chunk(engine, task, chunk, columns, options, progress=progress)

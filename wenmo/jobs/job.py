@@ -32,13 +32,19 @@ from wenmo.jobs.backend import Backend, Question
 from wenmo.jobs.files import replacing, writing
 from wenmo.jobs.manifest import Manifest, fingerprint_file
 from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import RunOptions, check_options, input_columns, result_columns
+from wenmo.jobs.run import (
+    RunOptions,
+    check_options,
+    encodings_a_row,
+    input_columns,
+    models_of,
+    result_columns,
+)
 from wenmo.jobs.shards import Note, Shards
 from wenmo.jobs.sources import FilePair, errors_file, find_files, partial_folder
 from wenmo.jobs.tables import CHUNK_ROWS, Chunk, Row, TableReader
 from wenmo.jobs.writers import TableFormat, table_format
 from wenmo.memory.tracker import peak_process_memory_mib
-from wenmo.tasks.zero_shot import parse_labels
 from wenmo.types import TaskName
 
 _REPORT_S = 0.25
@@ -163,9 +169,8 @@ def run_job(
             )
             for number, (pair, reader, columns) in enumerate(zip(pairs, readers, inputs, strict=True))
         ]
-        labels = len(parse_labels(options.labels).names) if task == "zero_shot" and options.labels else 1
-        parameters, model = backend.load(task)
-        rows_each = shard_rows or _shard_rows(parameters, labels)
+        parameters, model = backend.load(models_of(task, options))
+        rows_each = shard_rows or _shard_rows(parameters, encodings_a_row(task, options))
         manifest = Manifest.of(
             task,
             {**asdict(options), "shard_rows": rows_each, "out": target.suffix.lower()},
@@ -360,9 +365,9 @@ def _summary_of(stored: dict[str, Any]) -> JobSummary:
     return JobSummary(**{**stored, "files": files, "dropped_labels": tuple(stored["dropped_labels"])})
 
 
-def _shard_rows(parameters: int, labels: int) -> int:
+def _shard_rows(parameters: int, encodings_each: int) -> int:
     encodings = min(CHUNK_ROWS, max(_FEWEST_ENCODINGS, _SHARD_WORK // max(parameters, 1)))
-    return max(1, encodings // labels)
+    return max(1, encodings // encodings_each)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

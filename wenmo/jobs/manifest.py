@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,15 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
     }
 
 
+def fingerprint_models(engine: Engine, models: Sequence[TaskName]) -> dict[str, Any]:
+    """Of the first as it is, of the others with their tasks before each name: `embedding_sha256`."""
+    first, *others = models
+    found = fingerprint_model(engine, first)
+    for task in others:
+        found |= {f"{task}_{name}": value for name, value in fingerprint_model(engine, task).items()}
+    return found
+
+
 def _changes(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     changes = []
     if old.wenmo != new.wenmo:
@@ -120,7 +130,8 @@ def _changes(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     ):
         for name in {**before, **after}:
             was, now = before.get(name), after.get(name)
-            if name == "name" and before.get("sha256") == after.get("sha256"):
+            digest = name.removesuffix("name") + "sha256"
+            if name.endswith("name") and digest in before and before[digest] == after.get(digest):
                 continue  # the same model under another name
             if was != now:
                 changes.append(

@@ -8,7 +8,8 @@ Result columns, after the file's own:
 - `label` (text), `score` (number), `truncated` (boolean): as in `wenmo.types.Result`
 - `scores`: label -> probability, best first; an object in JSONL, its JSON text in CSV and Parquet
 - `logits`, when asked for: the model's raw outputs. One list for similarity and sentiment; for zero-shot a list of
-  three for each label, in the order of the labels. A list in JSONL, its JSON text in CSV and Parquet
+  three for each label, in the order of the labels (two_stage: of those that were judged), and for embedding of the
+  cosine with each label. A list in JSONL, its JSON text in CSV and Parquet
 - `error` (text): why the row has no result; missing when it has one
 
 Numbers are written in full. If the file has a column of one of these names already, all of them get a prefix
@@ -25,8 +26,8 @@ from typing import TYPE_CHECKING
 
 from wenmo.errors import ForwardError, InputError, Language, WenmoError
 from wenmo.jobs.tables import Chunk, Kind, Row, TableReader
-from wenmo.tasks.zero_shot import check_template, parse_labels
-from wenmo.types import Result, TaskName, ZeroShotResult
+from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each, parse_labels
+from wenmo.types import Result, TaskName, ZeroShotMethod, ZeroShotResult
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -47,8 +48,8 @@ class RunOptions:
     """Which columns to read and how to ask.
 
     `text` names the column for sentiment and zero-shot, `text_a` and `text_b` those for similarity. `labels` (split on
-    `,` and `，`), `template` and `multi_label` are for zero-shot. `language` is that of the `error` column. `encoding`
-    and `delimiter` are for CSV files whose own are not found rightly.
+    `,` and `，`), `template`, `multi_label` and `method` are for zero-shot. `language` is that of the `error` column.
+    `encoding` and `delimiter` are for CSV files whose own are not found rightly.
     """
 
     text: str = "text"
@@ -57,6 +58,7 @@ class RunOptions:
     labels: str | None = None
     template: str = "{}"
     multi_label: bool = False
+    method: ZeroShotMethod = "nli"
     logits: bool = False
     language: Language = "en"
     encoding: str | None = None
@@ -88,7 +90,22 @@ def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
             "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
         )
     check_template(options.template)
+    check_method(options.method, multi_label=options.multi_label, shortlist=SHORTLIST)
     return parse_labels(options.labels).dropped
+
+
+def models_of(task: TaskName, options: RunOptions) -> tuple[TaskName, ...]:
+    """The models that answer, that of the most work first."""
+    if task != "zero_shot" or options.method == "nli":
+        return (task,)
+    return ("embedding",) if options.method == "embedding" else (task, "embedding")
+
+
+def encodings_a_row(task: TaskName, options: RunOptions) -> int:
+    """How many forwards the first of `models_of` makes for a row."""
+    if task != "zero_shot" or options.labels is None:
+        return 1
+    return hypotheses_each(len(parse_labels(options.labels).names), options.method)
 
 
 def result_columns(options: RunOptions, taken: Sequence[str]) -> tuple[str, dict[str, Kind]]:
@@ -230,6 +247,7 @@ def _ask(
         labels=options.labels or "",
         template=options.template,
         multi_label=options.multi_label,
+        method=options.method,
         progress=progress,
     )
 

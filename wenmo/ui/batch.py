@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.tasks.zero_shot import MAX_LABELS
+from wenmo.tasks.zero_shot import MAX_LABELS, SHORTLIST
+from wenmo.types import ZERO_SHOT_METHODS
 from wenmo.ui import components
 from wenmo.ui.inputs import MAX_CHARACTERS, check_labels
 from wenmo.ui.runtime import get_file_jobs, session_engine
@@ -245,7 +246,7 @@ def _options(
             st.caption(say("batch.no_labels"))
             return None
         try:
-            check_labels(options.labels, texts=1)
+            check_labels(options.labels, texts=1, method=options.method)
             check_options(task, options)
         except WenmoError as error:
             components.show_error(error)
@@ -262,7 +263,7 @@ def _zero_shot() -> dict[str, Any]:
         help=say("zero_shot.labels_help", limit=MAX_LABELS),
         persist_state="session",
     )
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     st.session_state.setdefault("batch_template", "{}")
     template = left.text_input(
         say("zero_shot.template"),
@@ -271,13 +272,23 @@ def _zero_shot() -> dict[str, Any]:
         help=say("zero_shot.template_help"),
         persist_state="session",
     )
+    method = middle.selectbox(
+        say("zero_shot.method"),
+        ZERO_SHOT_METHODS,
+        key="batch_method",
+        format_func=lambda name: say(f"zero_shot.method.{name}"),
+        help=say("zero_shot.method_help", shortlist=SHORTLIST),
+        persist_state="session",
+    )
     multi_label = right.toggle(
         say("zero_shot.multi_label"),
         key="batch_multi_label",
         help=say("zero_shot.multi_label_help"),
         persist_state="session",
     )
-    return {"labels": labels.strip(), "template": template, "multi_label": multi_label}
+    if method != "nli":
+        st.caption(say(f"zero_shot.method_note.{method}", shortlist=SHORTLIST))
+    return {"labels": labels.strip(), "template": template, "multi_label": multi_label, "method": method}
 
 
 def estimate(job: FileJob, wish: Wish) -> None:

@@ -12,7 +12,7 @@ from wenmo.jobs.backend import EngineBackend
 from wenmo.jobs.job import JobSummary, run_job
 from wenmo.jobs.run import RunOptions
 from wenmo.tasks.zero_shot import check_template, parse_labels
-from wenmo.types import Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotResult
+from wenmo.types import Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotMethod, ZeroShotResult
 
 Progress = Callable[[int, int], None]
 
@@ -91,6 +91,7 @@ class LengthEngine:
         labels: Sequence[str] | str,
         template: str = "{}",
         multi_label: bool = False,
+        method: ZeroShotMethod = "nli",
         progress: Progress | None = None,
     ) -> list[ZeroShotResult]:
         """The label that stands in the text, else the first."""
@@ -110,7 +111,7 @@ class LengthEngine:
                     logits=tuple((float(place), 0.0, float(multi_label)) for place in range(len(ranked))),
                     multi_label=multi_label,
                     dropped_labels=parsed.dropped,
-                    method="nli",
+                    method=method,
                 )
             )
         if progress is not None:

@@ -45,6 +45,18 @@ def after(rows: int) -> Callable[[JobProgress], None]:
     return progress
 
 
+class TwoModels(LengthEngine):
+    """A model for vectors and one that judges, each with a folder of its own; one of them may have been `retrained`."""
+
+    def __init__(self, retrained: TaskName | None = None) -> None:
+        super().__init__()
+        self._retrained = retrained
+
+    def model_info(self, task: TaskName) -> ModelInfo:
+        folder = GOLDEN / ("sentiment" if task == self._retrained else {"embedding": "similarity"}.get(task, task))
+        return dataclasses.replace(super().model_info(task), folder=folder)
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -122,6 +134,22 @@ def test_changed_options_are_named(begun: tuple[Path, Path], options: dict[str, 
         run("sentiment", source, target, resume=True, **{"shard_rows": 10, **options})
     assert "--restart" in caught.value.zh
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("task", ["zero_shot", "embedding"])
+def test_another_method_and_another_model_of_vectors_are_named(tmp_path: Path, task: TaskName) -> None:
+    """What is chosen by vectors and then judged depends on two models: neither may change half-way."""
+    source, target = write_csv(tmp_path / "in.csv", "text\n" + "第一条\n" * 100), tmp_path / "out.csv"
+    asked = {"shard_rows": 10, "labels": "甲,乙"}
+    with pytest.raises(Stop):
+        run("zero_shot", source, target, engine=TwoModels(), method="two_stage", progress=after(20), **asked)
+    with pytest.raises(InputError, match="the option method was 'two_stage' and is 'nli'"):
+        run("zero_shot", source, target, engine=TwoModels(), method="nli", resume=True, **asked)
+    told = {"zero_shot": "the model's sha256", "embedding": "the model's embedding_sha256"}[task]
+    with pytest.raises(InputError, match=told):
+        run("zero_shot", source, target, engine=TwoModels(task), method="two_stage", resume=True, **asked)
+    done = run("zero_shot", source, target, engine=TwoModels(), method="two_stage", resume=True, **asked)
+    assert done.rows == 100 and done.resumed_rows >= 20
 
 
 def test_a_changed_input_is_named_even_with_its_old_time_and_size(begun: tuple[Path, Path]) -> None:

@@ -17,7 +17,7 @@ from tests.unit.jobs.engines import LengthEngine, run
 from wenmo.errors import InputError
 from wenmo.jobs.job import JobProgress
 from wenmo.jobs.readers import open_reader
-from wenmo.types import SentimentResult, TaskName
+from wenmo.types import ZERO_SHOT_METHODS, SentimentResult, TaskName, ZeroShotMethod
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -99,6 +99,23 @@ def test_zero_shot_with_all_its_options(tmp_path: Path) -> None:
     assert open_reader(tmp_path / "plain.csv").columns == (
         "content", "label", "score", "scores", "truncated", "error",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ZERO_SHOT_METHODS)
+def test_each_method_of_zero_shot_answers_as_the_engine_does(tmp_path: Path, method: ZeroShotMethod) -> None:
+    """Twelve labels, more than the shortlist; a golden model for the vectors, too."""
+    texts, labels = ["周末去看球赛", "股市又跌了"], [f"第{number}类" for number in range(12)]
+    source = write(tmp_path / "in.csv", "\n".join(["text", *texts]))
+    models: dict[str, Path] = dict.fromkeys(("zero_shot", "embedding"), GOLDEN / "zero_shot")
+    with wenmo.Engine(device="cpu", precision="fp32", models=models, cache_mib=0) as engine:
+        run("zero_shot", source, tmp_path / "out.jsonl", engine=engine, labels=",".join(labels), method=method)
+        expected = engine.zero_shot(texts, labels=labels, method=method)
+        asked = set(engine.loaded_tasks())
+    rows = jsonl(tmp_path / "out.jsonl")
+    assert [row["label"] for row in rows] == [each.label for each in expected]
+    for row, each in zip(rows, expected, strict=True):
+        assert row["scores"] == pytest.approx(each.scores, abs=1e-6)
+    assert asked == {"nli": {"zero_shot"}, "embedding": {"embedding"}, "two_stage": {"zero_shot", "embedding"}}[method]
 
 
 # ------------------------------------------------------------------------------------------- rows that cannot be done
@@ -222,9 +239,15 @@ def test_wrong_files_are_refused_before_the_engine_works(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [({}, "--labels"), ({"labels": " , ，"}, "label"), ({"labels": "甲", "template": "没有"}, r"\{\}")],
+    [
+        ({"labels": "甲", "method": "magic"}, "no method 'magic'"),
+        ({"labels": "甲,乙", "method": "embedding", "multi_label": True}, "nearest"),
+        ({}, "--labels"),
+        ({"labels": " , ，"}, "label"),
+        ({"labels": "甲", "template": "没有"}, r"\{\}"),
+    ],
 )
-def test_what_the_engine_refuses_ends_the_run(tmp_path: Path, options: dict[str, str], reason: str) -> None:
+def test_what_the_engine_refuses_ends_the_run(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
     source = write(tmp_path / "in.csv", "text\n好\n")
     with pytest.raises(InputError, match=reason):
         run("zero_shot", source, tmp_path / "out.csv", **options)
