@@ -88,10 +88,12 @@ def _verdict(found: Mapping[str, Any]) -> str:
     def percent(share: float | None) -> str:
         return "-" if share is None else f"{share:.2%}"
 
+    floor = f"packed peaks were at most {percent(found['largest_packed_peak_over_floor'])} over their floor"
+    if not found["configurations_measured"]:
+        return f"nothing measured; {floor}"
     return (
         f"{found['configurations_measured']} measured: the prediction was {percent(found['largest_prediction_error'])} "
-        f"off at most, {percent(found['median_prediction_error'])} in the median; packed peaks were at most "
-        f"{percent(found['largest_packed_peak_over_floor'])} over their floor"
+        f"off at most, {percent(found['median_prediction_error'])} in the median; {floor}"
     )
 
 

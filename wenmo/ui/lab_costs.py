@@ -24,13 +24,13 @@ def throughput(rows: Sequence[Row]) -> None:
     if not found:
         st.caption(say("lab.no_throughput"))
         return
-    names = ("compared", "speed_before", "speed_after", "ratio")
+    names = ("compared", "ratio", "speed_before", "speed_after")
     lines = [
         (
             say(f"lab.group.{each.group}"),
+            f"×{each.ratio:.2f}",
             f"{each.before.sequences_per_s:,.1f} ({each.before.configuration.name})",
             f"{each.after.sequences_per_s:,.1f} ({each.after.configuration.name})",
-            f"×{each.ratio:.2f}",
         )
         for each in found
     ]

@@ -1102,9 +1102,9 @@ TEXTS: Mapping[str, Text] = {
         "measured here with the model chosen.",
     ),
     "lab.labelled": Text("准确率用哪些数据", "Accuracy on"),
-    "lab.labelled.sample": Text("示例评论", "sample reviews"),
-    "lab.labelled.file": Text("我的文件", "my file"),
-    "lab.labelled.none": Text("不测", "nothing"),
+    "lab.labelled.sample": Text("示例评论", "Sample reviews"),
+    "lab.labelled.file": Text("我的文件", "My file"),
+    "lab.labelled.none": Text("不测", "None"),
     "lab.labelled_help": Text(
         "显存省下了，答案变了没有？同样的标注数据，用每种精度在本机各答一遍。",
         "Memory was saved: did the answers change? The same labelled rows are answered here in each precision.",
@@ -1166,13 +1166,13 @@ TEXTS: Mapping[str, Text] = {
     "lab.stage.fits": Text("计算各卡放得下多大的批", "working out what fits on each card"),
     "lab.stage.waiting": Text("另一位访客正在测量，请稍候", "another visitor is measuring; waiting"),
     "lab.random": Text(
-        "权重是随机的：内存和用时与权重的取值无关，答案则没有意义，因此这里不给答案。",
-        "The weights are random. Memory and time do not depend on them; answers would, so none are given here.",
+        "权重是随机的：内存和用时与权重的取值无关。准确率另用真实的模型来测。",
+        "The weights are random: memory and time do not depend on them. Accuracy is that of a real model.",
     ),
     "lab.waterfall": Text("每一步省了多少", "What each step saved"),
-    "lab.group.one": Text("一个句对", "one pair"),
+    "lab.group.one": Text("一个句对", "One pair"),
     "lab.group.eight": Text("8 个句对", "8 pairs"),
-    "lab.group.path": Text("从基线到优化", "from the baseline to the optimised"),
+    "lab.group.path": Text("从基线到优化", "From the baseline to the optimised"),
     "lab.of_gpu": Text(
         "{model}，按 GPU 预测：分配器的占用", "{model}, predicted for a GPU: what its allocator hands out"
     ),
@@ -1208,9 +1208,9 @@ TEXTS: Mapping[str, Text] = {
     "lab.speed_after": Text("之后，条/秒", "After, texts/s"),
     "lab.ratio": Text("倍数", "Ratio"),
     "lab.throughput_note": Text(
-        "本机 CPU（{threads} 个线程）上各配置的一批，数次的中位数；GPU 上会不同。没有半精度单元的 CPU 上，"
+        "本机 CPU（线程数 {threads}）上各配置的一批，数次的中位数；GPU 上会不同。没有半精度单元的 CPU 上，"
         "fp16 只省内存、不加快运算。",
-        "One batch of each configuration on this CPU ({threads} threads), the median of some runs; a GPU's would "
+        "One batch of each configuration on this CPU (threads: {threads}), the median of some runs; a GPU's would "
         "differ. On a CPU without units for it fp16 saves memory and makes nothing faster.",
     ),
     "lab.no_throughput": Text(
@@ -1238,18 +1238,18 @@ TEXTS: Mapping[str, Text] = {
     ),
     "lab.steps": Text("每一步：预测与实测", "Step by step, predicted and measured"),
     "lab.configuration": Text("配置", "Configuration"),
-    "lab.gpu_allocated": Text("GPU 预测", "GPU, predicted"),
+    "lab.gpu_allocated": Text("GPU 预测", "On a GPU"),
     "lab.gpu_total": Text("含上下文", "with context"),
-    "lab.cpu_predicted": Text("本机预测", "Here, predicted"),
-    "lab.cpu_measured": Text("本机实测", "Here, measured"),
+    "lab.cpu_predicted": Text("本机预测", "Predicted"),
+    "lab.cpu_measured": Text("本机实测", "Measured"),
     "lab.error": Text("误差", "Error"),
-    "lab.time": Text("用时 ms", "Time, ms"),
+    "lab.time": Text("用时 ms", "ms"),
     "lab.steps_note": Text(
         "GPU 列为 {shown} 的预测，没有在 GPU 上核对过；“含上下文”加上分配器保留的部分和假定的 500 MiB CUDA 上下文。"
         "本机各列为 {checked} 在 {machine} 上，误差 = 预测 ÷ 实测 − 1。",
-        "GPU columns are predictions for {shown}, not held against a GPU; “with context” adds what the allocator keeps "
-        "and an assumed 500 MiB of CUDA context. The columns “here” are {checked} on {machine}; error = predicted / "
-        "measured - 1.",
+        "“On a GPU” is predicted for {shown}, not held against a GPU; “with context” adds what the allocator keeps and "
+        "an assumed 500 MiB of CUDA context. “Predicted” and “Measured” are {checked} on {machine}; error = predicted "
+        "/ measured - 1.",
     ),
     "lab.largest_error": Text(
         "{count} 项实测中，预测误差最大 {error}。用时为 {runs} 次的中位数。",
