@@ -37,7 +37,7 @@ class Found:
     checks: tuple[Row, ...]
     fits: tuple[Fit, ...]
     of: Configuration
-    accuracy: Accuracy | None
+    accuracy: Accuracy | None = None
 
     @property
     def here(self) -> tuple[Row, ...]:
