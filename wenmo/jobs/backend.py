@@ -33,7 +33,7 @@ class Backend(Protocol):
         """Chunks that it wants at a time, so that it is never idle. Known from `load` on."""
 
     def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
-        """Load `models`: the parameters of the first, and what they are known by as in `manifest.fingerprint_models`."""
+        """Load `models`: parameters of the first, and what all are known by as in `manifest.fingerprint_models`."""
 
     def answer(
         self, question: Question, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
