@@ -42,6 +42,12 @@ def ray() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of a second is to be stopped, or its workers killed, while it runs: `progress` is called often enough."""
+    monkeypatch.setattr("wenmo.jobs.job._REPORT_S", 0.002)
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reviews(tmp_path_factory.mktemp("in") / "in.jsonl", ROWS)
