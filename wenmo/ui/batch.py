@@ -16,9 +16,9 @@ import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.tasks.zero_shot import MAX_LABELS, SHORTLIST
-from wenmo.types import ZERO_SHOT_METHODS
 from wenmo.ui import components
 from wenmo.ui.inputs import MAX_CHARACTERS, check_labels
+from wenmo.ui.judging import judging
 from wenmo.ui.runtime import get_file_jobs, session_engine
 from wenmo.ui.text import language, say
 
@@ -263,32 +263,10 @@ def _zero_shot() -> dict[str, Any]:
         help=say("zero_shot.labels_help", limit=MAX_LABELS),
         persist_state="session",
     )
-    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
-    st.session_state.setdefault("batch_template", "{}")
-    template = left.text_input(
-        say("zero_shot.template"),
-        key="batch_template",
-        max_chars=500,
-        help=say("zero_shot.template_help"),
-        persist_state="session",
-    )
-    method = middle.selectbox(
-        say("zero_shot.method"),
-        ZERO_SHOT_METHODS,
-        key="batch_method",
-        format_func=lambda name: say(f"zero_shot.method.{name}"),
-        help=say("zero_shot.method_help", shortlist=SHORTLIST),
-        persist_state="session",
-    )
-    multi_label = right.toggle(
-        say("zero_shot.multi_label"),
-        key="batch_multi_label",
-        help=say("zero_shot.multi_label_help"),
-        persist_state="session",
-    )
-    if method != "nli":
-        st.caption(say(f"zero_shot.method_note.{method}", shortlist=SHORTLIST))
-    return {"labels": labels.strip(), "template": template, "multi_label": multi_label, "method": method}
+    how = judging("batch")
+    if how.method != "nli":
+        st.caption(say(f"zero_shot.method_note.{how.method}", shortlist=SHORTLIST))
+    return {"labels": labels.strip(), **how._asdict()}
 
 
 def estimate(job: FileJob, wish: Wish) -> None:

@@ -16,10 +16,11 @@ from wenmo import Engine
 from wenmo.engine import Progress
 from wenmo.errors import InputError
 from wenmo.serving.cache import Tally, counted
-from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, MAX_LABELS, SHORTLIST, check_template
-from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
+from wenmo.tasks.zero_shot import MAX_LABELS, SHORTLIST, check_template
+from wenmo.types import ZeroShotMethod, ZeroShotResult
 from wenmo.ui import charts, components, explain, share
 from wenmo.ui.inputs import MAX_TEXTS, at_most, check_labels, known_label, one_by_one
+from wenmo.ui.judging import judging
 from wenmo.ui.text import say
 
 _LABELS = "zero_shot_labels"
@@ -42,32 +43,10 @@ def question() -> Question:
     """The labels and how they are judged."""
     share.restore("zero_shot")
     labels = _chips()
-    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
-    st.session_state.setdefault("zero_shot_template", DEFAULT_TEMPLATE)
-    template = left.text_input(
-        say("zero_shot.template"),
-        key="zero_shot_template",
-        max_chars=500,
-        help=say("zero_shot.template_help"),
-        persist_state="session",
-    )
-    method = middle.selectbox(
-        say("zero_shot.method"),
-        ZERO_SHOT_METHODS,
-        key="zero_shot_method",
-        format_func=lambda name: say(f"zero_shot.method.{name}"),
-        help=say("zero_shot.method_help", shortlist=SHORTLIST),
-        persist_state="session",
-    )
-    multi_label = right.toggle(
-        say("zero_shot.multi_label"),
-        key="zero_shot_multi_label",
-        help=say("zero_shot.multi_label_help"),
-        persist_state="session",
-    )
+    how = judging("zero_shot")
     if labels:
-        _preview(template, labels[0])
-    return Question(labels=labels, template=template, method=method, multi_label=multi_label)
+        _preview(how.template, labels[0])
+    return Question(labels=labels, template=how.template, method=how.method, multi_label=how.multi_label)
 
 
 def answer(lines: list[str], asked: Question) -> None:
