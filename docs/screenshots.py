@@ -43,6 +43,7 @@ SCENES: tuple[tuple[str, str, str | None], ...] = (
     ("sentiment-many", "/mood", "一组评论"),
     ("zero-shot", "/labels", "新闻归类"),
     ("zero-shot-many", "/labels", "一组新闻"),
+    ("memory", "/usage?mode=lab&preset=card", "开始"),
     ("throughput", "/race", "开跑"),
     ("story", "/savings?step=4", None),
     ("models", "/library", None),
