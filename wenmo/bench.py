@@ -60,7 +60,7 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """`weights`: "bundled" or "random"; `ratios`: ours in `precision` over each peer."""
+    """`weights`: "bundled" or "random"; `ratios`: ours in `precision`, the first asked for, over each other."""
 
     machine: str
     device: str
@@ -178,15 +178,19 @@ def _contestants(
     folder: Path,
     progress: Callable[[str], None],
 ) -> dict[str, Callable[[Items], np.ndarray]]:
-    """Ours first, then the peers on the same checkpoint, written to `folder` for them."""
-    chosen = resolve_precision(precision, resolve_device(device).value).value
-    contestants = {f"wenmo {chosen}": _ours(checkpoint, device, chosen)}
+    """Ours first, in each precision, then the peers on the same checkpoint, written to `folder` for them."""
+    contestants = {f"wenmo {each}": _ours(checkpoint, device, each) for each in _resolved(precision, device)}
     if peers and export is not None:
         export(checkpoint, folder)
         for name, make in peers.items():
             progress(f"preparing {name}")
             contestants[name] = make(folder)
     return contestants
+
+
+def _resolved(precisions: str, device: str) -> list[Precision]:
+    where = resolve_device(device).value
+    return [resolve_precision(each.strip(), where).value for each in precisions.split(",")]
 
 
 def throughput(
@@ -200,7 +204,10 @@ def throughput(
     export: Callable[[Checkpoint, Path], None] | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Let ours and the `peers` take turns over `items`. `export` writes the checkpoint for the peers to load."""
+    """Let ours and the `peers` take turns over `items`. `export` writes the checkpoint for the peers to load.
+
+    `precision`: one, or several with commas between, each of which takes turns, too.
+    """
     checkpoint = checkpoint_of(shape)
     with tempfile.TemporaryDirectory() as folder:
         contestants = _contestants(checkpoint, device, precision, peers, export, Path(folder), progress)
@@ -230,7 +237,7 @@ def throughput(
     return Report(
         machine=machine(),
         device=where,
-        precision=resolve_precision(precision, where).value,
+        precision=_resolved(precision, device)[0],
         shape=shape,
         weights="bundled" if shape == "bundled" else "random",
         items=len(items),

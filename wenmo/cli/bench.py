@@ -16,7 +16,9 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     bench = commands.add_parser("bench", help="speed on this machine, beside others in the same run")
     kinds = bench.add_subparsers(required=True, metavar="WHAT")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (auto)", default="auto")
+    common.add_argument(
+        "--precision", default="auto", help="auto, fp32, fp16, bf16 or int8 (auto); of throughput, latency: or a,b,…"
+    )
     common.add_argument("--out", type=Path, help="write the JSON there, too")
     for what, text in (("throughput", "items a second of the forward"), ("latency", "of a call with one item")):
         forward = kinds.add_parser(what, parents=[common], help=text)

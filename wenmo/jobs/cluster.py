@@ -144,8 +144,8 @@ class RayBackend:
                         answered: Answered = answer.result(_POLL_S)
                         self._places.put(worker)
                         return answered
-                    except NotYetError:
-                        if answer.done():
+                    except NotYetError as error:
+                        if isinstance(error, RayError):  # not ours: raised in the actor
                             raise
                         progress(0, len(chunk))
             except RayTaskError as error:

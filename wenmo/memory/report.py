@@ -66,6 +66,7 @@ def as_csv(rows: Sequence[Row], accuracy: Accuracy | None = None) -> str:
         "cpu_resident_bytes",
         "median_ms",
         "sequences_per_s",
+        "labelled_model",
         "labelled_rows",
         "labelled_accuracy",
         "labelled_accuracy_low",
@@ -100,14 +101,14 @@ def as_csv(rows: Sequence[Row], accuracy: Accuracy | None = None) -> str:
 
 
 def _labelled_cells(row: Row, accuracy: Accuracy | None) -> list[object]:
-    """Five: rows, accuracy, its interval, and how many decisions are not the baseline's."""
+    """Six: whose answers (the row's own weights may be random), rows, accuracy, interval, decisions changed."""
     configuration = row.step.configuration
     found = None if accuracy is None else accuracy.of(configuration.precision)
     if found is None or configuration.work != "inference":
-        return [""] * 5
+        return [""] * 6
     figures = found.figures
     shares = [f"{share:.6f}" for share in (figures.accuracy, *figures.interval)]
-    return [figures.n, *shares, "" if found.changed is None else found.changed.decisions]
+    return [csv_cell(accuracy.model), figures.n, *shares, "" if found.changed is None else found.changed.decisions]
 
 
 def as_html(report: Report, *, language: Language = "zh") -> str:
@@ -161,7 +162,7 @@ def _article(report: Report, t: Mapping[str, str]) -> str:
         f"({after.sequences_per_s / before.sequences_per_s:.1f}x)"
     )
     lines.append([t["speed"], f"{said[0]:g} → {said[1]:g} (+{said[1] / said[0] - 1:.0%})", ours, ""])
-    said = ARTICLE["f1"]
+    said, ours = ARTICLE["f1"], t["unknown"]
     half = None if report.accuracy is None else report.accuracy.of("fp16")
     if report.accuracy is not None and half is not None:
         before_half = report.accuracy.precisions[0].figures.accuracy
