@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
@@ -34,6 +34,12 @@ class Scale(BaseModel):
     target_ongoing_requests: float = Field(default=8.0, gt=0)
     upscale_delay_s: float = Field(default=10.0, ge=0)  # that more are wanted for so long brings another replica,
     downscale_delay_s: float = Field(default=300.0, ge=0)  # and fewer for so long takes one away
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Scale:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(f"min_replicas ({self.min_replicas}) is over max_replicas ({self.max_replicas})")
+        return self
 
 
 class Replica:
@@ -60,7 +66,7 @@ def app(arguments: dict[str, Any]) -> Application:
     try:
         scale = Scale.model_validate(arguments)
     except ValidationError as error:
-        problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+        problems = "; ".join(": ".join([*map(str, problem["loc"]), problem["msg"]]) for problem in error.errors())
         raise InputError(
             f"These arguments cannot be used: {problems}. Choose from {', '.join(Scale.model_fields)}.",
             f"参数无法使用：{problems}。可选：{'、'.join(Scale.model_fields)}。",

@@ -80,7 +80,7 @@ def _is_healthy(client: httpx2.Client, health: str) -> bool:
 @contextmanager
 def serving_here(api: ASGIApp) -> Iterator[httpx2.Client]:
     """The same HTTP server, in a thread of this process: for a test that holds the other end of the engine."""
-    server = uvicorn.Server(uvicorn.Config(api, http="h11", log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(api, log_level="warning"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listening],))

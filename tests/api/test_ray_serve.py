@@ -118,7 +118,7 @@ def test_replicas_follow_the_calls_that_wait_and_each_answers_rightly(
     assert grown == 2 and not wrong
 
 
-@pytest.mark.parametrize("arguments", [{"replicas": "2"}, {"cores": "0"}])
+@pytest.mark.parametrize("arguments", [{"replicas": "2"}, {"cores": "0"}, {"min_replicas": "8"}])
 def test_arguments_that_cannot_be_used_are_named(arguments: dict[str, str]) -> None:
     if os.environ.get("WENMO_REQUIRE_RAY") != "1":
         pytest.importorskip("ray")

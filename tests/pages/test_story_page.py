@@ -89,7 +89,7 @@ def test_the_race_of_this_session_is_told_and_the_committed_figures_can_be_had(o
     app = open_page("story")
     app.session_state["answer.throughput"] = ("", race())
     at(app, step="4")
-    assert ZH["way.packed"] in body(app) and "this session" not in body(app)
+    assert ZH["way.packed"] in body(app)
     assert ZH["origin.own"].partition("，")[0] in body(app)
     assert ZH["memory.title"] in body(at(app, step="3"))
     app = at(app, step="4")

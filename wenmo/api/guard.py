@@ -31,6 +31,8 @@ log = logging.getLogger("wenmo.api")
 REQUEST_ID = "X-Request-ID"
 _SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # of the caller's choosing, but fit for a log and a header
 _OPEN_PATHS = ("/health", "/health/live", "/health/ready")  # whoever watches the service needs no token
+MAX_HEAD_BYTES = 65_536  # path and headers; uvicorn's own limit holds with h11 alone, not where httptools is installed
+_PATH_LOGGED = 200  # characters
 _RETRY_AFTER_S = 1
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -96,7 +98,7 @@ class Guard:
             self._calls -= refusal is None
             seconds = time.perf_counter() - start
             # Quoted: a path may hold line ends, with which a caller could write lines of his own into the log.
-            path = quote(scope["path"])
+            path = quote(scope["path"][:_PATH_LOGGED])
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, call_id)
             # What a caller made up is no route: else anyone could fill the memory with names.
             self._observe(getattr(scope.get("route"), "path", "other"), status, seconds)
@@ -104,6 +106,14 @@ class Guard:
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """The answer to a call that is not let in."""
         request = Request(scope)
+        head = len(scope["path"]) + len(scope["query_string"])
+        if head + sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+            return problems.problem(
+                request,
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                en=f"Path and headers have more than {MAX_HEAD_BYTES:,} bytes. Send less.",
+                zh=f"路径与请求头超过 {MAX_HEAD_BYTES:,} 字节。请减少。",
+            )
         if scope["path"].removeprefix(scope.get("root_path", "")) in _OPEN_PATHS:
             return None
         wait_s = self._buckets.take(client_of(scope)) if self._buckets else 0.0  # first: it slows down guessing, too

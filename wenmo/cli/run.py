@@ -55,31 +55,32 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from wenmo.jobs.job import run_job
-    from wenmo.jobs.run import RunOptions
+    from wenmo.jobs.run import RunOptions, models_of
     from wenmo.jobs.sources import partial_folder
 
     task = TASK_OF[options.task]
+    asked = RunOptions(
+        text=options.text,
+        text_a=options.text_a,
+        text_b=options.text_b,
+        labels=options.labels,
+        template=options.template,
+        multi_label=options.multi_label,
+        method=options.method,
+        logits=options.logits,
+        language=language(),
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+    )
     end_of_line = "\n" if sys.stderr.isatty() else ""  # of the progress
     try:
-        with _backend(options, task) as backend:
+        with _backend(options, models_of(task, asked)[0]) as backend:
             summary = run_job(
                 backend,
                 task,
                 options.source,
                 options.target,
-                RunOptions(
-                    text=options.text,
-                    text_a=options.text_a,
-                    text_b=options.text_b,
-                    labels=options.labels,
-                    template=options.template,
-                    multi_label=options.multi_label,
-                    method=options.method,
-                    logits=options.logits,
-                    language=language(),
-                    encoding=options.encoding,
-                    delimiter=options.delimiter,
-                ),
+                asked,
                 resume=options.resume,
                 restart=options.restart,
                 shard_rows=options.shard_rows,
@@ -101,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
-    """What computes the job."""
+    """What computes the job; --model is that of `task`."""
     from wenmo.jobs.backend import EngineBackend
     from wenmo.jobs.cluster import RayBackend
 

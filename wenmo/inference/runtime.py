@@ -162,7 +162,7 @@ class TorchRuntime:
             batches = _equal_shares(lengths, budget=budget, workers=workers.count)
         with workers.caller() as alone:
             if alone and len(batches) < workers.count and not self._repeatable:  # some cores would stand idle
-                yield from map(compute, batches)
+                yield from workers.over_all_cores(compute, batches)
             else:  # the longest inputs first: what is left for the end is small, and the workers end together
                 yield from workers.map(compute, reversed(batches))
 

@@ -34,6 +34,8 @@ class WorkerPool:
         self._lock = threading.Lock()
         before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="wenmo-worker", initializer=_compute_alone)
+        # What torch and OpenMP keep for each computing thread they keep for these alone, and not for each caller's.
+        self._all_cores = ThreadPoolExecutor(1, thread_name_prefix="wenmo-all-cores")
         # torch keeps the number of threads for each thread, but the last number set is that of every thread to come.
         # So all workers start here and now, and afterwards it is set back.
         started = threading.Barrier(count + 1, timeout=_START_TIMEOUT_S)
@@ -53,6 +55,11 @@ class WorkerPool:
         finally:
             with self._lock:
                 self._callers -= 1
+
+    def over_all_cores(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
+        """`work` of each item in turn, each over all cores."""
+        for item in items:
+            yield self._all_cores.submit(work, item).result()
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
         """`work` of each item, in the order in which they are done.

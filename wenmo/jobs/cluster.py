@@ -14,8 +14,10 @@ write in time (docs/cluster.md says when that is), which are cut into several jo
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures import TimeoutError as NotYetError
@@ -35,9 +37,12 @@ from wenmo.types import TASKS, TaskName
 if TYPE_CHECKING:
     from wenmo.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _PLACES = 2  # chunks with an actor: one that it works on, one that waits
 _MOST_DEATHS = 5  # of actors over one chunk, or one after another while they start: then it is no accident
 _POLL_S = 0.5
+_LONG_S = 30.0  # to wait for a worker before that is told
 _OBJECT_STORE_BYTES = 256 << 20  # of a Ray of our own; what does not fit waits on the disk
 
 
@@ -124,9 +129,11 @@ class RayBackend:
         )(Answerer)
         for _ in range(self._count):
             self._start()
+        patience = _Patience(self._cores)
         while self._facts is None:
             wait_for([worker.loaded for worker in self._starting], timeout=_POLL_S, return_when=FIRST_COMPLETED)
             self._look()
+            patience.tell()
         return self._facts
 
     def answer(
@@ -240,11 +247,14 @@ class RayBackend:
 
     def _take(self, progress: Callable[[], None]) -> _Worker:
         """One with a free place, as soon as there is one."""
+        patience = _Patience(self._cores)
         while True:
             self._look()
             try:
                 worker = self._places.get(timeout=_POLL_S)
             except Empty:
+                if self._starting:  # else all are at work
+                    patience.tell()
                 progress()
             else:
                 if not worker.dead:
@@ -258,6 +268,18 @@ class RayBackend:
                 with suppress(Exception):  # it may be out of reach and alive
                     import_ray().kill(worker.actor)
                 self._start()
+
+
+class _Patience:
+    """Says once in the log that a worker is waited for, when that takes long."""
+
+    def __init__(self, cores: int) -> None:
+        self._cores, self._since, self._told = cores, time.monotonic(), False
+
+    def tell(self) -> None:
+        if not self._told and time.monotonic() - self._since > _LONG_S:
+            self._told = True
+            log.warning("still waiting for room for a worker of %d cores: is the cluster large enough?", self._cores)
 
 
 def import_ray() -> Any:
@@ -279,7 +301,14 @@ def _cause(error: Any) -> Exception:
 
 def _at_home_anywhere(settings: Settings) -> Settings:
     """With absolute paths, for actors have another working folder; and without the secrets of a service."""
-    changed: dict[str, Any] = {"models_folder": settings.models_folder.resolve(), "redis_url": None, "api_token": None}
+    # Ray shows an actor its own GPU alone, as the first.
+    device = "cuda" if settings.device.startswith("cuda") else settings.device
+    changed: dict[str, Any] = {
+        "device": device,
+        "models_folder": settings.models_folder.resolve(),
+        "redis_url": None,
+        "api_token": None,
+    }
     for task in TASKS:
         name = getattr(settings, f"{task}_model")
         if Path(name).is_dir():

@@ -104,7 +104,7 @@ def _labelled_cells(row: Row, accuracy: Accuracy | None) -> list[object]:
     """Six: whose answers (the row's own weights may be random), rows, accuracy, interval, decisions changed."""
     configuration = row.step.configuration
     found = None if accuracy is None else accuracy.of(configuration.precision)
-    if found is None or configuration.work != "inference":
+    if accuracy is None or found is None or configuration.work != "inference":
         return [""] * 6
     figures = found.figures
     shares = [f"{share:.6f}" for share in (figures.accuracy, *figures.interval)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 PLAIN, OURS, INT8 = "fixed", "ours", "int8"  # ways: batches of 32 as they come, packed in fp32, packed in int8
-_NAMES = {"fixed 32": PLAIN, "wenmo fp32": OURS}  # of contestants in a throughput file
+_NAMES = {"fixed 32": PLAIN, "wenmo fp32": OURS, "wenmo int8": INT8}  # of contestants in a throughput file
 _AFTER = "int8"  # the precision whose accuracy is told
 
 T = TypeVar("T")
@@ -80,6 +80,7 @@ class Kept:
     """Accuracy on a labelled set in fp32 and after, with 95% intervals; `lost` is in points of 100."""
 
     name: str
+    model: str
     n: int
     before: float
     before_interval: tuple[float, float]
@@ -162,28 +163,23 @@ def _memory(values: Mapping[str, Any], origin: Origin) -> Memory | None:
 
 
 def _speed(folder: Path) -> Speed | None:
-    """Plain and ours are of one run; int8 is of a run of its own, taken only where model and device are the same."""
-    exact = _newest(folder, "base-fp32-throughput", _ways)
-    if exact is None or [way.key for way in exact.ways] != [PLAIN, OURS]:
-        return None
-    int8 = _newest(folder, "base-int8-throughput", _ways)
-    if int8 is None or (int8.model, int8.device) != (exact.model, exact.device) or not int8.ways:
-        return exact
-    return replace(exact, ways=(*exact.ways, int8.best), origins=(*exact.origins, *int8.origins))
+    """All ways are of one run: only its ratios say something."""
+    return _newest(folder, "base-throughput", _ways)
 
 
-def _ways(values: Mapping[str, Any], origin: Origin) -> Speed:
-    names = {**_NAMES, "wenmo int8": INT8}
+def _ways(values: Mapping[str, Any], origin: Origin) -> Speed | None:
     ways = {
-        names[each["name"]]: Way(
-            key=names[each["name"]],
+        _NAMES[each["name"]]: Way(
+            key=_NAMES[each["name"]],
             texts_per_s=float(each["items_per_s"]),
             lowest=float(each["lowest"]),
             highest=float(each["highest"]),
         )
         for each in values["figures"]
-        if each["name"] in names
+        if each["name"] in _NAMES
     }
+    if PLAIN not in ways or OURS not in ways:
+        return None
     return Speed(
         ways=tuple(ways[key] for key in (PLAIN, OURS, INT8) if key in ways),
         model=str(values["shape"]),
@@ -207,6 +203,7 @@ def _accuracy(values: Mapping[str, Any], origin: Origin) -> Accuracy | None:
         kept.append(
             Kept(
                 name=name,
+                model=each.model,
                 n=each.n,
                 before=before.accuracy,
                 before_interval=before.accuracy_interval,

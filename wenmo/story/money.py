@@ -19,6 +19,8 @@ DAYS_A_YEAR = 365
 class Price:
     """Of an hour of the machine, and how many texts come in a day. The defaults are round numbers, not anybody's offer.
 
+    Prices have two decimals, here as on the screen.
+
     Raises InputError for what is out of range.
     """
 
@@ -27,6 +29,7 @@ class Price:
     currency: Currency = "¥"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "per_hour", round(self.per_hour, 2))
         if not MIN_PRICE <= self.per_hour <= MAX_PRICE:  # nan, too
             raise InputError(
                 f"The price of an hour must be {MIN_PRICE:g} to {MAX_PRICE:,.0f}.",
@@ -46,9 +49,15 @@ class Price:
         return hours(texts, texts_per_s) * self.per_hour
 
     def shown(self, amount: float) -> str:
-        """With the currency's sign; without decimals from 1,000 on."""
+        """With the currency's sign; without decimals from 1,000 on, and with four below 0.1."""
         sign, size = "−" if amount < 0 else "", abs(amount)
-        return f"{sign}{self.currency}{size:,.{0 if size >= 1000 else 2}f}"
+        decimals = 0 if size >= 1000 else 4 if 0 < size < 0.1 else 2
+        return f"{sign}{self.currency}{size:,.{decimals}f}"
+
+    @property
+    def shown_per_hour(self) -> str:
+        """The price as it was given, for whoever computes with it."""
+        return f"{self.currency}{self.per_hour:,.2f}"
 
 
 def hours(texts: float, texts_per_s: float) -> float:

@@ -6,7 +6,7 @@ A step of which nothing was measured has no marks, and `missing` names the page 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Literal
@@ -115,7 +115,7 @@ class _Teller:
             time = self._hours(takes)
             lines += [self._full("before.time", time), self._full("before.money", costs)]
             said.append(self._say("before.say_time", time=time, costs=costs, price=self._per_hour()))
-            notes += self._speed_notes(replace(self._speed, origins=self._speed.origins[:1]))  # of the plain way
+            notes += self._speed_notes(self._speed)
         if not lines:
             return self._missing("before", "throughput")
         sentence = self._say("before.say", parts=self._say("and").join(said))
@@ -134,8 +134,12 @@ class _Teller:
         truth = None if self._memory is None else checkpointing(self._memory.rows)
         if self._memory is not None:
             memory = self._memory_changes(self._memory)
-            measured = truth is not None and truth.training_time is not None
-            notes.append(self._say("changed.measured" if measured else "changed.predicted"))
+            notes.append(self._say("changed.half_predicted"))
+            if "changed.int8_packed" in memory:
+                notes.append(self._say("changed.int8_measured"))
+            if truth is not None:
+                timed = truth.training_time is not None
+                notes.append(self._say("changed.training_measured" if timed else "changed.training_predicted"))
             notes += self._memory_notes(self._memory)
         if self._speed is not None:
             for last, way in pairwise(self._speed.ways):
@@ -169,7 +173,7 @@ class _Teller:
         if (found := compared(memory.rows, _GROUP)) is not None:
             shares["changed.half"] = 1 - found.half_alone / found.before
             shares["changed.lengths"] = 1 - found.after / found.half_alone
-        before, after = _measured(memory, "fp32"), _measured(memory, "int8")
+        before, after = _measured(memory, "packed"), _measured(memory, "int8")
         if before is not None and after is not None:
             shares["changed.int8_packed"] = 1 - after / before
         return shares
@@ -260,7 +264,7 @@ class _Teller:
                 way=self._say(f"way.{way.key}"),
                 texts=f"{price.texts_per_day:,}",
                 speed=f"{way.texts_per_s:,.3f}",
-                price=price.shown(price.per_hour),
+                price=price.shown_per_hour,
                 costs=price.shown(a_day[way.key]),
             )
             for way in (speed.plain, speed.best)
@@ -274,7 +278,6 @@ class _Teller:
                 key="accuracy",
                 title=self._say("accuracy.title"),
                 sentence=self._say("accuracy.missing"),
-                missing="memory",
             )
         lines, name = [], accuracy.precision
         for each in accuracy.sets:
@@ -293,7 +296,8 @@ class _Teller:
         )
         low = min(end for each in accuracy.sets for end in (*each.before_interval, *each.after_interval))
         floor = int(low * 10) / 10
-        notes = [self._say("accuracy.note", floor=f"{floor:.0%}"), *self._origins(accuracy.origins)]
+        models = ", ".join(dict.fromkeys(each.model for each in accuracy.sets))
+        notes = [self._say("accuracy.note", models=models, floor=f"{floor:.0%}"), *self._origins(accuracy.origins)]
         return self._step("accuracy", sentence, lines, notes, (floor, 1.0))
 
     def _memory_notes(self, memory: Memory) -> list[str]:
@@ -304,10 +308,7 @@ class _Teller:
     def _speed_notes(self, speed: Speed) -> list[str]:
         kind = self._say("random" if speed.random_weights else "own_weights")
         note = self._say("time.note", model=speed.model, weights=kind, device=speed.device)
-        notes = [note, *self._origins(speed.origins)]
-        if len(speed.origins) > 1:
-            notes.append(self._say("time.two_runs"))
-        return notes
+        return [note, *self._origins(speed.origins)]
 
     def _origins(self, origins: Sequence[Origin]) -> list[str]:
         """A line for each machine and day, with its files."""
@@ -327,7 +328,7 @@ class _Teller:
         return self._say("hours", amount=f"{amount:,.1f}")
 
     def _per_hour(self) -> str:
-        return self._say("per_hour", price=self._price.shown(self._price.per_hour))
+        return self._say("per_hour", price=self._price.shown_per_hour)
 
 
 def _measured(memory: Memory, name: str) -> int | None:

@@ -38,14 +38,16 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "changed.say_memory": "内存上，{name}省得最多（{share}）",
         "changed.say_time": "用时上，{name}省得最多（{share}）",
         "changed.say_checkpointing": "检查点只在训练时有用（激活省 {share}），推理时没有可省的",
-        "changed.measured": "FP16 与填充的内存是对 GPU 的预测；INT8 的内存与检查点的激活、用时在 CPU 上实测。",
-        "changed.predicted": "除 INT8 外，内存与检查点的数字是预测，没有实测。",
+        "changed.half_predicted": "FP16 与打包的内存是对 GPU 的预测，逐步相对于上一步。",
+        "changed.int8_measured": "INT8 的内存在 CPU 上实测，相对于实测的 fp16 打包。",
+        "changed.training_measured": "检查点的激活与用时在 CPU 上实测。",
+        "changed.training_predicted": "检查点的数字是预测，没有实测。",
         "changed.line": "{name} · {kind}",
         "changed.memory": "内存",
         "changed.time": "用时",
         "changed.half": "FP16",
         "changed.lengths": "再打包，不填充",
-        "changed.int8_packed": "INT8 打包（CPU）",
+        "changed.int8_packed": "INT8 代替 FP16（CPU）",
         "changed.sorted": "按长度成批",
         "changed.packed": "打包",
         "changed.first_only": "末层只算 [CLS]",
@@ -73,7 +75,6 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "time.missing": "还没有测过速度：先跑一次吞吐赛跑。",
         "time.say": "一百万条文本从 {before}降到 {after}，速度是原来的 {factor} 倍。",
         "time.note": "速度为实测：模型 {model}（{weights}），设备 {device}；“一百万条”由每秒条数推算。",
-        "time.two_runs": "INT8 来自另一次运行：同一机器、同一模型，文本更多。",
         "time.spread": "细线是各轮中最快与最慢的一轮。",
         "money.title": "省下的钱",
         "money.missing": "没有速度就算不出花费：先跑一次吞吐赛跑。",
@@ -90,7 +91,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "accuracy.say_worse": (
             "{sets} 个数据集上，{precision} 与 fp32 相差至多 {most} 个百分点，其中 {worse} 个有显著的损失（95% 区间）。"
         ),
-        "accuracy.note": "自带的小模型；线段是 95% 区间（1,000 次自助重采样），横轴从 {floor} 到 100%。",
+        "accuracy.note": "模型 {models}；线段是 95% 区间（1,000 次自助重采样），横轴从 {floor} 到 100%。",
         "origin.file": "来源：{files}（benchmarks/results），{machine}，{day}。",
         "origin.own": "来源：这次会话里的运行，{machine}。",
     },
@@ -127,17 +128,16 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "changed.say_checkpointing": (
             "checkpointing helps in training alone ({share} of activations): inference keeps none to save"
         ),
-        "changed.measured": (
-            "Memory by FP16 and packing is predicted for a GPU; that by INT8, and checkpointing's activations and "
-            "time, are measured on a CPU."
-        ),
-        "changed.predicted": "Memory but for INT8, and checkpointing, are predictions; they were not measured.",
+        "changed.half_predicted": "Memory of FP16 and packing is predicted for a GPU, step on step.",
+        "changed.int8_measured": "Memory of INT8 is measured on a CPU, against fp16 packed measured there, too.",
+        "changed.training_measured": "Activations and time of checkpointing are measured on a CPU.",
+        "changed.training_predicted": "Figures of checkpointing are predictions; they were not measured.",
         "changed.line": "{name} · {kind}",
         "changed.memory": "memory",
         "changed.time": "time",
         "changed.half": "FP16",
         "changed.lengths": "packed, no padding",
-        "changed.int8_packed": "INT8, packed (CPU)",
+        "changed.int8_packed": "INT8 instead of FP16 (CPU)",
         "changed.sorted": "sorting by length",
         "changed.packed": "packing",
         "changed.first_only": "[CLS] alone in the last layer",
@@ -168,7 +168,6 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
             "Speed is measured: model {model} ({weights}), device {device}; a million texts are worked out from texts "
             "a second."
         ),
-        "time.two_runs": "INT8 is from a run of its own: same machine, same model, more texts.",
         "time.spread": "Thin lines are the fastest and the slowest of the rounds.",
         "money.title": "Money saved",
         "money.missing": "Without a speed there is no cost: run the race of the Throughput page.",
@@ -191,8 +190,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
             "(95% intervals)."
         ),
         "accuracy.note": (
-            "The small bundled models; lines are 95% intervals (1,000 bootstrap resamples), the axis goes from {floor} "
-            "to 100%."
+            "Models {models}; lines are 95% intervals (1,000 bootstrap resamples), the axis goes from {floor} to 100%."
         ),
         "origin.file": "From {files} (benchmarks/results), {machine}, {day}.",
         "origin.own": "From a run of this session, {machine}.",

@@ -26,7 +26,7 @@ from wenmo.ui.text import language, say
 POINTS = 240  # of a line
 MARKS = 40  # events drawn, the latest
 _EVENTS_LISTED = 6
-_REDRAW_S = 2.0  # Streamlit collects garbage after every drawing: a tenth of a second and more with torch loaded
+_REDRAW_S = 2.0  # often enough to watch, seldom enough to cost nothing
 _FROZEN = "memory_frozen"  # where a paused session keeps what it shows
 
 Value = Callable[[Sample], float | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -163,6 +164,24 @@ def test_workers_get_equal_shares(count: int, shares: list[int]) -> None:
     seen = _spy(runtime)
     runtime.logits(_encodings([10] * count))
     assert sorted(seen) == sorted(shares)
+
+
+def test_a_lone_batch_takes_all_cores_and_one_beside_others_a_worker() -> None:
+    runtime = _runtime(workers=2)
+    names: list[str] = []
+    whole = runtime._model.logits
+
+    def logits(packed: Any) -> torch.Tensor:
+        names.append(threading.current_thread().name)
+        return whole(packed)
+
+    runtime._model.logits = logits  # type: ignore[method-assign]
+    runtime.logits(_encodings([5]))
+    assert runtime._workers is not None
+    with runtime._workers.caller():  # somebody else computes
+        runtime.logits(_encodings([5], seed=1))
+    alone, beside = names
+    assert alone.startswith("wenmo-all-cores") and beside.startswith("wenmo-worker")
 
 
 @pytest.mark.parametrize("workers", [2, 4, 8, 16, 32])

@@ -12,6 +12,7 @@ import pytest
 
 from wenmo.__main__ import main
 from wenmo.errors import InputError
+from wenmo.memory.allocations import Breakdown
 from wenmo.memory.configuration import Configuration
 from wenmo.memory.findings import checkpointing, compared, summary, waterfall
 from wenmo.memory.fits import Fit
@@ -74,6 +75,33 @@ def test_the_articles_comparison(rows: list[Row]) -> None:
     assert one.saved > 0.4 and eight.saved > 0.5  # the standing cuBLAS workspace weighs on so small a model
     assert eight.half_alone < 0.6 * eight.before
     assert compared(rows[:2], "one") is None
+
+
+def test_a_speed_is_not_told_as_the_f1(rows: list[Row]) -> None:
+    """Without labelled rows there is no accuracy; the row above has figures of the same look."""
+
+    def measured(row: Row) -> Row:
+        configuration = row.step.configuration
+        told = Measurement(
+            configuration=configuration,
+            device="cpu",
+            device_name="m",
+            threads=1,
+            native=True,
+            peak=Breakdown(weights=1),
+            most_activations=1,
+            seconds=(0.25,),
+            resident=None,
+            libraries=0,
+            reserved=None,
+            process_gpu=None,
+        )
+        return dataclasses.replace(row, measured=told)
+
+    html = as_html(Report(rows=[measured(row) for row in rows], machine="m", day=date(2026, 1, 2)), language="en")
+    cells = html[html.index("<td>F1") :].split("</tr>")[0]
+    assert TEXT["en"]["unknown"] in cells and "x)" not in cells
+    assert html.index("(1.0x)") < html.index("<td>F1")
 
 
 def test_checkpointing_is_told_as_it_is(rows: list[Row]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -43,6 +44,14 @@ class _Runtime:
 
     def batch_tokens(self) -> Resolved[int]:
         return Resolved(value=self._tokens, reason="a test", reason_zh="测试")
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    """Fails where it does not."""
+    end = time.monotonic() + WAIT_S
+    while not happened():
+        assert time.monotonic() < end
+        threading.Event().wait(0.001)
 
 
 def _encoding(number: int, length: int = 2) -> Encoding:
@@ -108,22 +117,26 @@ def test_a_batch_takes_what_fits_and_no_vectors_among_logits() -> None:
 def test_as_many_lead_as_may_and_no_more() -> None:
     runtime = _Runtime()
     scheduled = ScheduledRuntime(runtime, leaders=2)
+
+    def waiting() -> int:
+        return scheduled.statistics().waiting
+
     with ThreadPoolExecutor(8) as pool:
         leaders = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (1, 2)]
-        while len(runtime.forwards) < 2:  # neither waits for the other
-            threading.Event().wait(0.001)
-        waiting = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (10, 11, 12)]
-        while scheduled.statistics().waiting < 3:
-            threading.Event().wait(0.001)
+        _until(lambda: len(runtime.forwards) == 2)  # neither waits for the other
+        others = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (10, 11, 12)]
+        _until(lambda: waiting() == 3)
+        assert len(runtime.forwards) == 2
         runtime.hold.set()
-        assert [future.result(WAIT_S).item() for future in (*leaders, *waiting)] == [1, 2, 10, 11, 12]
+        assert [future.result(WAIT_S).item() for future in (*leaders, *others)] == [1, 2, 10, 11, 12]
         assert len(runtime.forwards) <= 4  # the three that waited, by one leader or by both
         # Both have given up the lead: again two at once, and none too many.
         runtime.hold.clear()
         runtime.forwards.clear()
-        again = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (3, 4, 5)]
-        while len(runtime.forwards) < 2 or scheduled.statistics().waiting < 1:
-            threading.Event().wait(0.001)
+        again = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (3, 4)]
+        _until(lambda: len(runtime.forwards) == 2)
+        again.append(pool.submit(scheduled.logits, [_encoding(5)]))
+        _until(lambda: waiting() == 1)
         assert len(runtime.forwards) == 2
         runtime.hold.set()
         assert [future.result(WAIT_S).item() for future in again] == [3, 4, 5]
