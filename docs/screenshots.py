@@ -34,7 +34,8 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 # Name of the picture, address, button to click, if any; several, one after another, with " > " between.
-SCENES: tuple[tuple[str, str, str | None], ...] = (
+Scene = tuple[str, str, str | None]
+SCENES: tuple[Scene, ...] = (
     ("home", "/", "换个说法"),
     ("similarity-pair", "/compare", "同题异问"),
     ("similarity-ranking", "/compare?mode=ranking", "找回密码"),
@@ -109,8 +110,10 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(700)  # charts draw, spinners fade
 
 
-def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[str, str]]) -> None:
-    """All scenes in each of `looks`, pairs of shape and colour scheme."""
+def photograph(
+    browser: Browser, url: str, folder: Path, looks: Sequence[tuple[str, str]], scenes: Sequence[Scene]
+) -> None:
+    """The scenes in each of `looks`, pairs of shape and colour scheme."""
     for shape, scheme in looks:
         width = WIDTHS[shape]
         context = browser.new_context(
@@ -121,7 +124,7 @@ def photograph(browser: Browser, url: str, folder: Path, looks: Sequence[tuple[s
         )
         context.add_init_script("localStorage.setItem('wenmo.tour', 'seen')")
         page = context.new_page()
-        for name, address, example in SCENES:
+        for name, address, example in scenes:
             page.goto(f"{url}{address}")
             for label in example.split(" > ") if example else ():
                 button = page.get_by_role("button", name=label, exact=True)
@@ -155,7 +158,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
-        photograph(browser, url, folder, ALL if options.all else README)
+        shown = (ROOT / "README.md").read_text(encoding="utf-8")
+        scenes = [scene for scene in SCENES if options.all or f"images/{scene[0]}-desktop-light" in shown]
+        photograph(browser, url, folder, ALL if options.all else README, scenes)
         browser.close()
 
 
