@@ -54,4 +54,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   };
   if (first()) at = 0;
   draw();
+  return () => {
+    at = null; // who left the page has left the tour, too
+  };
 }
