@@ -131,15 +131,20 @@ def test_a_page_left_open_does_not_grow(page: Page) -> None:
         devtools.send("Performance.enable")
 
         def held() -> dict[str, float]:
-            devtools.send("HeapProfiler.collectGarbage")
-            metrics = devtools.send("Performance.getMetrics")["metrics"]
-            return {each["name"]: each["value"] for each in metrics}
+            """The least of some readings: in the moment of a drawing the old one is still there beside the new."""
+            readings = []
+            for _ in range(5):
+                devtools.send("HeapProfiler.collectGarbage")
+                metrics = devtools.send("Performance.getMetrics")["metrics"]
+                readings.append({each["name"]: each["value"] for each in metrics})
+                page.wait_for_timeout(70)
+            return {name: min(each[name] for each in readings) for name in ("Nodes", "JSEventListeners")}
 
         page.wait_for_function("window.drawn >= 10")  # the sidebar has loaded, too
         before, length = held(), len(picture.evaluate("each => each.outerHTML"))
         page.wait_for_function(f"window.drawn >= {10 + _REDRAWS}", timeout=180_000)
         after = held()
-        assert after["Nodes"] <= before["Nodes"] + 1_000  # drawings that stayed would be several thousand
+        assert after["Nodes"] <= before["Nodes"] + 100  # one drawing alone has more
         assert after["JSEventListeners"] <= before["JSEventListeners"] + 10
         assert len(picture.evaluate("each => each.outerHTML")) < 1.2 * length
         assert page.locator(".wm-timeline").first.locator("*").count() > 60

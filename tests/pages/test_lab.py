@@ -153,8 +153,20 @@ class _GoneError(BaseException):
     """As Streamlit leaves a run."""
 
 
-def test_a_run_that_is_left_leaves_no_process_and_the_turn_is_free() -> None:
+def _small(*, measured: bool) -> lab.Wish:
     configuration = Configuration(model="tiny", lengths=(32,))
+    return lab.Wish(
+        shown=path(configuration, configuration),
+        measured=measured,
+        checked=None,
+        fits=configuration,
+        precisions=("fp32",),
+        lengths=(32,),
+        card_gib=None,
+    )
+
+
+def test_a_run_that_is_left_leaves_no_process_and_the_turn_is_free() -> None:
     children: list[psutil.Process] = []
 
     def progress(done: int, of: int) -> None:
@@ -162,15 +174,7 @@ def test_a_run_that_is_left_leaves_no_process_and_the_turn_is_free() -> None:
         if any("wenmo.memory.measure" in child.cmdline() for child in children):
             raise _GoneError
 
-    wish = lab.Wish(
-        shown=path(configuration, configuration),
-        measured=True,
-        checked=None,
-        fits=configuration,
-        precisions=("fp32",),
-        lengths=(32,),
-        card_gib=None,
-    )
+    wish = _small(measured=True)
     with pytest.raises(_GoneError):
         lab.run(wish, {}, progress, lambda text: None)
     measuring = [child for child in children if child.is_running()]
@@ -181,7 +185,6 @@ def test_a_run_that_is_left_leaves_no_process_and_the_turn_is_free() -> None:
 
 def test_who_waits_for_the_turn_can_leave() -> None:
     """Another visitor measures for ever; this one is told so, and goes."""
-    configuration = Configuration(model="tiny", lengths=(32,))
     told: list[str] = []
     calls = threading.Semaphore(2)
 
@@ -189,15 +192,7 @@ def test_who_waits_for_the_turn_can_leave() -> None:
         if not calls.acquire(blocking=False):
             raise _GoneError
 
-    wish = lab.Wish(
-        shown=path(configuration, configuration),
-        measured=False,
-        checked=None,
-        fits=configuration,
-        precisions=("fp32",),
-        lengths=(32,),
-        card_gib=None,
-    )
+    wish = _small(measured=False)
     with get_lab_turn(), pytest.raises(_GoneError):
         lab.run(wish, {}, progress, told.append)
     assert told == [TEXTS["lab.stage.waiting"].zh]

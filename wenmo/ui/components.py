@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import streamlit as st
@@ -15,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from wenmo.errors import WenmoError
 from wenmo.types import TASKS, Resolved, SimilarityResult
 from wenmo.ui import share, theme
+from wenmo.ui.element import element
 from wenmo.ui.examples import PAIRS, Example
 from wenmo.ui.inputs import MAX_CHARACTERS, MAX_COPIED, clipboard, csv_file, lines
 from wenmo.ui.models import chosen
@@ -23,8 +22,6 @@ from wenmo.ui.runtime import get_sampler, session_engine
 from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
 
 if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
     from wenmo import Engine
     from wenmo.engine import Progress
 
@@ -254,7 +251,7 @@ def download(key: str, columns: Mapping[str, Sequence[object]], *, label: str | 
             on_click="ignore",
         )
         if len(rows) * len(columns) <= MAX_COPIED:
-            _copy_button()(
+            element("copy", '<button aria-live="polite">…</button>')(
                 key=f"{key}_copy",
                 data={
                     "text": clipboard(list(columns), rows),
@@ -262,17 +259,6 @@ def download(key: str, columns: Mapping[str, Sequence[object]], *, label: str | 
                 },
                 width="content",
             )
-
-
-@cache
-def _copy_button() -> ComponentRenderer:
-    here = Path(__file__)
-    return st.components.v2.component(
-        "wenmo_copy",
-        html='<button aria-live="polite">…</button>',
-        css=here.with_name("copy.css").read_text(encoding="utf-8"),
-        js=here.with_name("copy.js").read_text(encoding="utf-8"),
-    )
 
 
 def truncation_note(flags: Sequence[bool]) -> None:

@@ -6,26 +6,25 @@ texts as texts (textContent), never as HTML.
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from wenmo.ui import share
+from wenmo.ui.element import element
 from wenmo.ui.text import say
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 _KEY = "history"
 _GO_TO = "history.go_to"
 _WORDS = ("title", "empty", "clear", "export", "note", "unavailable")
 
+_HTML = (
+    '<details><summary></summary><ul></ul><p></p><div class="tools"><button name="export"></button>'
+    '<button name="clear"></button></div></details>'
+)
+
 
 def panel() -> None:
     """The list, newest first. After the page: it holds what the page has just answered."""
-    _component()(
+    element("history", _HTML)(
         key=_KEY,
         data={
             "entry": st.session_state.get(share.ENTRY),
@@ -48,15 +47,3 @@ def _open() -> None:
     page = share.take(opened.get("kind"), opened.get("fields"))
     if page is not None:
         st.session_state[_GO_TO] = page
-
-
-@cache
-def _component() -> ComponentRenderer:
-    here = Path(__file__)
-    return st.components.v2.component(
-        "wenmo_history",
-        html='<details><summary></summary><ul></ul><p></p><div class="tools"><button name="export"></button>'
-        '<button name="clear"></button></div></details>',
-        css=here.with_name("history.css").read_text(encoding="utf-8"),
-        js=here.with_suffix(".js").read_text(encoding="utf-8"),
-    )

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from wenmo.errors import InputError
 from wenmo.ui import components
+from wenmo.ui.element import element
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
     from wenmo.story.figures import Figures
     from wenmo.story.money import Price
     from wenmo.story.steps import Step
@@ -154,7 +151,9 @@ def turn(at: int, steps: tuple[Step, ...]) -> None:
             args=(at + 1,),
         )
         st.space("stretch")
-        _fullscreen()(key="story_fullscreen", data={"label": say("story.fullscreen")}, width="content")
+        element("fullscreen", "<button hidden>…</button>", style="copy")(
+            key="story_fullscreen", data={"label": say("story.fullscreen")}, width="content"
+        )
         st.download_button(
             say("story.export"),
             file,
@@ -163,14 +162,3 @@ def turn(at: int, steps: tuple[Step, ...]) -> None:
             key="story_export",
             on_click="ignore",
         )
-
-
-@cache
-def _fullscreen() -> ComponentRenderer:
-    here = Path(__file__)
-    return st.components.v2.component(
-        "wenmo_fullscreen",
-        html="<button hidden>…</button>",
-        css=here.with_name("copy.css").read_text(encoding="utf-8"),
-        js=here.with_name("fullscreen.js").read_text(encoding="utf-8"),
-    )

@@ -6,19 +6,19 @@ holds up the page, and lies over it, so that nothing moves. The little JavaScrip
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from wenmo.ui.element import element
 from wenmo.ui.text import say
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 _STEPS = {"read": "similarity", "files": "batch", "costs": "story", "keep": "service"}  # and the page that it is about
 _WORDS = ("open", "label", "back", "on", "done", "close", "go")
+
+_HTML = (
+    '<button name="open">…</button><div role="dialog" popover="manual"><button name="close">×</button>'
+    '<p name="at"></p><h2></h2><p name="text" aria-live="polite"></p><div><button name="back"></button>'
+    '<button name="go"></button><button name="on"></button></div></div>'
+)
 
 
 def card() -> None:
@@ -28,19 +28,6 @@ def card() -> None:
         for name, page in _STEPS.items()
     ]
     words = {word: say(f"tour.{word}") for word in _WORDS}
-    asked = _component()(key="tour", data={"steps": steps, "words": words}, on_go_change=lambda: None)
+    asked = element("tour", _HTML)(key="tour", data={"steps": steps, "words": words}, on_go_change=lambda: None)
     if asked.go in _STEPS.values():
         st.switch_page(f"pages/{asked.go}.py")
-
-
-@cache
-def _component() -> ComponentRenderer:
-    here = Path(__file__)
-    return st.components.v2.component(
-        "wenmo_tour",
-        html='<button name="open">…</button><div role="dialog" popover="manual"><button name="close">×</button>'
-        '<p name="at"></p><h2></h2><p name="text" aria-live="polite"></p><div><button name="back"></button>'
-        '<button name="go"></button><button name="on"></button></div></div>',
-        css=here.with_suffix(".css").read_text(encoding="utf-8"),
-        js=here.with_suffix(".js").read_text(encoding="utf-8"),
-    )
