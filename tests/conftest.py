@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,3 +30,24 @@ def golden_models() -> dict[str, str]:
 def golden_engine() -> Iterator[Engine]:
     with Engine(device="cpu", precision="fp32", models=GOLDEN_MODELS) as engine:
         yield engine
+
+
+_exit_status = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_exit_status] = exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After Ray, leave at once, as Ray's own workers do.
+
+    `ray.shutdown()` leaves threads of gRPC and of Ray's client in this process, which still run when the interpreter
+    takes itself apart. Once that was a segmentation fault after all tests had passed. How `wenmo` itself ends is asked
+    of its own processes, by their exit codes.
+    """
+    if "ray" in sys.modules and _exit_status in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_exit_status])
