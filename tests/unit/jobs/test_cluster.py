@@ -101,10 +101,13 @@ def whole(source: Path) -> Path:
     return target
 
 
-def test_rows_and_bytes_are_those_of_an_engine_here(ray: None, tmp_path: Path, source: Path) -> None:
+@pytest.mark.parametrize("how", [{"multi_label": True}, {"method": "embedding"}, {"method": "two_stage"}])
+def test_rows_and_bytes_are_those_of_an_engine_here(
+    ray: None, tmp_path: Path, source: Path, how: dict[str, Any]
+) -> None:
     """Of zero-shot, in Parquet; sentiment in CSV is below."""
     target, whole = tmp_path / "out.parquet", tmp_path / "whole.parquet"
-    options = {"labels": "物流，味道，价钱", "multi_label": True}
+    options = {"labels": "物流，味道，价钱，包装，客服，分量，颜色，做工，环境，卫生，位置，天气", **how}
     with RayBackend(settings(), actors=2) as backend:
         summary = run(backend, source, target, task="zero_shot", **options)
     expected = run(here(), source, whole, task="zero_shot", **options)
