@@ -15,12 +15,11 @@ try:
     wanted = throughput.wanted(get_engine())
 except WenmoError as error:
     components.show_error(error)
-    st.stop()
-if wanted is None:
-    st.caption(say("throughput.empty"))
 else:
-    race = throughput.run(wanted)
-    if race is not None:
+    race = None if wanted is None else throughput.run(wanted)
+    if wanted is None:
+        st.caption(say("throughput.empty"))
+    elif race is not None:
         throughput.summary(race)
         throughput.article(race)
         throughput.steps(race)

@@ -71,7 +71,7 @@ def app(arguments: dict[str, Any]) -> Application:
             f"These arguments cannot be used: {problems}. Choose from {', '.join(Scale.model_fields)}.",
             f"参数无法使用：{problems}。可选：{'、'.join(Scale.model_fields)}。",
         ) from None
-    settings = Settings.read()
+    settings = Settings.read().on_other_machines()
     deployment = serve.deployment(
         name="wenmo",
         autoscaling_config=scale.model_dump(exclude={"cores", "gpus"}),

@@ -119,3 +119,15 @@ class Settings(BaseSettings):
             events=events,
             repeatable=repeatable,
         )
+
+    def on_other_machines(self) -> Settings:
+        """For Ray's actors, which have another working folder: absolute paths. Each is shown its own GPU alone."""
+        changed: dict[str, Any] = {
+            "device": "cuda" if self.device.startswith("cuda") else self.device,
+            "models_folder": self.models_folder.resolve(),
+        }
+        for task in TASKS:
+            name = getattr(self, f"{task}_model")
+            if Path(name).is_dir():
+                changed[f"{task}_model"] = str(Path(name).resolve())
+        return self.model_copy(update=changed)

@@ -246,6 +246,23 @@ def test_so_many_calls_at_once_and_no_more(engine: wenmo.Engine) -> None:
         assert post(full, "/v1/sentiment", {"texts": ["墨"]}).status_code == 200
 
 
+def test_who_asks_after_its_health_takes_no_place(engine: wenmo.Engine) -> None:
+    entered, hold = threading.Semaphore(0), threading.Event()
+
+    def slow() -> wenmo.Engine:
+        entered.release()
+        assert hold.wait(30)
+        return engine
+
+    with TestClient(create_api(slow, calls_at_once=1)) as client, ThreadPoolExecutor(2) as pool:
+        probe = pool.submit(client.get, "/health/ready")
+        assert entered.acquire(timeout=30)
+        call = pool.submit(post, client, "/v1/sentiment", {"texts": ["墨"]})
+        assert entered.acquire(timeout=30)  # it was let in beside the probe
+        hold.set()
+        assert (probe.result(30).status_code, call.result(30).status_code) == (200, 200)
+
+
 def test_the_answer_to_a_crash_bears_its_id() -> None:
     def broken() -> wenmo.Engine:
         raise ZeroDivisionError

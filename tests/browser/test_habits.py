@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from docs.screenshots import settle
 from wenmo import Engine
+from wenmo.ui.text import TEXTS
 
 FIRST, SECOND = "今天<img src=x onerror=alert(1)>真好", "天气不错"
 
@@ -62,6 +63,18 @@ def test_the_history_stays_in_the_browser_opens_again_and_is_cleared(
     page.get_by_role("radio", name="English").click()  # a rerun does not bring it back
     expect(page.get_by_text("History", exact=True)).to_be_visible()
     settle(page)
+    assert page.evaluate("localStorage.getItem('wenmo.history')") is None
+
+
+def test_a_history_that_is_not_ours_says_so_and_is_mended_by_clearing(address: str, page: Page) -> None:
+    unavailable = TEXTS["history.unavailable"].zh
+    page.goto(f"{address}/mood")
+    page.evaluate("localStorage.setItem('wenmo.history', '{')")
+    page.reload()
+    page.get_by_text("历史", exact=True).click()
+    expect(page.get_by_text(unavailable)).to_be_visible()
+    page.get_by_role("button", name="清空").click()
+    expect(page.get_by_text(unavailable)).to_have_count(0)
     assert page.evaluate("localStorage.getItem('wenmo.history')") is None
 
 

@@ -76,6 +76,14 @@ def test_the_exported_file_shows_all_of_it_without_the_app(
     context.close()
 
 
+def test_the_exported_file_is_in_the_visitors_language(address: str, page: Page) -> None:
+    page.goto(f"{address}/savings?lang=en")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export HTML").click()
+    html = Path(download.value.path()).read_text(encoding="utf-8")
+    assert '<html lang="en">' in html and WORDS["en"]["title"] in html
+
+
 def test_the_tour_is_shown_once_by_keyboard_too_and_again_by_its_button(address: str, page: Page) -> None:
     tour = page.get_by_role("dialog", name="导览")
     page.goto(address)

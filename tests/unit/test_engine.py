@@ -147,7 +147,9 @@ def test_two_stages_lose_no_text_when_the_first_fails(golden_models: dict[str, s
 def test_zero_shot_methods_refused(golden_engine: Engine) -> None:
     for options in ({"method": "guess"}, {"method": "embedding", "multi_label": True}, {"shortlist": 0}):
         with pytest.raises(InputError):
-            golden_engine.zero_shot(["天气"], labels=["体育"], **options)  # type: ignore[arg-type]
+            golden_engine.zero_shot(["天气"], labels=["体育", "天气"], **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="second label"):  # the nearest of one says nothing
+        golden_engine.zero_shot(["天气"], labels=["体育", " "], method="embedding")
 
 
 def test_asking_labels_again_by_vectors_computes_the_text_alone(golden_engine: Engine) -> None:

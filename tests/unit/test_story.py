@@ -222,7 +222,7 @@ def test_what_was_changed_is_told_by_its_share(results: Path) -> None:
 def test_what_was_only_predicted_is_called_so() -> None:
     predicted = [replace(each, measured=None, failed="no room") for each in rows()]
     step = told(Figures(memory=of_rows(predicted, MACHINE)))["changed"]
-    assert any("checkpointing are predictions" in note for note in step.notes)
+    assert any("checkpointing (base fp32" in note and "not measured" in note for note in step.notes)
     assert not any("INT8" in line.name for line in step.lines)
     measured = told(Figures(memory=of_rows(rows(), MACHINE)))["changed"].notes
     assert sum("measured on a CPU" in note for note in measured) == 2

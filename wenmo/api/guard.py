@@ -49,7 +49,7 @@ class Guard:
     No more than `calls_at_once` are let in; the others are answered with 503. Each that is let in has a thread: a call
     that waited unseen for one could join no batch, and small calls would stand behind long ones. With
     `requests_per_minute`, a client who calls more often is answered with 429. Who asks after the service's health needs
-    no token and is never turned away.
+    no token, is never turned away and takes no place.
     """
 
     def __init__(
@@ -91,11 +91,12 @@ class Guard:
         threads = to_thread.current_default_thread_limiter()  # the event loop's: there is none before the first call
         threads.total_tokens = max(threads.total_tokens, self._calls_at_once)
         refusal = self._refusal(scope)
-        self._calls += refusal is None
+        takes_a_place = refusal is None and not _is_open(scope)
+        self._calls += takes_a_place
         try:
             await (refusal or self._app)(scope, receive, send_with_headers)
         finally:
-            self._calls -= refusal is None
+            self._calls -= takes_a_place
             seconds = time.perf_counter() - start
             # Quoted: a path may hold line ends, with which a caller could write lines of his own into the log.
             path = quote(scope["path"][:_PATH_LOGGED])
@@ -114,7 +115,7 @@ class Guard:
                 en=f"Path and headers have more than {MAX_HEAD_BYTES:,} bytes. Send less.",
                 zh=f"路径与请求头超过 {MAX_HEAD_BYTES:,} 字节。请减少。",
             )
-        if scope["path"].removeprefix(scope.get("root_path", "")) in _OPEN_PATHS:
+        if _is_open(scope):
             return None
         wait_s = self._buckets.take(client_of(scope)) if self._buckets else 0.0  # first: it slows down guessing, too
         if wait_s:
@@ -153,3 +154,7 @@ class Guard:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # In constant time: how many characters of a guess are right must not show in how long the refusal takes.
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token.encode())
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope["path"].removeprefix(scope.get("root_path", "")) in _OPEN_PATHS

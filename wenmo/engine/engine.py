@@ -160,7 +160,7 @@ class Engine:
         """
         parsed = zero_shot_task.parse_labels(labels)
         zero_shot_task.check_template(template)
-        zero_shot_task.check_method(method, multi_label=multi_label, shortlist=shortlist)
+        zero_shot_task.check_method(method, labels=len(parsed.names), multi_label=multi_label, shortlist=shortlist)
         checked = checked_texts(texts)
         if method == "embedding":
             return zero_shot.nearest_label(self._models, checked, parsed, template, progress=progress)

@@ -43,6 +43,7 @@ class WorkerPool:
             self._pool.submit(started.wait)
         started.wait()
         torch.set_num_threads(before)
+        self._all_cores.submit(torch.get_num_threads).result()  # now it takes that number, and no other pool's later on
 
     @contextmanager
     def caller(self) -> Iterator[bool]:

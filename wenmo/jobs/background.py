@@ -139,10 +139,6 @@ class FileJob:
                 self._opened = (encoding, delimiter), reader, first.rows()
             return self._opened[1], self._opened[2]
 
-    def stop(self) -> None:
-        """Ask it to end; what was computed is thrown away, the received file stays."""
-        self._stop.set()
-
     def export(self, suffix: str) -> Path:
         """The finished table in the format of `suffix`, one of EXPORTS; made once. Raises InputError."""
         view = self.view()
@@ -201,6 +197,9 @@ class FileJob:
         except Exception as error:
             logger.exception("A job of the page ended with an error that is none of wenmo's")
             failure = error
+        self._end(state, summary, failure)
+
+    def _end(self, state: State, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
         with self._lock:
             self._engine = None
             self._state, self._summary, self._error = state, summary, failure
@@ -297,6 +296,15 @@ class FileJobs:
                 self._worker = threading.Thread(target=self._work, name="wenmo-jobs", daemon=True)
                 self._worker.start()
 
+    def stop(self, job: FileJob) -> None:
+        """End it: at once where it waits, else soon. What was computed is thrown away, the received file stays."""
+        with self._lock:
+            if job in self._queue:
+                self._queue.remove(job)
+                job._end("stopped")
+            else:
+                job._stop.set()
+
     def discard(self, job_id: str) -> None:
         """Forget a job and delete all its files, at once or when it has stopped."""
         with self._lock:
@@ -350,7 +358,7 @@ class FileJobs:
         job = self._jobs.pop(job_id, None)
         if job is None:
             return
-        job.stop()
+        job._stop.set()
         if job in self._queue:
             self._queue.remove(job)
         if job is not self._current:

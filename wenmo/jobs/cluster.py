@@ -24,7 +24,6 @@ from concurrent.futures import TimeoutError as NotYetError
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ from wenmo.errors import DeviceError, InputError, WenmoError
 from wenmo.jobs.backend import EngineBackend, Question
 from wenmo.jobs.run import Answered
 from wenmo.jobs.tables import Chunk
-from wenmo.types import TASKS, TaskName
+from wenmo.types import TaskName
 
 if TYPE_CHECKING:
     from wenmo.settings import Settings
@@ -82,7 +81,8 @@ class RayBackend:
         self, settings: Settings, *, address: str | None = None, actors: int | None = None, cores: int = 1
     ) -> None:
         import_ray()
-        self._settings = _at_home_anywhere(settings)
+        # A job is no service: the secrets of one stay here.
+        self._settings = settings.on_other_machines().model_copy(update={"redis_url": None, "api_token": None})
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._count = actors or 0
         self._cores = cores
@@ -92,7 +92,7 @@ class RayBackend:
         self._places: SimpleQueue[_Worker] = SimpleQueue()
         self._failed_starts = 0
         self._facts: tuple[int, dict[str, Any]] | None = None
-        self._owns_ray = False
+        self._owns_ray = self._told_of_waiting = False
 
     def __enter__(self) -> RayBackend:
         return self
@@ -129,11 +129,11 @@ class RayBackend:
         )(Answerer)
         for _ in range(self._count):
             self._start()
-        patience = _Patience(self._cores)
+        since = time.monotonic()
         while self._facts is None:
             wait_for([worker.loaded for worker in self._starting], timeout=_POLL_S, return_when=FIRST_COMPLETED)
             self._look()
-            patience.tell()
+            self._tell_of_waiting(since)
         return self._facts
 
     def answer(
@@ -247,18 +247,26 @@ class RayBackend:
 
     def _take(self, progress: Callable[[], None]) -> _Worker:
         """One with a free place, as soon as there is one."""
-        patience = _Patience(self._cores)
+        since = time.monotonic()
         while True:
             self._look()
             try:
                 worker = self._places.get(timeout=_POLL_S)
             except Empty:
                 if self._starting:  # else all are at work
-                    patience.tell()
+                    self._tell_of_waiting(since)
                 progress()
             else:
                 if not worker.dead:
                     return worker
+
+    def _tell_of_waiting(self, since: float) -> None:
+        """Once in the log, when a worker is waited for since long."""
+        with self._lock:
+            if self._told_of_waiting or time.monotonic() - since < _LONG_S:
+                return
+            self._told_of_waiting = True
+        log.warning("still waiting for room for a worker of %d cores: is the cluster large enough?", self._cores)
 
     def _replace(self, worker: _Worker) -> None:
         with self._lock:
@@ -268,18 +276,6 @@ class RayBackend:
                 with suppress(Exception):  # it may be out of reach and alive
                     import_ray().kill(worker.actor)
                 self._start()
-
-
-class _Patience:
-    """Says once in the log that a worker is waited for, when that takes long."""
-
-    def __init__(self, cores: int) -> None:
-        self._cores, self._since, self._told = cores, time.monotonic(), False
-
-    def tell(self) -> None:
-        if not self._told and time.monotonic() - self._since > _LONG_S:
-            self._told = True
-            log.warning("still waiting for room for a worker of %d cores: is the cluster large enough?", self._cores)
 
 
 def import_ray() -> Any:
@@ -297,20 +293,3 @@ def import_ray() -> Any:
 def _cause(error: Any) -> Exception:
     """What was raised in the actor, without Ray's wrapping; a bug with it, for its traceback."""
     return error.cause if isinstance(error.cause, WenmoError) else error
-
-
-def _at_home_anywhere(settings: Settings) -> Settings:
-    """With absolute paths, for actors have another working folder; and without the secrets of a service."""
-    # Ray shows an actor its own GPU alone, as the first.
-    device = "cuda" if settings.device.startswith("cuda") else settings.device
-    changed: dict[str, Any] = {
-        "device": device,
-        "models_folder": settings.models_folder.resolve(),
-        "redis_url": None,
-        "api_token": None,
-    }
-    for task in TASKS:
-        name = getattr(settings, f"{task}_model")
-        if Path(name).is_dir():
-            changed[f"{task}_model"] = str(Path(name).resolve())
-    return settings.model_copy(update=changed)

@@ -44,7 +44,7 @@ from wenmo.jobs.shards import Note, Shards
 from wenmo.jobs.sources import FilePair, errors_file, find_files, partial_folder
 from wenmo.jobs.tables import CHUNK_ROWS, Chunk, Row, TableReader
 from wenmo.jobs.writers import TableFormat, table_format
-from wenmo.memory.tracker import give_back_memory, peak_process_memory_mib
+from wenmo.memory.process import give_back_memory, peak_process_memory_mib
 from wenmo.types import TaskName
 
 _REPORT_S = 0.25

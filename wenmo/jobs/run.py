@@ -90,8 +90,10 @@ def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
             "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
         )
     check_template(options.template)
-    check_method(options.method, multi_label=options.multi_label, shortlist=SHORTLIST)
-    return parse_labels(options.labels).dropped
+    parsed = parse_labels(options.labels)
+    labels = len(parsed.names)
+    check_method(options.method, labels=labels, multi_label=options.multi_label, shortlist=SHORTLIST)
+    return parsed.dropped
 
 
 def models_of(task: TaskName, options: RunOptions) -> tuple[TaskName, ...]:

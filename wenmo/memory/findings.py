@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wenmo.errors import Language
+from wenmo.memory.configuration import Configuration
 from wenmo.memory.measure import Measurement
 from wenmo.memory.presets import Row
 
@@ -34,8 +35,9 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpointing:
-    """Shares: of activations saved, and of time added. None where it was not measured."""
+    """Shares: of activations saved, and of time added; None where not measured. `training` is what was trained."""
 
+    training: Configuration
     inference_saved: float | None
     training_saved: float
     training_time: float | None
@@ -104,6 +106,7 @@ def checkpointing(rows: Sequence[Row]) -> Checkpointing | None:
     if plain.measured is not None and saved.measured is not None:
         time = saved.measured.median_ms / plain.measured.median_ms - 1
     return Checkpointing(
+        training=plain.step.configuration,
         inference_saved=inference_saved,
         training_saved=1 - _activations(saved) / _activations(plain),
         training_time=time,

@@ -152,14 +152,13 @@ def _article(report: Report, t: Mapping[str, str]) -> str:
                 f"{_gib(found.half_alone)} GiB (−{1 - found.half_alone / found.before:.2%})",
             ]
         )
-    of = {row.step.key: row for row in report.rows}
-    before, after = of["eight-fp32"].measured, of["eight-packed"].measured
+    speed = next((each for each in throughputs(report.checks or report.rows) if each.group == "eight"), None)
     said = ARTICLE["speed"]
     ours = (
         t["unknown"]
-        if before is None or after is None
-        else f"{before.sequences_per_s:.2f} → {after.sequences_per_s:.2f} "
-        f"({after.sequences_per_s / before.sequences_per_s:.1f}x)"
+        if speed is None
+        else f"{speed.before.sequences_per_s:.2f} → {speed.after.sequences_per_s:.2f} "
+        f"(×{speed.ratio:.1f}, {speed.before.configuration.model})"
     )
     lines.append([t["speed"], f"{said[0]:g} → {said[1]:g} (+{said[1] / said[0] - 1:.0%})", ours, ""])
     said, ours = ARTICLE["f1"], t["unknown"]
@@ -257,7 +256,8 @@ def _checkpointing(rows: Sequence[Row], t: Mapping[str, str]) -> str:
     inference = t["unknown"] if found.inference_saved is None else f"{found.inference_saved:.1%}"
     lines = [[t["inference"], inference, "–"], [t["training_step"], f"{found.training_saved:.1%}", time]]
     head = [t["work"], t["activations_saved"], t["time_added"]]
-    return f"<h2>{escape(t['checkpointing'])}</h2>{_table(head, lines)}<p>{escape(t['checkpointing_note'])}</p>"
+    note = t["checkpointing_note"].format(configuration=found.training.name)
+    return f"<h2>{escape(t['checkpointing'])}</h2>{_table(head, lines)}<p>{escape(note)}</p>"
 
 
 def _fits(fits: Sequence[Fit], t: Mapping[str, str]) -> str:

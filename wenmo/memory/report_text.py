@@ -65,7 +65,7 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
         "activations_saved": "激活省下",
         "time_added": "用时增加",
         "checkpointing_note": (
-            "推理时不保留任何激活供反向使用，检查点没有可省的东西，这段代码也根本不会执行。它在训练步里有用，代价"
+            "推理时不保留任何激活供反向使用，检查点没有可省的东西，这段代码也根本不会执行。它在训练步（{configuration}）里有用，代价"
             "是把前向再算一遍。"
         ),
         "fits": "一块卡放得下多大的批",
@@ -177,7 +177,7 @@ TEXT: Mapping[Language, Mapping[str, str]] = {
         "time_added": "time added",
         "checkpointing_note": (
             "Inference keeps no activations for a backward pass, so there is nothing to save, and the code is "
-            "never run. In a training step it serves, at the price of computing the forward twice."
+            "never run. In a training step ({configuration}) it serves, at the price of computing the forward twice."
         ),
         "fits": "How large a batch a card holds",
         "precision": "precision",

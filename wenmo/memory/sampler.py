@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from wenmo.errors import InputError
 from wenmo.memory.events import Event
 from wenmo.memory.nvml import GpuReading, Gpus
-from wenmo.memory.tracker import process_memory_mib
+from wenmo.memory.process import process_memory_mib
 from wenmo.types import Resolved
 
 log = logging.getLogger(__name__)

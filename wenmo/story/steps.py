@@ -139,7 +139,8 @@ class _Teller:
                 notes.append(self._say("changed.int8_measured"))
             if truth is not None:
                 timed = truth.training_time is not None
-                notes.append(self._say("changed.training_measured" if timed else "changed.training_predicted"))
+                note = "changed.training_measured" if timed else "changed.training_predicted"
+                notes.append(self._say(note, configuration=truth.training.name))
             notes += self._memory_notes(self._memory)
         if self._speed is not None:
             for last, way in pairwise(self._speed.ways):

@@ -104,7 +104,7 @@ def check_template(template: str) -> str:
     return template
 
 
-def check_method(method: str, *, multi_label: bool, shortlist: int) -> None:
+def check_method(method: str, *, labels: int, multi_label: bool, shortlist: int) -> None:
     """Raises InputError for a method that there is not, or that cannot be combined with the others."""
     if method not in ZERO_SHOT_METHODS:
         raise InputError(
@@ -117,6 +117,12 @@ def check_method(method: str, *, multi_label: bool, shortlist: int) -> None:
             "for several labels a text.",
             "向量只能说明哪个标签最近，不能逐一判断多个标签是否成立。"
             "多标签请用 nli（逐一判断）或 two_stage（先筛选，再判断）。",
+        )
+    if method == "embedding" and labels < 2:
+        raise InputError(
+            "Vectors say which label is nearest, and a single one always is. Give a second label, or use the method "
+            "nli, which says whether one holds.",
+            "向量只能说明哪个标签最近，只有一个标签时它必然最近。请再给一个标签，或改用 nli 判断它是否成立。",
         )
     if shortlist < 1:
         raise InputError(

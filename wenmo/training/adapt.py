@@ -26,7 +26,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from wenmo.engine import Engine
 from wenmo.errors import InputError
 from wenmo.inference.precision import resolve_device
-from wenmo.memory.tracker import process_memory_mib
+from wenmo.memory.process import process_memory_mib
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
 from wenmo.models.local import DEFAULT_MODELS_FOLDER, check_free, new_model
 from wenmo.models.registry import DEFAULT_MODELS, locate

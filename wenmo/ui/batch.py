@@ -349,7 +349,7 @@ def live(job: FileJob) -> None:
 
 
 def _stop(job: FileJob) -> None:
-    job.stop()
+    get_file_jobs().stop(job)
 
 
 def duration(seconds: float) -> str:

@@ -30,16 +30,19 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const { words, kinds } = data;
   let entries = [];
   let note = words.note;
+  let broken = false;
   try {
+    entries = read();
     record(data.entry);
     entries = read();
   } catch {
+    broken = true;
     note = words.unavailable; // storage is switched off, full, or holds what is not ours
   }
   const draw = () => {
     find("summary").textContent = entries.length ? `${words.title} (${entries.length})` : words.title;
     find("p").textContent = entries.length || note !== words.note ? note : words.empty;
-    find(".tools").hidden = !entries.length;
+    find(".tools").hidden = !entries.length && !broken; // full or not ours: clearing mends it
     find("ul").replaceChildren(
       ...entries.map((entry) => {
         const button = document.createElement("button");
@@ -57,7 +60,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
   find("[name=export]").onclick = () => save(JSON.stringify(entries, null, 2));
   find("[name=clear]").textContent = words.clear;
   find("[name=clear]").onclick = () => {
-    localStorage.removeItem(PLACE);
+    try {
+      localStorage.removeItem(PLACE);
+      broken = false;
+      note = words.note;
+    } catch {} // switched off
     entries = [];
     draw();
   };

@@ -15,6 +15,7 @@ MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
 MAX_TEXTS = 200  # of one click; files are for more
 MAX_SENTENCES = 1_000  # read alone in one click
 MAX_ASPECTS = 20
+MAX_ASPECT_CHARACTERS = 500  # of all aspects: each of their words is looked for in each sentence
 MAX_CANDIDATES = 200
 MAX_MATRIX = 200  # sentences: 20,100 pairs, half a minute on two cores with the bundled model
 MAX_CROSS_ENCODED = 60  # sentences up to which a matrix is read pair by pair unless asked: 1,830 pairs, seconds

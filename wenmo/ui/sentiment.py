@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Literal
 
 import streamlit as st
@@ -10,7 +11,7 @@ from wenmo.tasks.reviews import Mean, difference, mean, mentions, parse_aspects,
 from wenmo.types import Part, SentimentResult
 from wenmo.ui import charts, components, explain, share, theme
 from wenmo.ui.examples import MOODS, PRODUCTS
-from wenmo.ui.inputs import MAX_ASPECTS, MAX_CHARACTERS, MAX_SENTENCES, MAX_TEXTS, at_most
+from wenmo.ui.inputs import MAX_ASPECT_CHARACTERS, MAX_ASPECTS, MAX_SENTENCES, MAX_TEXTS, at_most
 from wenmo.ui.text import say
 
 Face = Literal["😄", "😐", "😠"]
@@ -40,7 +41,7 @@ def read() -> None:
         aspects = st.text_input(
             say("sentiment.aspects"),
             key="sentiment_aspects",
-            max_chars=MAX_CHARACTERS,
+            max_chars=MAX_ASPECT_CHARACTERS,
             placeholder=say("sentiment.aspects_placeholder"),
             help=say("sentiment.aspects_help", limit=MAX_ASPECTS),
             persist_state="session",
@@ -190,10 +191,13 @@ def _by_sentence(text: str) -> None:
 
 
 def _by_aspect(texts: list[str], typed: str) -> None:
-    aspects = parse_aspects(typed)[:MAX_ASPECTS]
-    if not aspects:
+    given = parse_aspects(typed)
+    if not given:
         return
+    aspects = given[:MAX_ASPECTS]
     st.subheader(say("sentiment.by_aspect"), anchor=False)
+    if len(given) > MAX_ASPECTS:
+        st.caption(say("sentiment.first_aspects", limit=MAX_ASPECTS, count=len(given)))
     sentences = [text[start:end] for text in texts for start, end in sentence_spans(text)]
     about = [sentence for sentence in sentences if any(mentions(sentence, aspect) for aspect in aspects)]
     positives = _sentence_moods("aspects", about) if about else []
@@ -206,7 +210,7 @@ def _by_aspect(texts: list[str], typed: str) -> None:
     average, counted = say("sentiment.mean_positive"), say("sentiment.sentences")
     columns: dict[str, list[object]] = {
         say("sentiment.aspect"): [aspect.name for aspect in aspects],
-        average: [mean(values).value if values else None for values in found],
+        average: [fmean(values) if values else None for values in found],
         counted: [len(values) for values in found],
         **{face: [[face_of(value) for value in values].count(face) for values in found] for face in NAMES},
     }

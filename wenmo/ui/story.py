@@ -133,10 +133,12 @@ def turn(at: int, steps: tuple[Step, ...]) -> None:
     def go(to: int) -> None:
         st.query_params[_STEP] = str(to)
 
+    chosen = language()  # now: the file is made in a thread that knows no session
+
     def file() -> str:
         from wenmo.story.draw import as_html
 
-        return as_html(steps, language=language())
+        return as_html(steps, language=chosen)
 
     with st.container(key="story_turn", horizontal=True, vertical_alignment="center"):
         st.button(say("story.back"), key="story_back", disabled=at == 1, shortcut="Left", on_click=go, args=(at - 1,))

@@ -76,7 +76,8 @@ TEXTS: Mapping[str, Text] = {
         "Kept in this browser alone, 50 at most. Click one to open it again.",
     ),
     "history.unavailable": Text(
-        "这个浏览器不允许保存，或空间已满。", "This browser does not allow it to be kept, or is full."
+        "无法保存：浏览器不允许、空间已满或内容已损坏。清空或可恢复。",
+        "It cannot be kept: the browser does not allow it, is full, or holds something else. Clearing may mend that.",
     ),
     "history.clear": Text("清空", "Clear"),
     "history.export": Text("导出", "Export"),
@@ -293,6 +294,9 @@ TEXTS: Mapping[str, Text] = {
     ),
     "sentiment.first_sentences": Text(
         "共 {count} 句，只读前 {limit} 句。", "{count} sentences; the first {limit} are read."
+    ),
+    "sentiment.first_aspects": Text(
+        "共 {count} 个方面，只看前 {limit} 个。", "{count} aspects; the first {limit} are looked for."
     ),
     "sentiment.by_aspect": Text("按方面", "By aspect"),
     "sentiment.aspect": Text("方面", "Aspect"),

@@ -77,7 +77,8 @@ def answer(lines: list[str], asked: Question) -> None:
             explain.zero_shot(texts[0], results[0], asked.template)
     else:
         _many(texts, results, known, threshold)
-    st.caption(say("zero_shot.rows", computed=f"{tally.computed:,}", found=f"{tally.found:,}"))
+    if tally.computed or tally.found:  # without a cache nothing is counted
+        st.caption(say("zero_shot.rows", computed=f"{tally.computed:,}", found=f"{tally.found:,}"))
     if len(results[0].scores) == 1:
         st.caption(say("zero_shot.one_label"))
     if asked.method != "nli":

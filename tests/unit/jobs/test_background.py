@@ -124,7 +124,7 @@ def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
     job = _receive(jobs)
     _begin(jobs, job, engine)
     assert engine.reached.wait(TIMEOUT_S)
-    job.stop()
+    jobs.stop(job)
     engine.go_on.set()
     _wait(job, "stopped")
     assert [path.name for path in job.folder.iterdir()] == ["input.csv"]
@@ -132,6 +132,22 @@ def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
         job.export(".csv")
     _begin(jobs, job, engine)
     _wait(job, "done")
+
+
+def test_who_waits_stops_at_once(make: Make) -> None:
+    engine = HeldEngine()
+    jobs = make()
+    running, waiting, last = (_receive(jobs) for _ in range(3))
+    for job in (running, waiting, last):
+        _begin(jobs, job, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    jobs.stop(waiting)
+    assert (jobs.view(waiting).state, jobs.view(last).ahead) == ("stopped", 1)
+    _begin(jobs, waiting, engine)
+    assert (jobs.view(waiting).state, jobs.view(waiting).ahead) == ("waiting", 2)
+    engine.go_on.set()
+    for job in (running, last, waiting):
+        _wait(job, "done")
 
 
 def test_discarding_a_running_job_leaves_no_file(make: Make) -> None:

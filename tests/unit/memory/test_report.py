@@ -98,10 +98,13 @@ def test_a_speed_is_not_told_as_the_f1(rows: list[Row]) -> None:
         )
         return dataclasses.replace(row, measured=told)
 
-    html = as_html(Report(rows=[measured(row) for row in rows], machine="m", day=date(2026, 1, 2)), language="en")
-    cells = html[html.index("<td>F1") :].split("</tr>")[0]
-    assert TEXT["en"]["unknown"] in cells and "x)" not in cells
-    assert html.index("(1.0x)") < html.index("<td>F1")
+    here = [measured(row) for row in rows]
+    model = rows[0].step.configuration.model
+    for given in ({"rows": here}, {"rows": rows, "checks": here}):
+        html = as_html(Report(**given, machine="m", day=date(2026, 1, 2)), language="en")
+        cells = html[html.index("<td>F1") :].split("</tr>")[0]
+        assert TEXT["en"]["unknown"] in cells and "×" not in cells
+        assert html.index(f"(×1.0, {model})") < html.index("<td>F1")
 
 
 def test_checkpointing_is_told_as_it_is(rows: list[Row]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import psutil
 import pytest
 
-from wenmo.memory.tracker import give_back_memory, process_memory_mib
+from wenmo.memory.process import give_back_memory, process_memory_mib
 
 
 def test_memory_that_is_taken_is_seen() -> None:
