@@ -301,6 +301,7 @@ class FileJobs:
         with self._lock:
             if job in self._queue:
                 self._queue.remove(job)
+                job._clear()
                 job._end("stopped")
             else:
                 job._stop.set()

@@ -43,6 +43,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     find("summary").textContent = entries.length ? `${words.title} (${entries.length})` : words.title;
     find("p").textContent = entries.length || note !== words.note ? note : words.empty;
     find(".tools").hidden = !entries.length && !broken; // full or not ours: clearing mends it
+    find("[name=export]").hidden = !entries.length;
     find("ul").replaceChildren(
       ...entries.map((entry) => {
         const button = document.createElement("button");

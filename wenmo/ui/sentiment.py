@@ -191,7 +191,7 @@ def _by_sentence(text: str) -> None:
 
 
 def _by_aspect(texts: list[str], typed: str) -> None:
-    given = parse_aspects(typed)
+    given = parse_aspects(typed[:MAX_ASPECT_CHARACTERS])  # a link may bring more than the field takes
     if not given:
         return
     aspects = given[:MAX_ASPECTS]

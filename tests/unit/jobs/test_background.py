@@ -18,6 +18,7 @@ from wenmo.jobs import background
 from wenmo.jobs.background import FileJob, FileJobs
 from wenmo.jobs.readers import open_reader
 from wenmo.jobs.run import RunOptions
+from wenmo.jobs.sources import partial_folder
 from wenmo.types import SentimentResult, TaskName
 
 TIMEOUT_S = 30
@@ -59,6 +60,15 @@ def _receive(jobs: FileJobs, content: str = ROWS, name: str = "a.csv") -> FileJo
 
 def _begin(jobs: FileJobs, job: FileJob, engine: LengthEngine, options: RunOptions | None = None) -> None:
     jobs.begin(job, cast("Engine", engine), "sentiment", options or RunOptions())
+
+
+def _begin_three(jobs: FileJobs, engine: HeldEngine) -> list[FileJob]:
+    """The first of them runs, and is held; the others wait."""
+    three = [_receive(jobs) for _ in range(3)]
+    for job in three:
+        _begin(jobs, job, engine)
+    assert engine.reached.wait(TIMEOUT_S)
+    return three
 
 
 def _wait(job: FileJob, *states: str) -> None:
@@ -103,10 +113,7 @@ def test_ids_cannot_be_guessed_and_folders_not_be_read_by_others(make: Make) -> 
 def test_one_runs_and_others_wait_for_their_turn(make: Make) -> None:
     engine = HeldEngine()
     jobs = make()
-    first, second, third = (_receive(jobs) for _ in range(3))
-    for job in (first, second, third):
-        _begin(jobs, job, engine)
-    assert engine.reached.wait(TIMEOUT_S)
+    first, second, third = _begin_three(jobs, engine)
     assert [jobs.view(job).state for job in (first, second, third)] == ["running", "waiting", "waiting"]
     assert [jobs.view(job).ahead for job in (first, second, third)] == [0, 1, 2]
     _begin(jobs, first, engine)  # pressed twice
@@ -137,12 +144,11 @@ def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
 def test_who_waits_stops_at_once(make: Make) -> None:
     engine = HeldEngine()
     jobs = make()
-    running, waiting, last = (_receive(jobs) for _ in range(3))
-    for job in (running, waiting, last):
-        _begin(jobs, job, engine)
-    assert engine.reached.wait(TIMEOUT_S)
+    running, waiting, last = _begin_three(jobs, engine)
+    partial_folder(waiting.target).mkdir()  # of an earlier try that failed half-way
     jobs.stop(waiting)
     assert (jobs.view(waiting).state, jobs.view(last).ahead) == ("stopped", 1)
+    assert [path.name for path in waiting.folder.iterdir()] == ["input.csv"]
     _begin(jobs, waiting, engine)
     assert (jobs.view(waiting).state, jobs.view(waiting).ahead) == ("waiting", 2)
     engine.go_on.set()
