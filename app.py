@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui import components, history, theme
+from wenmo.ui.shell import components, history, theme
 from wenmo.ui.text import say
 
 st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from wenmo.bench import machine, write_result
 from wenmo.engine import Engine
-from wenmo.training.evaluate import EvalTask, Evaluation, bootstrap_interval, evaluate
+from wenmo.evaluation.evaluate import EvalTask, Evaluation, bootstrap_interval, evaluate
+from wenmo.lab.throughput import machine, write_result
 
 SETS: tuple[tuple[str, EvalTask, str], ...] = (
     ("ChnSentiCorp", "sentiment", "sentiment/test_chnsenticorp.parquet"),

@@ -22,9 +22,9 @@ from typing import Any
 from benchmarks import services
 from benchmarks.client import ROOT, Load, drive
 from benchmarks.services import Command, Service, running
-from wenmo.bench import machine
 from wenmo.engine import Engine
-from wenmo.training.evaluate import evaluate
+from wenmo.evaluation.evaluate import evaluate
+from wenmo.lab.throughput import machine
 
 ACCELERATION = {
     "article": "StructBERT性能优化:推理速度提升3倍的配置方案",

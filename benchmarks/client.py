@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from wenmo.serving.statistics import Percentiles
+from wenmo.telemetry.statistics import Percentiles
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 60.0

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wenmo.bench import invented_reviews, machine, write_result
+from wenmo.lab.throughput import invented_reviews, machine, write_result
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from docs.screenshots import launch
-from wenmo.bench import Figure, Report, table
+from wenmo.lab.throughput import Figure, Report, table
 
 OURS, OTHERS, PAPER, INK = "#B23A2B", "#8C8A82", "#FAF7F0", "#22211E"
 WIDTH, ROW = 960, 26  # pixels

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wenmo.bench import machine, read_items, write_result
 from wenmo.engine import Engine
-from wenmo.inference.tokenizer import Encoding
+from wenmo.lab.throughput import machine, read_items, write_result
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.tasks.explain import Unit, hide, units
+from wenmo.tokenizer import Encoding
 
 STEPS = 10
 RANDOM_ORDERS = 3

@@ -30,11 +30,11 @@ from benchmarks import services
 from benchmarks.client import Call, Load, drive
 from benchmarks.services import Command, Service, running
 from wenmo.api.schemas import MAX_ANALYZE_CHARACTERS
-from wenmo.bench import Items, ShapeName, machine
 from wenmo.engine import Engine
 from wenmo.errors import InputError
 from wenmo.inference.precision import resolve_device, resolve_precision
-from wenmo.serving.statistics import Percentiles
+from wenmo.lab.throughput import Items, ShapeName, machine
+from wenmo.telemetry.statistics import Percentiles
 
 PATH = "/analyze"
 TOLERANCE = 1e-3  # of a probability: another process, padding, and int8 have roundings of their own

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wenmo.padded import MAX_LENGTH, Answer, Items, classifier, columns, tokenizer_of
+from wenmo.lab.padded import MAX_LENGTH, Answer, Items, classifier, columns, tokenizer_of
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 

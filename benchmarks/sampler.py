@@ -10,9 +10,9 @@ import argparse
 import time
 from pathlib import Path
 
-from wenmo.bench import machine, write_result
 from wenmo.engine import Engine
-from wenmo.memory.sampler import Sampler
+from wenmo.lab.throughput import machine, write_result
+from wenmo.telemetry.sampler import Sampler
 
 
 def main() -> None:

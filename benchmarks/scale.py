@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from wenmo.bench import machine, write_result
+from wenmo.lab.throughput import machine, write_result
 
 WINDOW = 4096
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 
-from wenmo.bench import ShapeName, checkpoint_of
+from wenmo.lab.padded import export
+from wenmo.lab.throughput import ShapeName, checkpoint_of
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.models.hub_tasks import HUB_TASK
-from wenmo.padded import export
 from wenmo.types import TaskName
 
 ROOT = Path(__file__).resolve().parents[1]

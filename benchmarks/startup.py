@@ -24,7 +24,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from docs.screenshots import launch
-from wenmo.bench import machine, write_result
+from wenmo.lab.throughput import machine, write_result
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from wenmo.bench import invented_reviews, machine, read_items, write_result
 from wenmo.engine import Engine
+from wenmo.lab.padded import export
+from wenmo.lab.throughput import invented_reviews, machine, read_items, write_result
 from wenmo.models.checkpoint import NLI_LABELS, load_checkpoint
 from wenmo.models.registry import DEFAULT_MODELS, locate
-from wenmo.padded import export
 
 TEMPLATE = "这段话与{}有关"
 LABELS = [

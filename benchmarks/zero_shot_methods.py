@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from wenmo.bench import machine, write_result
+from recipes.data_pack import held_out_rows
 from wenmo.engine import Engine
-from wenmo.training.data import held_out_rows
-from wenmo.training.evaluate import bootstrap_interval
+from wenmo.evaluation.evaluate import bootstrap_interval
+from wenmo.lab.throughput import machine, write_result
 from wenmo.types import ZeroShotMethod
 
 

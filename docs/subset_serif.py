@@ -20,8 +20,8 @@ from fontTools.ttLib import TTCollection, TTFont
 
 from wenmo.story.draw import NUMERALS
 from wenmo.story.words import WORDS
+from wenmo.ui.shell.theme import Stamp
 from wenmo.ui.text import TEXTS
-from wenmo.ui.theme import Stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 SERIF = ROOT / "static" / "wenmo-serif.woff2"
@@ -34,7 +34,7 @@ _ALWAYS = string.ascii_letters + string.digits + string.punctuation + " ，。�
 
 def used() -> set[str]:
     """The characters of everything that the app sets in its heading font, numbers and punctuation besides."""
-    sources = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "wenmo" / "ui").glob("*.py")]
+    sources = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "wenmo" / "ui").rglob("*.py")]
     said = {key for path in sources for key in _HEADING.findall(path.read_text(encoding="utf-8"))}
     patterns = [re.sub(r"\{[^}]*\}", "[a-z0-9_]+", key.replace(".", r"\.")) for key in said] + list(_OWN)
     titles = [text for key, each in TEXTS.items() for text in each if any(re.fullmatch(p, key) for p in patterns)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.training.labelled import ADAPT_TASKS
-from wenmo.ui import adapting, components
+from wenmo.evaluation.labelled import ADAPT_TASKS
+from wenmo.ui.adapt import page as adapting
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 components.heading("adapt")

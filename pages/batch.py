@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wenmo.ui import batch, batch_results, components
+from wenmo.ui.batch import page as batch
+from wenmo.ui.batch import results as batch_results
+from wenmo.ui.shell import components
 
 components.heading("batch")
 job = batch.current_job()

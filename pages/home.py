@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui import components, explain, theme, tour
+from wenmo.ui.shell import components, explain, theme, tour
 from wenmo.ui.text import say
 
 PAGES = ("similarity", "sentiment", "zero_shot")

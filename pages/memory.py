@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wenmo.ui import components, lab, live
+from wenmo.ui.memory import lab, live
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 MODES = {"live": live.memory, "lab": lab.memory}

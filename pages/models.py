@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wenmo.ui import catalogue, comparison, components
+from wenmo.ui.models import catalogue, comparison
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 components.heading("models")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wenmo.ui import components, sentiment
+from wenmo.ui.sentiment import page as sentiment
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 VIEWS = {"read": sentiment.read, "compare": sentiment.compare}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui import components, service
+from wenmo.ui.service import page as service
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 components.heading("service")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wenmo.ui import components, similarity
+from wenmo.ui.shell import components
+from wenmo.ui.similarity import page as similarity
 from wenmo.ui.text import say
 
 MODES = {"pair": similarity.pair, "ranking": similarity.ranking, "matrix": similarity.matrix}

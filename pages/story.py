@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wenmo.ui import story
+from wenmo.ui.story import page as story
 
 price = story.price()
 steps = story.steps(price)

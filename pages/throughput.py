@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.ui import components, throughput
-from wenmo.ui.runtime import get_engine
+from wenmo.ui.shell import components
+from wenmo.ui.shell.runtime import get_engine
 from wenmo.ui.text import say
+from wenmo.ui.throughput import page as throughput
 
 components.heading("throughput")
 

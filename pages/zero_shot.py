@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui import components, zero_shot
-from wenmo.ui.examples import LABELS
-from wenmo.ui.inputs import MAX_TEXTS
+from wenmo.ui.shell import components
+from wenmo.ui.shell.examples import LABELS
+from wenmo.ui.shell.inputs import MAX_TEXTS
 from wenmo.ui.text import say
+from wenmo.ui.zero_shot import page as zero_shot
 
 components.heading("zero_shot")
 components.examples("zero_shot", LABELS)

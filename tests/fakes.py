@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wenmo.inference.runtime import OnBatch, PartialOutputError
-from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved
 
 

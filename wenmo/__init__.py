@@ -26,8 +26,7 @@ from wenmo.types import (
     SimilarityResult,
     ZeroShotResult,
 )
-
-__version__ = "0.1.0"
+from wenmo.version import __version__
 
 __all__ = [
     "Alignment",

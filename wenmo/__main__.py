@@ -15,10 +15,7 @@ from wenmo.errors import WenmoError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, or 2 for an error that the user can mend."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:2] == ["train", "adapt"]:  # a command of two words: one parser cannot take both these and RECIPE
-        given[:2] = ["train adapt"]
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character shows its escape, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,7 +1,8 @@
 """Composition root: the app's pages and the REST routes in one process, on one engine.
 
 `python -m wenmo serve` comes here, from any working folder. `streamlit run app.py` starts the pages alone and does
-without this module. The engine is the one in `wenmo.ui.runtime`; it is built at its first use and released at the end.
+without this module. The engine is the one in `wenmo.ui.shell.runtime`; it is built at its first use and released at
+the end.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.routing import Mount, Route
@@ -19,13 +19,14 @@ from streamlit.starlette import App
 from wenmo.api.preload import Preload
 from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
 from wenmo.errors import InputError
-from wenmo.ui.runtime import get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
+from wenmo.paths import APP
+from wenmo.ui.shell.runtime import get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
 
 if TYPE_CHECKING:
     from wenmo.settings import Settings
 
 # Streamlit looks for pages/ and .streamlit/config.toml (theme, headless, no usage statistics) beside the main script.
-MAIN_SCRIPT = Path(__file__).resolve().parent.parent / "app.py"
+MAIN_SCRIPT = APP
 
 
 def create_app(settings: Settings) -> App:

@@ -16,7 +16,7 @@ from wenmo.types import TASKS, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
-    from wenmo.memory.events import EventLog
+    from wenmo.telemetry.events import EventLog
 
 CALLS_AT_ONCE = 64  # each has a thread; what would wait behind so many is better turned away (`bench load`, overload)
 

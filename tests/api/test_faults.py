@@ -22,8 +22,8 @@ from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo.api.routes import create_api
 from wenmo.inference.runtime import OnBatch
-from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved, SchedulerLimits
 
 JSON = {"Content-Type": "application/json"}

@@ -21,7 +21,10 @@ from tests.api.serving import END_S, ENVIRONMENT, ROOT, START_S, serving
 from tests.conftest import GOLDEN_MODELS as MODELS
 
 # A page that shows what the engine it sees has loaded.
-PROBE = "import streamlit as st\nfrom wenmo.ui.runtime import get_engine\nst.text(str(get_engine().loaded_tasks()))\n"
+PROBE = """import streamlit as st
+from wenmo.ui.shell.runtime import get_engine
+st.text(str(get_engine().loaded_tasks()))
+"""
 
 
 def run_page(client: httpx2.Client) -> list[ForwardMsg]:
@@ -113,7 +116,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, stop: signal.Signals) -> None
     (tmp_path / "launch.py").write_text(
         "import sys\n"
         "from wenmo.__main__ import main\n"
-        "from wenmo.ui.runtime import get_engine\n"
+        "from wenmo.ui.shell.runtime import get_engine\n"
         "engine = get_engine()\n"
         "status = main(['serve', *sys.argv[1:]])\n"
         "print('afterwards', status, engine.loaded_tasks())\n",

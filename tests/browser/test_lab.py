@@ -12,9 +12,9 @@ import psutil
 from playwright.sync_api import Browser, Page, expect
 
 from docs.screenshots import running_app, settle
-from wenmo.memory.configuration import Configuration
-from wenmo.memory.predict import predict
-from wenmo.memory.presets import EIGHT_PAIRS, PADDED
+from wenmo.lab.configuration import Configuration
+from wenmo.lab.predict import predict
+from wenmo.lab.presets import EIGHT_PAIRS, PADDED
 
 # The app with a ring as full as after ten minutes, drawn as often as the browser can.
 _LONG_OPEN = """
@@ -44,7 +44,7 @@ def _measuring() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "wenmo.memory.measure" in child.cmdline():
+            if "wenmo.lab.measure" in child.cmdline():
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from wenmo.ui.runtime import get_adapt_jobs, get_file_jobs
+from wenmo.ui.shell.runtime import get_adapt_jobs, get_file_jobs
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60  # the first run imports torch

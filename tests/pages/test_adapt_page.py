@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import GOLDEN_MODELS
 from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown, submit
 from wenmo import Engine
+from wenmo.adapt.train import Adapted, AdaptProgress
 from wenmo.errors import InputError
 from wenmo.models import local
-from wenmo.training.adapt import Adapted, AdaptProgress
-from wenmo.ui.runtime import get_adapt_jobs
+from wenmo.ui.shell.runtime import get_adapt_jobs
 from wenmo.ui.text import TEXTS
 
 Tell = Callable[[AdaptProgress], None]

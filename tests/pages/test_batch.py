@@ -13,8 +13,8 @@ from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown
 from wenmo import Engine
 from wenmo.jobs.background import FileJob
 from wenmo.types import ZeroShotMethod
-from wenmo.ui import batch
-from wenmo.ui.runtime import get_file_jobs
+from wenmo.ui.batch import page as batch
+from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
 
 REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,好\n,伞,正面\n"

@@ -13,12 +13,12 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import GOLDEN_MODELS
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
-from wenmo.memory.configuration import Configuration, equal_lengths
-from wenmo.memory.predict import predict
-from wenmo.memory.presets import path
-from wenmo.ui import lab
-from wenmo.ui.lab_rows import sample
-from wenmo.ui.runtime import get_lab_turn
+from wenmo.lab.configuration import Configuration, equal_lengths
+from wenmo.lab.predict import predict
+from wenmo.lab.presets import path
+from wenmo.ui.memory import lab
+from wenmo.ui.memory.lab_rows import sample
+from wenmo.ui.shell.runtime import get_lab_turn
 from wenmo.ui.text import TEXTS
 
 
@@ -171,14 +171,14 @@ def test_a_run_that_is_left_leaves_no_process_and_the_turn_is_free() -> None:
 
     def progress(done: int, of: int) -> None:
         children.extend(psutil.Process().children(recursive=True))
-        if any("wenmo.memory.measure" in child.cmdline() for child in children):
+        if any("wenmo.lab.measure" in child.cmdline() for child in children):
             raise _GoneError
 
     wish = _small(measured=True)
     with pytest.raises(_GoneError):
         lab.run(wish, {}, progress, lambda text: None)
     measuring = [child for child in children if child.is_running()]
-    assert children and not [child for child in measuring if "wenmo.memory.measure" in child.cmdline()]
+    assert children and not [child for child in measuring if "wenmo.lab.measure" in child.cmdline()]
     assert get_lab_turn().acquire(blocking=False)
     get_lab_turn().release()
 

@@ -16,10 +16,11 @@ from streamlit.testing.v1 import AppTest
 
 from tests.fakenvml import GIB, Device, FakeNvml
 from tests.pages.conftest import OpenPage, shown, submit
-from wenmo.memory.nvml import Gpu, GpuReading
-from wenmo.memory.sampler import Sample
-from wenmo.ui import components, live
-from wenmo.ui.runtime import get_events, get_sampler
+from wenmo.telemetry.nvml import Gpu, GpuReading
+from wenmo.telemetry.sampler import Sample
+from wenmo.ui.memory import live
+from wenmo.ui.shell import components
+from wenmo.ui.shell.runtime import get_events, get_sampler
 from wenmo.ui.text import TEXTS
 
 

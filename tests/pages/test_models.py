@@ -14,9 +14,10 @@ from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.models import hub
 from wenmo.models.registry import BUNDLED, KNOWN_HUB_IDS
-from wenmo.ui import catalogue, models
-from wenmo.ui.examples import COMPARISONS
-from wenmo.ui.runtime import comparison_engine
+from wenmo.ui.models import catalogue
+from wenmo.ui.shell import model_choice as models
+from wenmo.ui.shell.examples import COMPARISONS
+from wenmo.ui.shell.runtime import comparison_engine
 from wenmo.ui.text import TEXTS
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -13,9 +13,9 @@ from wenmo import Engine
 from wenmo.tasks.clusters import cluster, near_duplicates
 from wenmo.tasks.reviews import difference
 from wenmo.tasks.zero_shot import cosines
-from wenmo.ui import components
-from wenmo.ui.examples import LABELS, MATRICES, MOODS, PAIRS, PRODUCTS, RANKINGS
-from wenmo.ui.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
+from wenmo.ui.shell import components
+from wenmo.ui.shell.examples import LABELS, MATRICES, MOODS, PAIRS, PRODUCTS, RANKINGS
+from wenmo.ui.shell.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
 from wenmo.ui.text import TEXTS
 
 ODD_TEXTS = [

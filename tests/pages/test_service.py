@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from tests.pages.conftest import OpenPage, shown
 from wenmo.api.routes import create_api
-from wenmo.ui import articles, calls
-from wenmo.ui.runtime import get_engine, get_metrics
+from wenmo.ui.service import articles, calls
+from wenmo.ui.shell.runtime import get_engine, get_metrics
 from wenmo.ui.text import TEXTS
 
 
@@ -107,7 +107,7 @@ def _report() -> dict[str, object]:
 def test_the_last_benchmark_is_shown(open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "2026-11-20-articles.json").write_text(json.dumps(_report()), encoding="utf-8")
     run = articles.last_run(tmp_path)
-    monkeypatch.setattr("wenmo.ui.articles.last_run", lambda: run)
+    monkeypatch.setattr("wenmo.ui.service.page.articles.last_run", lambda: run)
     app = open_page("service")
     first, second = app.dataframe[-2:]
     assert first.value.iloc[0].tolist() == [TEXTS["service.figure.mean_latency_ms"].zh, 820, 240, 90.5, 12.25]
@@ -117,7 +117,7 @@ def test_the_last_benchmark_is_shown(open_page: OpenPage, tmp_path: Path, monkey
 
 
 def test_where_nothing_was_measured_the_command_stands(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wenmo.ui.articles.last_run", lambda: None)
+    monkeypatch.setattr("wenmo.ui.service.page.articles.last_run", lambda: None)
     app = open_page("service")
     assert TEXTS["service.articles_empty"].zh in shown(app)
     assert "python -m wenmo bench articles" in [code.value for code in app.code]

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown, submit
 from wenmo import Engine
-from wenmo.ui import share
+from wenmo.ui.shell import share
 from wenmo.ui.text import TEXTS
 
 FILLED: Mapping[str, Mapping[str, object]] = {
@@ -120,6 +120,6 @@ def test_a_history_that_is_not_ours_is_no_entry(kind: object, fields: object) ->
 def _take(kind: object, fields: object) -> None:
     import streamlit as st
 
-    from wenmo.ui import share
+    from wenmo.ui.shell import share
 
     st.session_state["taken"] = share.take(kind, fields)

@@ -13,8 +13,8 @@ from tests.unit.test_story import race, rows
 from wenmo.story import figures
 from wenmo.story.figures import RESULTS
 from wenmo.story.words import WORDS
-from wenmo.ui import lab
-from wenmo.ui.lab_results import Found
+from wenmo.ui.memory import lab
+from wenmo.ui.memory.lab_results import Found
 from wenmo.ui.text import TEXTS
 
 ZH = WORDS["zh"]

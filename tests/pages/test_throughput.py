@@ -10,9 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage, shown
-from wenmo.ui import components, throughput
-from wenmo.ui.alone import alone
+from wenmo.ui.shell import components
+from wenmo.ui.shell.one_at_a_time import alone
 from wenmo.ui.text import TEXTS
+from wenmo.ui.throughput import page as throughput
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def test_a_race_over_sample_reviews(open_page: OpenPage, monkeypatch: pytest.Mon
 
 
 def test_the_result_stays_until_the_next_race(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wenmo.bench.invented_reviews", lambda count: ["笔很好用", "纸太薄了"])
+    monkeypatch.setattr("wenmo.lab.throughput.invented_reviews", lambda count: ["笔很好用", "纸太薄了"])
     app = _start(open_page("throughput"))
     before = app.dataframe[0].value
     app.session_state["lang"] = "en"

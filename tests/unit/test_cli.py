@@ -161,13 +161,6 @@ def test_models_pull_then_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_train_reads_its_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The stages themselves are in tests/unit/training."""
-    arguments = ["train", str(tmp_path / "none.toml"), "--data", str(tmp_path), "--work", str(tmp_path), "--out"]
-    assert main([*arguments, str(tmp_path)]) == 2
-    assert "none.toml" in capsys.readouterr().err
-
-
 def test_settings_that_cannot_be_read_are_an_error_of_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -23,8 +23,8 @@ from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import CheckpointError, DeviceError, Engine, ForwardError, InputError, ModelNotFoundError
 from wenmo.engine import walk
 from wenmo.inference.runtime import OnBatch, PartialOutputError
-from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.tokenizer import Encoding
 
 ODD_TEXTS = [
     "",

@@ -14,12 +14,12 @@ from typing import Any, Literal
 import pytest
 
 from wenmo.errors import InputError
-from wenmo.memory.allocations import Breakdown
-from wenmo.memory.configuration import Configuration
-from wenmo.memory.measure import Measurement
-from wenmo.memory.predict import GpuTerms, Prediction
-from wenmo.memory.presets import Row, Step, article
-from wenmo.race import Lane, Race
+from wenmo.lab.allocations import Breakdown
+from wenmo.lab.configuration import Configuration
+from wenmo.lab.measure import Measurement
+from wenmo.lab.predict import GpuTerms, Prediction
+from wenmo.lab.presets import Row, Step, article
+from wenmo.lab.race import Lane, Race
 from wenmo.story import figures, steps
 from wenmo.story.draw import as_html, section
 from wenmo.story.figures import Figures, committed, of_race, of_rows

@@ -19,8 +19,8 @@ import psutil
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from wenmo.memory.nvml import GpuReading, Gpus
 from wenmo.serving.breaker import BREAKER_STATES
+from wenmo.telemetry.nvml import GpuReading, Gpus
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine

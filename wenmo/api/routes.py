@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from wenmo.api import docs, problems
-from wenmo.api.departures import CancelOnDisconnect
+from wenmo.api.disconnect import CancelOnDisconnect
 from wenmo.api.guard import REQUEST_ID, Guard
 from wenmo.api.metrics import CONTENT_TYPE, Metrics
 from wenmo.api.problems import SafeJSONResponse

@@ -68,7 +68,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from wenmo import bench
+    from wenmo.lab import throughput as bench
 
     items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
     given: dict[str, Any] = {
@@ -100,7 +100,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 def _bench_load(options: argparse.Namespace) -> None:
     load = _benchmark("load")
-    from wenmo import bench
+    from wenmo.lab import throughput as bench
 
     items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
     report = load.measure(
@@ -122,7 +122,7 @@ def _bench_load(options: argparse.Namespace) -> None:
 
 def _bench_articles(options: argparse.Namespace) -> None:
     articles = _benchmark("articles")
-    from wenmo import bench
+    from wenmo.lab import throughput as bench
 
     report = articles.measure(
         clients=options.clients,
@@ -152,7 +152,7 @@ def _benchmark(name: str) -> Any:
 
 
 def _bench_memory(options: argparse.Namespace) -> None:
-    from wenmo.memory.command import bench_memory
+    from wenmo.cli.memory import bench_memory
 
     bench_memory(
         preset=options.preset,
@@ -174,7 +174,7 @@ def _peers(wanted: str | None) -> dict[str, Any]:
         return {}
     try:
         from benchmarks import peers
-        from wenmo.padded import export
+        from wenmo.lab.padded import export
     except ImportError as error:
         raise InputError(
             f"Peers cannot be loaded: {error}. Run from the repository's folder.",

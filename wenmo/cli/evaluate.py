@@ -24,7 +24,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _eval(options: argparse.Namespace) -> None:
-    from wenmo.training.evaluate import ENGINE_TASK, evaluate
+    from wenmo.evaluation.evaluate import ENGINE_TASK, evaluate
 
     # Without a cache: the seconds that are told are those of computing.
     engine = build_engine(options, ENGINE_TASK[options.task], cache_mib=0)

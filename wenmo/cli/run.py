@@ -54,8 +54,8 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from wenmo.jobs.answer import RunOptions, models_of
     from wenmo.jobs.job import run_job
-    from wenmo.jobs.run import RunOptions, models_of
     from wenmo.jobs.sources import partial_folder
 
     task = TASK_OF[options.task]
@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
 def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
     """What computes the job; --model is that of `task`."""
     from wenmo.jobs.backend import EngineBackend
-    from wenmo.jobs.cluster import RayBackend
+    from wenmo.jobs.ray_backend import RayBackend
 
     settings = read_settings(options, task)
     if options.engine == "ray":

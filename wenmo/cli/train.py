@@ -1,4 +1,4 @@
-"""`train`: make checkpoints by a recipe, or adapt one to labelled rows."""
+"""`train adapt`: a model of one's own from labelled rows."""
 
 from __future__ import annotations
 
@@ -11,22 +11,8 @@ from wenmo.cli.common import TASK_OF, Commands, positive, print_json
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
-    train = commands.add_parser("train", help="make checkpoints by a recipe")
-    train.add_argument("recipe", type=Path, help="such as wenmo/training/bundled.toml")
-    train.add_argument(
-        "--data", type=Path, required=True, help="folder with similarity/, sentiment/, nli/, topics/, text/"
-    )
-    train.add_argument(
-        "--work", type=Path, required=True, help="folder for the vocabulary and the run's own checkpoints"
-    )
-    train.add_argument("--out", type=Path, required=True, help="folder for the finished models")
-    train.add_argument("--stages", help="comma-separated: vocabulary, pretrain, or a task such as zero_shot (all)")
-    train.add_argument("--max-steps", type=positive, help="stop each stage early")
-    train.set_defaults(command=_train)
-
-    adapt = commands.add_parser(
-        "train adapt", help="adapt a model to labelled rows of one's own (CSV, JSONL, Parquet, Excel)"
-    )
+    kinds = commands.add_parser("train", help="make a model of one's own").add_subparsers(required=True, metavar="WHAT")
+    adapt = kinds.add_parser("adapt", help="adapt a model to labelled rows (CSV, JSONL, Parquet, Excel)")
     adapt.add_argument("file", type=Path)
     adapt.add_argument("--task", choices=("sentiment", "similarity", "zero-shot"), required=True)
     adapt.add_argument("--name", required=True, help="of the new local model: small letters, digits, hyphens")
@@ -47,26 +33,11 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     adapt.set_defaults(command=_adapt)
 
 
-def _train(options: argparse.Namespace) -> None:
-    from wenmo.training.recipe import STAGES, Recipe, Run
-
-    run = Run(
-        Recipe.read(options.recipe),
-        data_folder=options.data,
-        work=options.work,
-        out=options.out,
-        log=lambda line: print(line, flush=True),
-        max_steps=options.max_steps,
-    )
-    for stage in options.stages.split(",") if options.stages else STAGES:
-        run.stage(stage.strip())
-
-
 def _adapt(options: argparse.Namespace) -> None:
-    from wenmo.jobs.readers import open_reader
+    from wenmo.adapt.train import AdaptOptions, AdaptProgress, adapt
+    from wenmo.evaluation.labelled import guess_columns, read_rows
     from wenmo.settings import Settings
-    from wenmo.training.adapt import AdaptOptions, AdaptProgress, adapt
-    from wenmo.training.labelled import guess_columns, read_rows
+    from wenmo.tables.readers import open_reader
 
     task = TASK_OF[options.task]
     settings = Settings.read(device=options.device)

@@ -8,7 +8,7 @@ engine changes, so any number of threads may call it.
 """
 
 from wenmo.engine.engine import Engine
-from wenmo.engine.models import ModelInfo
+from wenmo.engine.loading import ModelInfo
 from wenmo.engine.walk import Progress
 
 __all__ = ["Engine", "ModelInfo", "Progress"]

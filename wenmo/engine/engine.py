@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wenmo.engine import explaining, zero_shot
-from wenmo.engine.models import LoadedModel, Loading, ModelInfo, Models, one_worker_a_core
+from wenmo.engine import explaining
+from wenmo.engine import zero_shot_methods as zero_shot
+from wenmo.engine.loading import LoadedModel, Loading, ModelInfo, Models, one_worker_a_core
 from wenmo.engine.walk import Progress, answers, embed, encode_pairs, encode_texts, rows
 from wenmo.errors import InputError
-from wenmo.memory.events import EventLog
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.models.registry import DEFAULT_MODELS
 from wenmo.tasks import sentiment as sentiment_task
 from wenmo.tasks import similarity as similarity_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.inputs import checked_pairs, checked_texts
+from wenmo.telemetry.events import EventLog
 from wenmo.types import (
     TASKS,
     Alignment,
@@ -36,10 +37,10 @@ from wenmo.types import (
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import ModelRuntime
-    from wenmo.inference.tokenizer import Encoding
     from wenmo.models.checkpoint import Checkpoint
     from wenmo.serving.cache import CacheStatistics, SharedStore
     from wenmo.serving.scheduler import SchedulerStatistics
+    from wenmo.tokenizer import Encoding
 
 
 class Engine:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from wenmo.engine.models import Models
+from wenmo.engine.loading import Models
 from wenmo.engine.walk import Progress, answers, encode_pairs, encode_texts, rows
 from wenmo.tasks import explain as explain_task
 from wenmo.tasks import zero_shot as zero_shot_task
@@ -17,7 +17,7 @@ from wenmo.tasks.scores import softmax
 from wenmo.types import Alignment, Explanation, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
-    from wenmo.inference.tokenizer import Encoding
+    from wenmo.tokenizer import Encoding
 
 
 def explain_two_class(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from wenmo.engine.models import LoadedModel, Models
+from wenmo.engine.loading import LoadedModel, Models
 from wenmo.errors import ForwardError
 from wenmo.tasks import encode
 from wenmo.types import TaskName
 
 if TYPE_CHECKING:
-    from wenmo.inference.tokenizer import Encoding
+    from wenmo.tokenizer import Encoding
 
 T = TypeVar("T")
 R = TypeVar("R")

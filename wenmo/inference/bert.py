@@ -22,8 +22,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from wenmo.inference.tokenizer import Encoding
 from wenmo.models.shape import BertShape
+from wenmo.tokenizer import Encoding
 
 # In place: what they are given is the widest tensor of a layer, and nothing else reads it.
 ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {

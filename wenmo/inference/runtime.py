@@ -21,9 +21,9 @@ from wenmo.inference.bert import Bert, Packed
 from wenmo.inference.budget import AdaptiveBudget, Budget, CudaGauge, FixedBudget
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import set_precision
-from wenmo.inference.tokenizer import Encoding
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.tokenizer import Encoding
 from wenmo.types import Precision, Resolved
 
 log = logging.getLogger(__name__)

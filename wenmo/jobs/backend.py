@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wenmo.jobs.answer import Answered, RunOptions, answer_chunk
 from wenmo.jobs.manifest import fingerprint_models
-from wenmo.jobs.run import Answered, RunOptions, answer_chunk
-from wenmo.jobs.tables import Chunk
+from wenmo.tables.table import Chunk
 from wenmo.types import TaskName
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from wenmo.errors import BusyError, InputError, WenmoError
+from wenmo.jobs.answer import RunOptions, models_of, result_columns
 from wenmo.jobs.backend import EngineBackend
-from wenmo.jobs.export import export
 from wenmo.jobs.job import JobProgress, JobSummary, run_job
-from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import RunOptions, models_of, result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
-from wenmo.jobs.tables import READ_SUFFIXES, Row, TableReader, check_suffix
+from wenmo.tables.export import export
+from wenmo.tables.readers import open_reader
+from wenmo.tables.table import READ_SUFFIXES, Row, TableReader, check_suffix
 from wenmo.types import TaskName
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wenmo.jobs.run import Answered, RunOptions, answer_chunk, models_of
-from wenmo.jobs.tables import TableReader
+from wenmo.jobs.answer import Answered, RunOptions, answer_chunk, models_of
+from wenmo.tables.table import TableReader
 from wenmo.types import TaskName
 
 if TYPE_CHECKING:

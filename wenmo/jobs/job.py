@@ -28,23 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.errors import InputError
+from wenmo.jobs.answer import RunOptions, check_options, encodings_a_row, input_columns, models_of, result_columns
 from wenmo.jobs.backend import Backend, Question
-from wenmo.jobs.files import replacing, writing
 from wenmo.jobs.manifest import Manifest, fingerprint_file
-from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import (
-    RunOptions,
-    check_options,
-    encodings_a_row,
-    input_columns,
-    models_of,
-    result_columns,
-)
 from wenmo.jobs.shards import Note, Shards
 from wenmo.jobs.sources import FilePair, errors_file, find_files, partial_folder
-from wenmo.jobs.tables import CHUNK_ROWS, Chunk, Row, TableReader
-from wenmo.jobs.writers import TableFormat, table_format
-from wenmo.memory.process import give_back_memory, peak_process_memory_mib
+from wenmo.tables.files import replacing, writing
+from wenmo.tables.readers import open_reader
+from wenmo.tables.table import CHUNK_ROWS, Chunk, Row, TableReader
+from wenmo.tables.writers import TableFormat, table_format
+from wenmo.telemetry.process import give_back_memory, peak_process_memory_mib
 from wenmo.types import TaskName
 
 _REPORT_S = 0.25

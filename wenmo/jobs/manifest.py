@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wenmo import __version__
 from wenmo.errors import InputError
-from wenmo.jobs.files import replacing
+from wenmo.tables.files import replacing
 from wenmo.types import TaskName
+from wenmo.version import __version__
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine

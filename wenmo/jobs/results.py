@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from wenmo.errors import InputError
-from wenmo.jobs.cells import as_text
-from wenmo.jobs.read_parquet import ArrowChunk, ParquetReader
-from wenmo.jobs.tables import Row
+from wenmo.tables.cells import as_text
+from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
+from wenmo.tables.table import Row
 
 BINS = 20  # of the histogram of confidence, each of 0.05
 MOST_VALUES = 10_000  # different values of a column to group by

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from wenmo.jobs.cells import json_line
-from wenmo.jobs.files import replacing, writing
-from wenmo.jobs.tables import Row
+from wenmo.tables.cells import json_line
+from wenmo.tables.files import replacing, writing
+from wenmo.tables.table import Row
 
 _BLOCK_BYTES = 1 << 20
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wenmo.errors import InputError
-from wenmo.jobs.tables import READ_SUFFIXES, SUFFIXES, check_suffix
+from wenmo.tables.table import READ_SUFFIXES, SUFFIXES, check_suffix
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,10 +24,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from wenmo.errors import CheckpointError
-from wenmo.inference.tokenizer import Tokenizer
 from wenmo.models.hub_tasks import TASK_OF_HUB_NAME, named_task
 from wenmo.models.labels import label_names
 from wenmo.models.shape import BertShape
+from wenmo.tokenizer import Tokenizer
 from wenmo.types import READINGS, Reading, TaskName
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say

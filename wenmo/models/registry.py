@@ -17,9 +17,10 @@ from typing import Literal
 from wenmo.errors import ModelNotFoundError
 from wenmo.models import hub, local
 from wenmo.models.hub_tasks import named_task
+from wenmo.paths import ASSETS
 from wenmo.types import TaskName
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets" / "models"
+_ASSETS = ASSETS / "models"
 _BUNDLED_TASKS: Mapping[str, TaskName] = MappingProxyType(
     {
         "wenmo-similarity": "similarity",

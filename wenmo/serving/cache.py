@@ -21,8 +21,8 @@ import numpy as np
 from cachetools import LRUCache
 
 from wenmo.inference.runtime import OnBatch, PartialOutputError, Runtime
-from wenmo.inference.tokenizer import Encoding
 from wenmo.serving.breaker import BreakerState
+from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved
 
 _MIB = 2**20

@@ -26,9 +26,9 @@ import numpy as np
 
 from wenmo.errors import BusyError
 from wenmo.inference.runtime import OnBatch, PartialOutputError, Runtime
-from wenmo.inference.tokenizer import Encoding
 from wenmo.serving.cancellation import Cancellation, current
-from wenmo.serving.statistics import Histogram, HistogramCounts
+from wenmo.telemetry.statistics import Histogram, HistogramCounts
+from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved, SchedulerLimits
 
 Kind = Literal["logits", "vectors"]

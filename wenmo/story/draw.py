@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from wenmo.errors import Language
-from wenmo.memory.report import page
+from wenmo.lab.report import page
+from wenmo.paths import STATIC
 from wenmo.story.steps import Line, Mark, Step
 from wenmo.story.words import WORDS
 
-_SERIF = Path(__file__).resolve().parents[2] / "static" / "wenmo-serif.woff2"
+_SERIF = STATIC / "wenmo-serif.woff2"
 STYLE = Path(__file__).with_name("story.css")
 NUMERALS = "壹贰叁肆伍陆"  # as seals have them
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
-if TYPE_CHECKING:
-    from wenmo.memory.presets import Row
-    from wenmo.race import Race
-    from wenmo.training.evaluate import Evaluation
+from wenmo.paths import RESULTS
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+if TYPE_CHECKING:
+    from wenmo.evaluation.evaluate import Evaluation
+    from wenmo.lab.presets import Row
+    from wenmo.lab.race import Race
+
 PLAIN, OURS, INT8 = "fixed", "ours", "int8"  # ways: batches of 32 as they come, packed in fp32, packed in int8
 _NAMES = {"fixed 32": PLAIN, "wenmo fp32": OURS, "wenmo int8": INT8}  # of contestants in a throughput file
 _AFTER = "int8"  # the precision whose accuracy is told
@@ -155,7 +156,7 @@ def _newest(folder: Path, kind: str, read: Callable[[Mapping[str, Any], Origin],
 
 
 def _memory(values: Mapping[str, Any], origin: Origin) -> Memory | None:
-    from wenmo.memory.presets import Row
+    from wenmo.lab.presets import Row
 
     if values["preset"] != "article":
         return None
@@ -190,7 +191,7 @@ def _ways(values: Mapping[str, Any], origin: Origin) -> Speed | None:
 
 
 def _accuracy(values: Mapping[str, Any], origin: Origin) -> Accuracy | None:
-    from wenmo.training.evaluate import Evaluation
+    from wenmo.evaluation.evaluate import Evaluation
 
     read = TypeAdapter(Evaluation).validate_python
     found: list[tuple[str, Evaluation]] = [(str(each["set"]), read(each)) for each in values["evaluations"]]

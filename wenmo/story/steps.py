@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Literal
 
 from wenmo.errors import Language
-from wenmo.memory.findings import CHECKPOINTING, LEFT, checkpointing, compared, waterfall
-from wenmo.memory.report import GIB
+from wenmo.lab.findings import CHECKPOINTING, LEFT, checkpointing, compared, waterfall
+from wenmo.lab.report import GIB
 from wenmo.story.figures import Accuracy, Figures, Memory, Origin, Speed
 from wenmo.story.money import DAYS_A_YEAR, MILLION, Price, hours
 from wenmo.story.words import WORDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wenmo.inference.tokenizer import Encoding, Tokenizer
+from wenmo.tokenizer import Encoding, Tokenizer
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int) -> list[Encoding]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wenmo.inference.tokenizer import Encoding, Word
 from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
+from wenmo.tokenizer import Encoding, Word
 from wenmo.types import Explanation, Part
 
 SECOND = 1  # of two classes the one that is explained: sentiment.POSITIVE, similarity.SAME

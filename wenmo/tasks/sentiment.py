@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wenmo.inference.tokenizer import Encoding
 from wenmo.tasks.scores import best_first, softmax
+from wenmo.tokenizer import Encoding
 from wenmo.types import SentimentResult
 
 POSITIVE = 1  # the logit of the positive label in ModelScope's checkpoints

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wenmo.errors import InputError
-from wenmo.inference.tokenizer import Encoding, Tokenizer
 from wenmo.tasks.scores import best_first, softmax
+from wenmo.tokenizer import Encoding, Tokenizer
 from wenmo.types import UNCALIBRATED, ZERO_SHOT_METHODS, Reading, ZeroShotMethod, ZeroShotResult
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.inference.bert import ACTIVATIONS, Bert, Packed
-from wenmo.inference.tokenizer import Encoding
 from wenmo.models.shape import BertShape
+from wenmo.tokenizer import Encoding
 
 CPU = torch.device("cpu")
 SHAPE = BertShape(

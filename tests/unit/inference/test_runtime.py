@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.conftest import GOLDEN
 from wenmo.inference.budget import FixedBudget
 from wenmo.inference.runtime import PartialOutputError, TorchRuntime, _equal_shares
-from wenmo.inference.tokenizer import Encoding
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import load_checkpoint
+from wenmo.tokenizer import Encoding
 
 VOCABULARY = 300  # of the golden checkpoint at least
 

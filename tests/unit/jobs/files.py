@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from wenmo.jobs.readers import open_reader
-from wenmo.jobs.tables import CHUNK_ROWS, Row
-from wenmo.jobs.writers import table_format
+from wenmo.tables.readers import open_reader
+from wenmo.tables.table import CHUNK_ROWS, Row
+from wenmo.tables.writers import table_format
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 

@@ -15,10 +15,10 @@ from tests.unit.jobs.engines import LengthEngine
 from wenmo.engine import Engine, ModelInfo
 from wenmo.errors import BusyError, InputError, WenmoError
 from wenmo.jobs import background
+from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.background import FileJob, FileJobs
-from wenmo.jobs.readers import open_reader
-from wenmo.jobs.run import RunOptions
 from wenmo.jobs.sources import partial_folder
+from wenmo.tables.readers import open_reader
 from wenmo.types import SentimentResult, TaskName
 
 TIMEOUT_S = 30

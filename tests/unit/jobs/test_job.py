@@ -27,7 +27,7 @@ from wenmo.engine import ModelInfo
 from wenmo.errors import InputError
 from wenmo.jobs import manifest
 from wenmo.jobs.job import JobProgress
-from wenmo.jobs.tables import Chunk
+from wenmo.tables.table import Chunk
 from wenmo.types import TaskName
 
 

@@ -13,11 +13,11 @@ from tests.conftest import GOLDEN_MODELS
 from wenmo import Engine
 from wenmo.errors import InputError
 from wenmo.jobs import results as module
+from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.estimate import estimate
-from wenmo.jobs.guess import guess_columns, guess_delimiter
-from wenmo.jobs.readers import open_reader
 from wenmo.jobs.results import Results, guess_meanings, reasons
-from wenmo.jobs.run import RunOptions
+from wenmo.tables.guess import guess_columns, guess_delimiter
+from wenmo.tables.readers import open_reader
 
 
 def _results(tmp_path: Path, **columns: list[object]) -> Results:

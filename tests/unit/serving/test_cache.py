@@ -13,8 +13,8 @@ from tests.conftest import GOLDEN_MODELS
 from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import Engine, ForwardError
 from wenmo.inference.runtime import PartialOutputError
-from wenmo.inference.tokenizer import Encoding
 from wenmo.serving.cache import CachedRuntime, ResultCache
+from wenmo.tokenizer import Encoding
 
 
 def _encoding(*ids: int, second: int = 0) -> Encoding:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.unit.serving.test_scheduler import WAIT_S, _Crowd, _encoding, _Runtime
-from wenmo.inference.tokenizer import Encoding
 from wenmo.serving.cancellation import Cancellation, current
+from wenmo.tokenizer import Encoding
 
 
 def cancellable(crowd: _Crowd, *encodings: Encoding) -> tuple[Cancellation, Future[Any]]:

@@ -13,8 +13,8 @@ import pytest
 
 from wenmo import BusyError, Engine
 from wenmo.inference.runtime import OnBatch, PartialOutputError
-from wenmo.inference.tokenizer import Encoding
 from wenmo.serving.scheduler import ScheduledRuntime
+from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved, SchedulerLimits
 
 WAIT_S = 20.0  # for what must happen; none of it takes a tenth of this

@@ -21,10 +21,10 @@ from wenmo import Engine, ForwardError, InputError
 from wenmo.api.metrics import Metrics
 from wenmo.inference.precision import arithmetic
 from wenmo.inference.runtime import OnBatch, TorchRuntime
-from wenmo.inference.tokenizer import Encoding
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.serving.redis_store import RedisStore
 from wenmo.settings import Settings
+from wenmo.tokenizer import Encoding
 from wenmo.types import Precision, Resolved
 
 _TEXTS = [f"第{number}条评论：{'很' * (number % 5)}满意" for number in range(120)]

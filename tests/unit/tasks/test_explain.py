@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.conftest import GOLDEN
 from tests.fakes import AdditiveRuntime
 from wenmo import Engine, Explanation, InputError
-from wenmo.inference.tokenizer import Tokenizer
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.tasks.explain import MAX_UNITS, hide, units
+from wenmo.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import plotly.graph_objects as go
 
-from wenmo.serving.statistics import HistogramCounts
+from wenmo.telemetry.statistics import HistogramCounts
 from wenmo.ui.charts.figure import CINNABAR, INK, escape, new_figure
 
 

@@ -1,0 +1,84 @@
+"""From a trained model to a folder in ModelScope's layout, weights in fp16 safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from transformers import BertForSequenceClassification
+
+from wenmo.models.checkpoint import MEAN_POOLING, NLI_LABELS
+from wenmo.models.hub_tasks import HUB_TASK
+from wenmo.tokenizer import Tokenizer
+from wenmo.types import TaskName
+
+_LABELS: Mapping[TaskName, tuple[str, ...]] = {
+    "similarity": ("不相似", "相似"),
+    "sentiment": ("负面", "正面"),
+    "zero_shot": NLI_LABELS,
+    "embedding": (),
+}
+_CONFIG_FIELDS = (
+    "attention_probs_dropout_prob",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "hidden_size",
+    "initializer_range",
+    "intermediate_size",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "pad_token_id",
+    "type_vocab_size",
+    "vocab_size",
+)
+
+
+def export_checkpoint(
+    model: BertForSequenceClassification,
+    tokenizer: Tokenizer,
+    task: TaskName,
+    folder: Path,
+    *,
+    labels: Sequence[str] | None = None,
+    max_length: int | None = None,
+) -> None:
+    """Write config.json, configuration.json, vocab.txt and model.safetensors (fp16) into `folder`.
+
+    `labels` in the order of the logits, by default ours. `max_length`: pieces that the model reads at most.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = _LABELS[task] if labels is None else tuple(labels)
+    config = {
+        "model_type": "structbert",
+        **{name: getattr(model.config, name) for name in _CONFIG_FIELDS},
+        "id2label": {str(index): name for index, name in enumerate(labels)},
+        "label2id": {name: index for index, name in enumerate(labels)},
+    }
+    embeds = task == "embedding"
+    configuration = {
+        "framework": "pytorch",
+        "task": HUB_TASK[task],
+        "model": {"type": "structbert", **({"emb_pooler_type": MEAN_POOLING} if embeds else {})},
+        "pipeline": {"type": HUB_TASK[task]},
+        **({} if max_length is None else {"preprocessor": {"max_length": max_length}}),
+    }
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "configuration.json", configuration)
+    pieces = sorted(tokenizer.vocabulary, key=tokenizer.vocabulary.__getitem__)
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    weights = {
+        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point() and not (embeds and name.startswith(("bert.pooler.", "classifier.")))
+    }
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""How good a model is: accuracy, calibration, comparison of two models."""

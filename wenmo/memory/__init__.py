@@ -1,1 +1,0 @@
-"""What memory is used, would be used, and was saved."""

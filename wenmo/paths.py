@@ -1,0 +1,17 @@
+"""Where what comes with the code lies: pages, models, samples, fonts, measured results.
+
+In a checkout these are folders beside the package; in an installed wheel they lie inside of it, under `bundle`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_BUNDLE = _PACKAGE / "bundle"
+
+ROOT = _BUNDLE if _BUNDLE.is_dir() else _PACKAGE.parent
+APP = ROOT / "app.py"
+ASSETS = ROOT / "assets"
+STATIC = ROOT / "static"
+RESULTS = ROOT / "benchmarks" / "results"

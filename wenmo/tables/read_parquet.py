@@ -1,0 +1,122 @@
+"""Parquet in: columns with their types. Python values are made where someone asks for them.
+
+Pages are streamed, not whole row groups, and few rows are decoded at a time where the cells of a row group are, or may
+be, large: a dictionary lets a file of kilobytes hold a huge text a million times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wenmo.tables import table as tables
+from wenmo.tables.table import CHUNK_ROWS, Chunk, Row, TableReader, check_columns, unreadable
+
+_STEP_BYTES = 64 << 20  # decoded at once
+_STEP_ROWS = 1_024
+_ONE_CELL_BYTES = 4 << 20  # a column of a row group that is no larger may be one cell of this size, repeated
+
+
+class ParquetReader(TableReader):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(path) as file:
+                self._schema = file.schema_arrow
+                self.row_count = file.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(path, error) from error
+        self.columns = tuple(self._schema.names)
+        check_columns(path, self.columns)
+
+    def arrow_schema(self) -> Any:
+        return self._schema
+
+    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+        import pyarrow as pa
+
+        waiting: list[Any] = []
+        count = size = 0
+        for batch in self.batches():
+            while batch.num_rows:
+                fits = min(batch.num_rows, rows - count)
+                piece = batch.slice(0, fits)
+                batch = batch.slice(fits)
+                waiting.append(piece)
+                count += fits
+                size += piece.nbytes
+                if count >= rows or size >= tables.CHUNK_CHARACTERS:
+                    yield ArrowChunk(pa.concat_batches(waiting))
+                    waiting, count, size = [], 0, 0
+        if waiting:
+            yield ArrowChunk(pa.concat_batches(waiting))
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        """All rows in order as `pyarrow.RecordBatch`, of these columns alone; each bounded in memory."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
+                for group in range(file.metadata.num_row_groups):
+                    step = _rows_at_once(file.metadata.row_group(group))
+                    batches = file.iter_batches(batch_size=step, row_groups=[group], columns=columns)
+                    while (batch := next(batches, None)) is not None:
+                        yield batch
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(self.path, error) from error
+
+
+def _rows_at_once(group: Any) -> int:
+    """Rows of a row group whose decoded cells surely, or on average, fit into _STEP_BYTES."""
+    largest = 1.0
+    for position in range(group.num_columns):
+        column = group.column(position)
+        size = column.total_uncompressed_size
+        whole = size <= _ONE_CELL_BYTES and column.physical_type == "BYTE_ARRAY"
+        largest = max(largest, size if whole else size / max(group.num_rows, 1))
+    return int(max(1, min(_STEP_ROWS, _STEP_BYTES // largest)))
+
+
+class ArrowChunk(Chunk):
+    """Rows that become Python values only when someone asks for them."""
+
+    def __init__(self, batch: Any) -> None:
+        super().__init__([])
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
+
+    def rows(self) -> list[Row]:
+        names = self.batch.schema.names
+        columns = [self.values(name) for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def row(self, index: int) -> Row:
+        return ArrowChunk(self.batch.slice(index, 1)).rows()[0]
+
+    def values(self, column: str) -> list[Any]:
+        import pyarrow as pa
+
+        array = self.batch.column(column)
+        try:
+            return list(array.to_pylist())
+        except UnicodeDecodeError:  # Arrow does not check that its text is UTF-8
+            if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+                raw = array.cast(pa.large_binary()).to_pylist()
+                return [None if value is None else value.decode("utf-8", "replace") for value in raw]
+        except (ValueError, OverflowError, LookupError):
+            pass  # a time that Python has no value for: before year 1, in nanoseconds, in a zone that is not known
+        return [_scalar(array, index) for index in range(len(array))]
+
+
+def _scalar(array: Any, index: int) -> Any:
+    try:
+        return array[index].as_py()
+    except (ValueError, OverflowError, LookupError):
+        return str(array.slice(index, 1).to_string(skip_new_lines=True))[1:-1]  # as Arrow shows it, without the [ ]

@@ -1,0 +1,178 @@
+"""Memory as it goes: a thread that looks a few times a second, and a bounded ring of what it saw.
+
+One a process, started by whoever looks first; all sessions read the same ring. Looking takes no memory of a GPU and
+initialises nothing. Resident memory is the system's count and includes everything; of tensors on a CPU only the weights
+are known, because torch keeps no account of what a forward takes there in passing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from wenmo.errors import InputError
+from wenmo.telemetry.events import Event
+from wenmo.telemetry.nvml import GpuReading, Gpus
+from wenmo.telemetry.process import process_memory_mib
+from wenmo.types import Resolved
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 600.0
+MIN_HZ, MAX_HZ = 2.0, 10.0
+_FIRST_S = 1.0  # that a reader waits for the first sample at most
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One look, at `at_s` seconds since 1970.
+
+    `cpu_percent` is the process's since the sample before, 100 for one core. `weights_mib` are those of models in the
+    CPU's memory. None is "cannot be read".
+    """
+
+    at_s: float
+    resident_mib: float
+    cpu_percent: float | None
+    weights_mib: float | None
+    gpus: tuple[GpuReading, ...]
+
+
+class Sampler:
+    """Takes a sample `hz` times a second (2 to 10) once started, and keeps those of the last KEPT_S seconds.
+
+    `weights_mib` says what models hold in the CPU's memory. Raises InputError for another `hz`. `clock` is monotonic,
+    `now` Unix time, `wait` sleeps for some seconds and answers whether to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        hz: float = MIN_HZ,
+        weights_mib: Callable[[], float | None] = lambda: None,
+        gpus: Gpus | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        if not MIN_HZ <= hz <= MAX_HZ:
+            raise InputError(
+                f"{hz:g} samples a second: choose {MIN_HZ:g} to {MAX_HZ:g}.",
+                f"每秒 {hz:g} 次采样：请在 {MIN_HZ:g} 到 {MAX_HZ:g} 之间选择。",
+            )
+        self.hz = hz
+        self._weights_mib = weights_mib
+        self._gpus = gpus or Gpus()
+        self._clock = clock
+        self._now = now
+        self._stopping = threading.Event()
+        self._wait = wait or self._stopping.wait
+        self._lock = threading.Lock()
+        self._ring: deque[Sample] = deque(maxlen=round(KEPT_S * hz))
+        self._first = threading.Event()
+        self._cpu_before: tuple[float, float] | None = None  # of `clock`, of the process
+        self._thread = threading.Thread(target=self._run, name="wenmo-sampler", daemon=True)
+
+    def start(self) -> Sampler:
+        """Begin; once. Answers itself."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the thread, wait for it, and let go of the driver. What was sampled can still be read."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def gpus_found(self) -> Resolved[int]:
+        """How many GPUs the last sample has, and how they were read, or why not."""
+        return self._gpus.found
+
+    def samples(self, *, last_s: float = KEPT_S) -> tuple[Sample, ...]:
+        """Those of the last seconds before the newest one, oldest first. Waits a moment for the very first one."""
+        self._first.wait(_FIRST_S)
+        with self._lock:
+            since_s = self._ring[-1].at_s - last_s if self._ring else 0.0
+            return tuple(sample for sample in self._ring if sample.at_s >= since_s)
+
+    def sample(self) -> Sample:
+        """Look now; what the thread does. Not for two threads at a time."""
+        clock_s, process_s = self._clock(), time.process_time()
+        before, self._cpu_before = self._cpu_before, (clock_s, process_s)
+        elapsed_s = 0.0 if before is None else clock_s - before[0]
+        return Sample(
+            at_s=self._now(),
+            resident_mib=process_memory_mib(),
+            cpu_percent=100 * (process_s - before[1]) / elapsed_s if before is not None and elapsed_s > 0 else None,
+            weights_mib=self._weights_mib(),
+            gpus=self._gpus.read(),
+        )
+
+    def _run(self) -> None:
+        due, failing = self._clock(), False
+        try:
+            while True:
+                try:
+                    sample = self.sample()
+                    with self._lock:
+                        self._ring.append(sample)
+                    failing = False
+                except Exception:  # the next look may well succeed; one line in the log for all that follow one another
+                    if not failing:
+                        log.warning("memory could not be sampled", exc_info=True)
+                    failing = True
+                self._first.set()
+                due = max(due + 1 / self.hz, self._clock())  # what was slept through is not made up for
+                if self._wait(due - self._clock()):
+                    return
+        finally:
+            self._gpus.close()
+
+
+def thin(
+    times: Sequence[float], values: Sequence[float | None], *, stretch_s: float
+) -> tuple[list[float], list[float | None]]:
+    """The highest value of each `stretch_s` seconds and when it was, so that no peak is lost.
+
+    Stretches begin at multiples of their length: a graph that moves on does not flicker. One without a value keeps a
+    None, which is a gap.
+    """
+    kept: dict[int, tuple[float, float | None]] = {}
+    for at, value in zip(times, values, strict=True):
+        place = int(at // stretch_s)
+        best = kept.get(place)
+        if best is None or (value is not None and (best[1] is None or value > best[1])):
+            kept[place] = (at, value)
+    return [at for at, _ in kept.values()], [value for _, value in kept.values()]
+
+
+def columns(samples: Sequence[Sample], events: Sequence[Event] = ()) -> dict[str, list[object]]:
+    """A table of `samples`, a row each, for a file: times in UTC, and the texts of the events before each row.
+
+    A GPU has columns of its own, named by its index; cells of what could not be read are None.
+    """
+    table: dict[str, list[object]] = {
+        "time_utc": [datetime.fromtimestamp(sample.at_s, UTC).isoformat(timespec="milliseconds") for sample in samples],
+        "process_mib": [sample.resident_mib for sample in samples],
+        "process_cpu_percent": [sample.cpu_percent for sample in samples],
+        "cpu_weights_mib": [sample.weights_mib for sample in samples],
+    }
+    gpus = {reading.gpu.index: reading.gpu for sample in samples for reading in sample.gpus}
+    for index, gpu in gpus.items():
+        readings = [next((each for each in sample.gpus if each.gpu.index == index), None) for sample in samples]
+        table[f"gpu{index}_name"] = [gpu.name] * len(samples)
+        for name in ("used_mib", "total_mib", "utilization_percent", "reserved_mib", "allocated_mib"):
+            table[f"gpu{index}_{name}"] = [None if each is None else getattr(each, name) for each in readings]
+    waiting = sorted(events, key=lambda event: event.at_s)
+    table["events"] = []
+    for sample in samples:
+        before = [event for event in waiting if event.at_s <= sample.at_s]
+        waiting = waiting[len(before) :]
+        table["events"].append("; ".join(event.text for event in before) or None)
+    return table

@@ -1,0 +1,1 @@
+"""The page that adapts a model to labelled rows."""

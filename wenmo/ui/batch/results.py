@@ -1,0 +1,289 @@
+"""The result of a job on the Batch page: what it found, what stands in the table, and files to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import streamlit as st
+
+from wenmo.errors import WenmoError
+from wenmo.jobs.results import Results, Scores, guess_meanings, reasons
+from wenmo.ui import charts
+from wenmo.ui.batch.page import duration, shown
+from wenmo.ui.shell import components
+from wenmo.ui.text import say
+
+if TYPE_CHECKING:
+    from wenmo.jobs.answer import RunOptions
+    from wenmo.jobs.background import FileJob, View
+    from wenmo.jobs.job import JobSummary
+    from wenmo.tables.table import Row
+
+ROWS_SHOWN = 500
+_EXAMPLES = 5
+_GROUPS = 30
+_MIME = {
+    ".csv": "text/csv",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".jsonl": "application/jsonl",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+def show(job: FileJob, view: View) -> None:
+    """Everything about a job that is done."""
+    summary, options = view.summary, view.options
+    if summary is None or options is None:
+        return
+    try:
+        results = Results(job.target, summary.column_prefix)
+        columns, _ = job.open(options.encoding, options.delimiter)
+        names = columns.columns
+        _figures(summary, view)
+        _downloads(job)
+        if summary.failed_rows:
+            _failures(job, summary)
+        if summary.failed_rows == summary.rows:
+            return
+        texts = (options.text_a, options.text_b) if view.task == "similarity" else (options.text,)
+        scores = results.scores()
+        _charts(summary, scores)
+        _examples(results, scores, texts)
+        _table(results, summary, texts, names)
+        others = [name for name in names if name not in texts]
+        if others and view.task == "sentiment":
+            _groups(results, view, others)
+        if others:
+            _agreement(results, view, options, others)
+    except (WenmoError, OSError) as error:  # deleted by its hour while this was drawn, say
+        if isinstance(error, WenmoError):
+            components.show_error(error)
+        else:
+            st.info(say("batch.gone"))
+
+
+def _figures(summary: JobSummary, view: View) -> None:
+    st.subheader(say("batch.done"), anchor=False)
+    confidence = summary.mean_confidence
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(say("batch.rows"), f"{summary.rows:,}", width=130)
+        st.metric(say("batch.failed"), f"{summary.failed_rows:,}", width=130)
+        st.metric(say("batch.mean"), "–" if confidence is None else f"{confidence:.1%}", width=130)
+        speed = "–" if summary.rows_per_s is None else f"{summary.rows_per_s:,.0f}"
+        st.metric(say("batch.rows_per_s"), speed, help=say("batch.rows_per_s_help"), width=130)
+    note = say(
+        "batch.done_note",
+        task=say(f"app.{view.task}"),
+        model=components.literal(view.model or ""),
+        time=duration(summary.seconds),
+    )
+    if summary.dropped_labels:
+        note += say("zero_shot.dropped", count=len(summary.dropped_labels))
+    st.caption(note)
+
+
+def _downloads(job: FileJob) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(say("batch.download"), width="content")
+        for suffix, mime in _MIME.items():
+            st.download_button(
+                {".csv": "CSV", ".xlsx": "Excel", ".jsonl": "JSONL", ".parquet": "Parquet"}[suffix],
+                _content(job, suffix),
+                file_name=f"wenmo-results{suffix}",
+                mime=mime,
+                key=f"batch_download_{suffix[1:]}",
+                on_click="ignore",
+            )
+
+
+def _content(job: FileJob, suffix: str) -> Callable[[], bytes]:
+    """Made when the button is pressed, on the server's own thread: it draws nothing."""
+    return lambda: job.export(suffix).read_bytes()
+
+
+def _failures(job: FileJob, summary: JobSummary) -> None:
+    with st.expander(say("batch.failures", count=f"{summary.failed_rows:,}")):
+        counts = {why.replace(job.source.name, job.name): count for why, count in reasons(job.errors).items()}
+        components.table({say("batch.reason"): list(counts), say("batch.count"): list(counts.values())})
+        st.caption(say("batch.failures_note"))
+        st.download_button(
+            say("batch.download_failures"),
+            lambda: job.errors.read_bytes(),
+            file_name="wenmo-errors.jsonl",
+            mime="application/jsonl",
+            key="batch_download_errors",
+            on_click="ignore",
+        )
+
+
+def _charts(summary: JobSummary, scores: Scores) -> None:
+    left, right = st.columns(2, gap="large")
+    count = sum(summary.label_counts.values())
+    with left:
+        _title(say("batch.labels"))
+        st.plotly_chart(
+            charts.count_bars(summary.label_counts),
+            config=charts.CONFIG,
+            key="batch_labels_chart",
+            alt=say("batch.labels_alt", count=count),
+        )
+        if len(summary.label_counts) > charts.BARS_SHOWN:
+            st.caption(say("batch.top_only", shown=charts.BARS_SHOWN, count=len(summary.label_counts)))
+    with right:
+        _title(say("batch.confidence"))
+        st.plotly_chart(
+            charts.confidence_histogram(scores.histogram.tolist()),
+            config=charts.CONFIG,
+            key="batch_confidence_chart",
+            alt=say("batch.confidence_alt", count=count),
+        )
+    st.caption(say("batch.confidence_note", count=f"{count:,}"))
+
+
+def _examples(results: Results, scores: Scores, texts: tuple[str, ...]) -> None:
+    surest, least = st.tabs([say("batch.surest"), say("batch.least_sure")])
+    columns = (*texts, results.label, results.score)
+    with surest:
+        _rows(results, results.rows(scores.surest(_EXAMPLES), columns), texts)
+    with least:
+        _rows(results, results.rows(scores.least_sure(_EXAMPLES), columns), texts)
+
+
+def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
+    """Label and score first: on a phone a text alone fills the width."""
+    score = say("batch.score")
+    table: dict[str, list[object]] = {
+        say("batch.label"): [row[results.label] for row in rows],
+        score: [100 * cast("float", row[results.score]) for row in rows],
+    }
+    for name in columns:
+        table[name if name not in table else f"{name} "] = [shown(row[name]) for row in rows]
+    bar = st.column_config.ProgressColumn(score, min_value=0.0, max_value=100.0, format="%.1f%%", width="small")
+    narrow = st.column_config.TextColumn(width="small")
+    wide = {name: st.column_config.TextColumn(width="large") for name in columns[:1]}
+    st.dataframe(table, hide_index=True, column_config={say("batch.label"): narrow, score: bar, **wide})
+
+
+@st.fragment
+def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """The rows, filtered."""
+    _title(say("batch.table"))
+    left, right = st.columns(2)
+    labels = left.multiselect(
+        say("batch.filter_labels"), list(summary.label_counts), placeholder=say("batch.all"), key="batch_filter_labels"
+    )
+    low, high = right.slider(say("batch.filter_score"), 0, 100, (0, 100), format="%d%%", key="batch_filter_score")
+    contains = st.text_input(
+        say("batch.filter_text"), max_chars=200, key="batch_filter_text", help=say("batch.literal")
+    )
+    columns = (*texts, *[name for name in names if name not in texts][:_GROUPS])
+    try:
+        total, rows = results.find(
+            (*columns, results.label, results.score),
+            labels=labels,
+            low=low / 100,
+            high=high / 100,
+            contains=contains,
+            texts=texts,
+            limit=ROWS_SHOWN,
+        )
+    except OSError:
+        st.info(say("batch.gone"))
+        return
+    st.caption(
+        say("batch.matching", total=f"{total:,}")
+        + (say("batch.matching_some", shown=f"{ROWS_SHOWN:,}") if total > ROWS_SHOWN else "")
+    )
+    if rows:
+        _rows(results, rows, columns)
+
+
+@st.fragment
+def _groups(results: Results, view: View, others: list[str]) -> None:
+    """Mean probability of positive by the values of a column."""
+    _title(say("batch.groups"))
+    column = st.selectbox(
+        say("batch.group_by"), others, index=None, placeholder=say("batch.choose"), key="batch_group_by"
+    )
+    if column is None:
+        return
+    try:
+        groups = results.mean_by(column, view.labels[1], limit=_GROUPS)
+    except WenmoError as error:
+        components.show_error(error)
+        return
+    if not groups.shown:
+        st.caption(say("batch.groups_empty"))
+        return
+    means = {group.value: (group.mean, group.count) for group in groups.shown}
+    draw = charts.means_over_time if groups.over_time else charts.mean_bars
+    st.plotly_chart(
+        draw(means), config=charts.CONFIG, key="batch_groups_chart", alt=say("batch.groups_alt", count=len(means))
+    )
+    kind = "time" if groups.over_time else "values"
+    note = say(f"batch.groups.{kind}")
+    if groups.of > len(means):
+        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.of:,}")
+    st.caption(note)
+
+
+@st.fragment
+def _agreement(results: Results, view: View, options: RunOptions, others: list[str]) -> None:
+    """How far the model agrees with a column of labels, which the visitor chooses."""
+    from wenmo.tasks.zero_shot import parse_labels
+
+    _title(say("batch.agreement"))
+    column = st.selectbox(say("batch.truth"), others, index=None, placeholder=say("batch.choose"), key="batch_truth")
+    if column is None:
+        return
+    try:
+        counts = results.compare(column)
+    except WenmoError as error:
+        components.show_error(error)
+        return
+    labels = list(parse_labels(options.labels).names) if options.labels else list(view.labels)
+    values = sorted({value for value, _ in counts})
+    meanings = _meanings(column, values, labels)
+    known = [value for label in labels for value in values if meanings[value] == label]  # agreement is the diagonal
+    judged = sum(count for (value, _), count in counts.items() if value in known)
+    if not judged:
+        st.caption(say("batch.agreement_none"))
+        return
+    right = sum(count for (value, label), count in counts.items() if meanings[value] == label)
+    st.metric(
+        say("batch.accuracy"),
+        f"{right / judged:.1%}",
+        help=say("batch.accuracy_help"),
+    )
+    st.caption(say("batch.accuracy_note", right=f"{right:,}", of=f"{judged:,}"))
+    matrix = np.array([[counts[value, label] for label in labels] for value in known])
+    st.plotly_chart(
+        charts.confusion(matrix, rows=known, columns=labels),
+        config=charts.CONFIG,
+        key="batch_confusion",
+        alt=say("batch.confusion_alt", rows=len(known), columns=len(labels)),
+    )
+    st.caption(say("batch.confusion_note"))
+
+
+def _meanings(column: str, values: list[str], labels: list[str]) -> Mapping[str, str | None]:
+    """Which label each value stands for: guessed, and to be corrected."""
+    guessed = guess_meanings(values, labels)
+    chosen: dict[str, str | None] = {}
+    with st.expander(say("batch.meanings"), expanded=None in guessed.values()):
+        for value in values:
+            options = [None, *labels]
+            chosen[value] = st.selectbox(
+                components.literal(charts.one_line(value, width=40)),
+                options,
+                index=options.index(guessed[value]),
+                format_func=lambda label: say("batch.left_out") if label is None else label,
+                key=f"batch_meaning_{column}_{value}",
+            )
+    return chosen
+
+
+def _title(text: str) -> None:
+    st.markdown(f"**{text}**")

@@ -1,0 +1,1 @@
+"""The page for memory: live graphs and the lab."""

@@ -1,0 +1,71 @@
+"""Which labelled rows the lab of the memory page answers before and after: sample sentences, or a visitor's own."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from wenmo.paths import ASSETS
+from wenmo.ui.shell import labelled_file
+from wenmo.ui.text import say
+
+if TYPE_CHECKING:
+    from wenmo.evaluation.labelled import AdaptTask, LabelledRows
+
+SAMPLE = ASSETS / "samples" / "reviews.csv"
+MAX_ROWS = 2_000  # answered in each precision: half a minute on two cores with the bundled model
+_SOURCES = ("sample", "file", "none")
+_TASKS: tuple[AdaptTask, ...] = ("sentiment", "similarity")
+
+
+def choose() -> LabelledRows | None:
+    """The fields, and the rows that they come to; None where none are wanted, given or fit to be read."""
+    source = st.segmented_control(
+        say("lab.labelled"),
+        _SOURCES,
+        default=_SOURCES[0],
+        required=True,
+        format_func=lambda name: say(f"lab.labelled.{name}"),
+        help=say("lab.labelled_help"),
+        key="lab_labelled",
+    )
+    if source == "sample":
+        rows = sample()
+        st.caption(say("lab.sample_note", rows=len(rows)))
+        return rows
+    return _own() if source == "file" else None
+
+
+@cache
+def sample() -> LabelledRows:
+    """Reviews of the project's own, half of them positive."""
+    from wenmo.evaluation.labelled import read_rows
+
+    return read_rows(SAMPLE, "sentiment")
+
+
+def _own() -> LabelledRows | None:
+    from wenmo.lab.accuracy import sample_of
+
+    task: AdaptTask = (
+        st.segmented_control(
+            say("lab.task"),
+            _TASKS,
+            default=_TASKS[0],
+            required=True,
+            format_func=lambda name: say(f"lab.task.{name}"),
+            key="lab_task",
+        )
+        or _TASKS[0]
+    )
+    file = labelled_file.upload("lab")
+    if file is None:
+        st.caption(say("lab.no_file"))
+        return None
+    rows = labelled_file.read(file, task, key=f"lab_{task}")
+    if rows is None or len(rows) <= MAX_ROWS:
+        return rows
+    st.caption(say("lab.drawn", most=f"{MAX_ROWS:,}", rows=f"{len(rows):,}"))
+    return sample_of(rows, MAX_ROWS)

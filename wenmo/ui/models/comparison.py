@@ -1,0 +1,181 @@
+"""Two models, or two precisions, side by side on the same inputs: the second half of the Models page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from wenmo.errors import InputError, WenmoError
+from wenmo.types import Precision, Result, TaskName
+from wenmo.ui import charts
+from wenmo.ui.shell import components
+from wenmo.ui.shell import model_choice as models
+from wenmo.ui.shell.examples import COMPARISONS
+from wenmo.ui.shell.inputs import MAX_TEXTS, at_most, check_labels
+from wenmo.ui.shell.runtime import comparison_engine, get_engine
+from wenmo.ui.text import say
+
+if TYPE_CHECKING:
+    from wenmo import Engine
+    from wenmo.evaluation.compare import Comparison, Side
+
+_TASKS: tuple[TaskName, ...] = ("sentiment", "similarity", "zero_shot")
+_ON_CPU: tuple[Precision, ...] = ("fp32", "int8", "fp16", "bf16")
+_ON_GPU: tuple[Precision, ...] = ("fp16", "fp32", "bf16")
+_FAR_APART = 5  # texts shown where the decisions agree
+Choice = tuple[str, int, Precision]  # a model's name, when it was written (ns), and the precision to run it in
+
+
+def page() -> None:
+    """Choose, type, compare."""
+    try:
+        engine = get_engine()
+    except WenmoError as error:
+        components.show_error(error)
+        return
+    task = _task()
+    choices = _choices(task, engine)
+    components.examples("compare", COMPARISONS[task])
+    with st.form("compare", border=False):
+        lines = components.text_lines(
+            say(f"models.texts.{task}"), key=f"compare_{task}_texts", limit=MAX_TEXTS, height=140
+        )
+        labels = ""
+        if task == "zero_shot":
+            labels = st.text_input(say("zero_shot.labels"), key="compare_labels", persist_state="session") or ""
+        components.submit("compare", say("models.compare"))
+    if not lines:
+        st.caption(say("models.compare_empty"))
+        return
+
+    def work(_: Engine, progress: Callable[[int, int], None]) -> Comparison:
+        from wenmo.evaluation.compare import compare
+
+        inputs = [_pair(line) if task == "similarity" else line for line in at_most(lines, MAX_TEXTS)]
+        if task == "zero_shot":
+            check_labels(labels, texts=len(inputs))
+        first, second = (comparison_engine(task, *choice) for choice in choices)
+        return compare(first, second, task, inputs, _asking(task, labels), progress=progress)
+
+    compared = components.ask("compare", (task, choices, lines, labels), work)
+    if compared is None:
+        return
+    _sides(compared)
+    if len(lines) == 1:
+        for place, side in zip(st.columns(2, gap="large"), (compared.first, compared.second), strict=True):
+            with place:
+                _single(side)
+        st.caption(say("models.one_difference", difference=f"{compared.differences[0]:.4f}"))
+    else:
+        _many(compared, lines)
+
+
+def _task() -> TaskName:
+    names = {str(task): say(f"app.{task}") for task in _TASKS}
+    return components.choice(say("models.task"), names, key="task")  # type: ignore[return-value]
+
+
+def _choices(task: TaskName, engine: Engine) -> tuple[Choice, Choice]:
+    """Two models of the task that are here, the usual one first, each in a precision."""
+    here = models.choices()[task]
+    precisions = _ON_CPU if engine.device.value == "cpu" else _ON_GPU
+    chosen: list[Choice] = []
+    for index, place in enumerate(st.columns(2, gap="medium")):
+        with place:
+            side = say(f"models.side.{('first', 'second')[index]}")
+            model = st.selectbox(side, list(here), key=f"compare_{task}_{index}")
+            precision = st.segmented_control(
+                say("status.precision"),
+                precisions,
+                default=precisions[index],
+                required=True,
+                key=f"compare_precision_{index}",
+                label_visibility="collapsed",
+            )
+            chosen.append((model, here[model], precision or precisions[index]))
+    return chosen[0], chosen[1]
+
+
+def _pair(line: str) -> tuple[str, str]:
+    first, mark, second = line.replace("｜", "|").replace("\t", "|").partition("|")
+    if not (mark and first.strip() and second.strip()):
+        raise InputError(
+            f"{line[:40]!r} is not a pair. Write both sentences on one line with a | between them.",
+            f"“{line[:40]}”不是句对。请把两句写在同一行，中间用 | 隔开。",
+        )
+    return first.strip(), second.strip()
+
+
+def _asking(task: TaskName, labels: str) -> Callable[[Engine, Sequence[Any]], Sequence[Result]]:
+    if task == "similarity":
+        return lambda engine, pairs: engine.similarity(pairs)
+    if task == "sentiment":
+        return lambda engine, texts: engine.sentiment(texts)
+    return lambda engine, texts: engine.zero_shot(texts, labels=labels)
+
+
+def _title(side: Side) -> str:
+    return f"{charts.one_line(side.model, width=44)} · {side.precision.value}"
+
+
+def _sides(compared: Comparison) -> None:
+    sides = (compared.first, compared.second)
+    ms, mib = say("models.ms"), say("models.weights")
+    st.dataframe(
+        {
+            say("models.name"): [_title(side) for side in sides],
+            ms: [side.ms_per_input for side in sides],
+            mib: [side.weights_mib for side in sides],
+            say("models.parameters"): [f"{side.parameters / 1e6:.1f} M" for side in sides],
+            say("models.layers"): [side.layers for side in sides],
+        },
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.2f") for name in (ms, mib)},
+        placeholder="–",
+    )
+    st.caption(say("models.sides_note", rounds=compared.rounds))
+
+
+def _single(side: Side) -> None:
+    (result,) = side.results
+    st.text(_title(side))
+    if len(result.scores) > 2:
+        st.plotly_chart(
+            charts.bars(result.scores),
+            config=charts.CONFIG,
+            alt=say("zero_shot.chart_alt", count=len(result.scores)),
+            key=f"compare_chart_{side.precision.value}_{side.model}",
+        )
+    else:
+        components.measure(result.label, result.score, text=f"{result.score:.2%}")
+
+
+def _many(compared: Comparison, lines: list[str]) -> None:
+    count, differing = len(lines), compared.differing
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            say("models.agreement"),
+            f"{compared.agreement:.1%}",
+            width=170,
+            help=say("models.agreement_help", count=count),
+        )
+        st.metric(say("models.mean_difference"), f"{sum(compared.differences) / count:.4f}", width=170)
+        st.metric(say("models.largest_difference"), f"{max(compared.differences):.4f}", width=170)
+    sides = {say("models.side.first"): compared.first, say("models.side.second"): compared.second}
+    columns: dict[str, list[object]] = {say("sentiment.text"): list(lines)}
+    bars = []
+    for name, side in sides.items():
+        bars.append(say("models.score", side=name))
+        columns[name] = [result.label for result in side.results]
+        columns[bars[-1]] = [result.score for result in side.results]
+    if differing:
+        st.subheader(say("models.differing", count=len(differing)), anchor=False)
+    else:
+        st.subheader(say("models.none_differing"), anchor=False)
+    far_apart = sorted(range(count), key=lambda index: -compared.differences[index])[:_FAR_APART]
+    components.table(
+        {name: [cells[index] for index in differing or far_apart] for name, cells in columns.items()}, bars=bars
+    )
+    components.download("compare", {**columns, say("models.difference"): list(compared.differences)})

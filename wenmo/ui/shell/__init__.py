@@ -1,0 +1,1 @@
+"""What all pages share: layout, theme, inputs, history, the engine that they ask."""

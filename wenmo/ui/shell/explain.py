@@ -1,0 +1,141 @@
+"""Why: the panel under an answer. Nothing is computed until it is opened; what was computed is kept like the answer.
+
+What is drawn and what is measured stands in `wenmo.tasks.explain`: how far the score falls when a part is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import streamlit as st
+
+from wenmo.types import Alignment, Explanation, Part, ZeroShotResult
+from wenmo.ui import charts
+from wenmo.ui.shell import components
+from wenmo.ui.text import say
+
+if TYPE_CHECKING:
+    from wenmo import Engine
+    from wenmo.engine import Progress
+
+T = TypeVar("T")
+
+_NAMED = 5  # parts a direction that are told in words
+_SHARE_NAMED = 0.05  # of the strongest: what is weaker is not told
+_ALIGNED = 30  # parts a sentence up to which a map of both has room for its characters
+
+
+def similarity(pair: tuple[str, str]) -> None:
+    """What carries the same meaning and what pulls against it, and which part stands for which."""
+
+    def work(engine: Engine, progress: Progress) -> tuple[Explanation, Alignment]:
+        return engine.explain_similarity(pair, progress=progress), engine.align(pair)
+
+    def draw(answer: tuple[Explanation, Alignment]) -> None:
+        up, down = say("explain.same"), say("explain.different")
+        _weights("pair", pair, answer[0], up=up, down=down, note=say("explain.pair_note"))
+        _alignment(pair, answer[1])
+
+    _when_open("pair", pair, work, draw)
+
+
+def sentiment(text: str) -> None:
+    """What pulls up and what pulls down."""
+
+    def draw(explanation: Explanation) -> None:
+        up, down = say("explain.up"), say("explain.down")
+        _weights("sentiment", (text,), explanation, up=up, down=down, note=say("explain.sentiment_note"))
+
+    _when_open("sentiment", text, lambda engine, progress: engine.explain_sentiment(text, progress=progress), draw)
+
+
+def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
+    """Why this label: the best one, until another is chosen."""
+    labels = list(result.scores)
+    panel = st.expander(say("explain.why"), key="explain_zero_shot", on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
+        # No key: where the best label is another one, the choice begins anew.
+        label = st.selectbox(say("explain.label"), labels) if len(labels) > 1 else labels[0]
+
+        def work(engine: Engine, progress: Progress) -> Explanation:
+            return engine.explain_zero_shot(
+                text,
+                labels=labels,
+                label=label,
+                template=template,
+                multi_label=result.multi_label,
+                progress=progress,
+            )
+
+        explanation = components.ask("explain_zero_shot", (text, labels, label, template, result.multi_label), work)
+        if explanation is None:
+            return
+        if explanation.rival is not None:
+            st.text(f"{explanation.label}  ↔  {explanation.rival}")
+        note = say("explain.alone_note") if explanation.rival is None else say("explain.rival_note")
+        _weights("zero-shot", (text,), explanation, up=say("explain.for"), down=say("explain.against"), note=note)
+
+
+def _when_open(key: str, inputs: object, work: Callable[[Engine, Progress], T], draw: Callable[[T], None]) -> None:
+    panel = st.expander(say("explain.why"), key=f"explain_{key}", on_change="rerun")
+    if panel.open:
+        with panel:
+            answer = components.ask(f"explain_{key}", inputs, work)
+            if answer is not None:
+                draw(answer)
+
+
+def _weights(key: str, texts: Sequence[str], explanation: Explanation, *, up: str, down: str, note: str) -> None:
+    """Each text with its weights as ink, the strongest in words, and all of them to take away."""
+    everything = [(text, part) for text, parts in zip(texts, explanation.parts, strict=True) for part in parts]
+    if not everything:
+        st.caption(say("explain.nothing"))
+        return
+    strongest = max(abs(part.weight) for _, part in everything)
+    for index, (text, parts) in enumerate(zip(texts, explanation.parts, strict=True)):
+        if parts:
+            told = "，".join(_told(text, part) for part in sorted(parts, key=lambda part: -abs(part.weight))[:_NAMED])
+            st.plotly_chart(
+                charts.ink_text(text, parts, strongest=strongest),
+                config=charts.CONFIG,
+                alt=say("explain.alt") + told,
+                key=f"explain_{key}_{index}",
+            )
+    ranked = sorted(everything, key=lambda each: -each[1].weight)
+    pulls = {
+        f"▲ {up}": [each for each in ranked if each[1].weight > _SHARE_NAMED * strongest],
+        f"▼ {down}": [each for each in reversed(ranked) if each[1].weight < -_SHARE_NAMED * strongest],
+    }
+    for name, found in pulls.items():
+        if found:
+            st.text(f"{name}  {'   '.join(_told(text, part) for text, part in found[:_NAMED])}")
+    st.caption(note)
+    if explanation.grouped:
+        st.caption(say("explain.grouped"))
+    columns: dict[str, list[object]] = {
+        say("explain.part"): [text[part.start : part.end] for text, part in everything],
+        say("explain.weight"): [part.weight for _, part in everything],
+    }
+    components.download(f"why-{key}", columns)
+
+
+def _told(text: str, part: Part) -> str:
+    return f"{charts.one_line(text[part.start : part.end])} {part.weight:+.2f}".replace("-", "−")
+
+
+def _alignment(pair: tuple[str, str], alignment: Alignment) -> None:
+    sides = (alignment.first, alignment.second)
+    if not all(sides) or max(map(len, sides)) > _ALIGNED:
+        return
+    rows, columns = ([text[start:end] for start, end in side] for text, side in zip(pair, sides, strict=True))
+    st.plotly_chart(
+        charts.alignment_map(np.asarray(alignment.cosines), rows=rows, columns=columns),
+        config=charts.CONFIG,
+        alt=say("explain.alignment_alt", rows=len(rows), columns=len(columns)),
+        key="explain_alignment",
+    )
+    st.caption(say("explain.alignment_note"))

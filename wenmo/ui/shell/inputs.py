@@ -1,0 +1,97 @@
+"""What pages take from their fields: limits, lines, and files to give back. No Streamlit, so tested by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from wenmo.errors import InputError
+from wenmo.tables.cells import csv_cell
+from wenmo.tasks.zero_shot import MAX_HYPOTHESES, MAX_LABELS, hypotheses_each, split_labels
+from wenmo.types import ZeroShotMethod
+
+MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
+MAX_TEXTS = 200  # of one click; files are for more
+MAX_SENTENCES = 1_000  # read alone in one click
+MAX_ASPECTS = 20
+MAX_ASPECT_CHARACTERS = 500  # of all aspects: each of their words is looked for in each sentence
+MAX_CANDIDATES = 200
+MAX_MATRIX = 200  # sentences: 20,100 pairs, half a minute on two cores with the bundled model
+MAX_CROSS_ENCODED = 60  # sentences up to which a matrix is read pair by pair unless asked: 1,830 pairs, seconds
+MEASURES = ("auto", "probability", "cosine")  # of a matrix; auto is the first where the sentences are few
+MAX_COPIED = 2_000  # cells of a table that go to the browser once more, for its clipboard
+
+
+def lines(text: str | None) -> list[str]:
+    """The lines of a field that are not blank, without the spaces around them.
+
+    Cut at line feeds alone: `str.splitlines` would also cut at control characters, which are part of a text.
+    """
+    return [line.strip() for line in (text or "").split("\n") if line.strip()]
+
+
+def at_most(items: Sequence[str], limit: int) -> list[str]:
+    """`items` as they are. Raises InputError, with both numbers, when there are more than `limit`."""
+    if len(items) > limit:
+        raise InputError(
+            f"{len(items)} lines are too many at once: this page takes {limit}. Delete some, or use "
+            "`python -m wenmo run` for a file.",
+            f"一次最多 {limit} 条，现在有 {len(items)} 条。请删去一些；成批的文件请用 `python -m wenmo run`。",
+        )
+    return list(items)
+
+
+def one_by_one(typed: Iterable[str]) -> list[str]:
+    """Labels as they were typed or pasted, several at once between commas or on lines: each once, without blanks."""
+    parts = (part.strip() for each in typed for line in each.split("\n") for part in split_labels(line))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def known_label(line: str, labels: Sequence[str]) -> tuple[str, str | None]:
+    """A line's text and its known label, where one of `labels` stands behind its last tab, as in a pasted table."""
+    text, tab, label = line.rpartition("\t")
+    return (text.strip(), label.strip()) if tab and text.strip() and label.strip() in labels else (line, None)
+
+
+def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMethod = "nli") -> Sequence[str] | str:
+    """`labels`, a list or typed between commas, as they are.
+
+    Raises InputError when they are more than `texts` texts can be sorted into in one click, or too long.
+    """
+    count = sum(bool(label.strip()) for label in (split_labels(labels) if isinstance(labels, str) else labels))
+    if count > MAX_LABELS:
+        raise InputError(
+            f"{count} labels are too many: this page takes {MAX_LABELS}. Delete some.",
+            f"最多 {MAX_LABELS} 个标签，现在有 {count} 个。请删去一些。",
+        )
+    judged = hypotheses_each(count, method)
+    if judged * texts > MAX_HYPOTHESES:
+        raise InputError(
+            f"{texts} texts with {judged} labels make {judged * texts} questions to the model; this page takes "
+            f"{MAX_HYPOTHESES} at once. Use fewer texts or labels, or the method with a shortlist.",
+            f"{texts} 条文本配 {judged} 个标签，共 {judged * texts} 次判断；此页一次最多 {MAX_HYPOTHESES} 次。"
+            "请减少文本或标签，或改用两步法。",
+        )
+    if sum(map(len, labels)) > MAX_CHARACTERS:
+        raise InputError(
+            f"The labels have more than {MAX_CHARACTERS:,} characters in all. Shorten them: a label is a word or two.",
+            f"标签合计超过 {MAX_CHARACTERS:,} 个字符。请缩短：标签通常只有一两个词。",
+        )
+    return labels
+
+
+def clipboard(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as spreadsheets take it from the clipboard: tabs between cells; an apostrophe leads a formula, too."""
+    table = [header, *rows]
+    return "\n".join("\t".join(" ".join(str(csv_cell(cell)).split()) for cell in row) for row in table)
+
+
+def csv_file(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV that spreadsheets open as it is: UTF-8 with a mark; an apostrophe leads what looks like a formula."""
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([csv_cell(name) for name in header])
+    writer.writerows([csv_cell(value) for value in row] for row in rows)
+    return buffer.getvalue().encode("utf-8-sig")

@@ -1,0 +1,166 @@
+"""The Story page: one step on the screen, the keys and buttons that turn it, the price, and the file to hand on.
+
+The address holds step, price, texts a day, currency and whose figures: a link opens what was seen. What stands there
+was written by anyone: what is no such value counts as not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from wenmo.errors import InputError
+from wenmo.ui.shell import components
+from wenmo.ui.shell.element import element
+from wenmo.ui.text import language, say
+
+if TYPE_CHECKING:
+    from wenmo.story.figures import Figures
+    from wenmo.story.money import Price
+    from wenmo.story.steps import Step
+
+_STEP, _PRICE, _TEXTS, _CURRENCY = "step", "price", "texts", "currency"  # in the address
+
+
+def price() -> Price:
+    """That of the address, as far as it is one."""
+    from wenmo.story.money import Price
+
+    found = Price()
+    fields: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "per_hour": (_PRICE, float),
+        "texts_per_day": (_TEXTS, int),
+        "currency": (_CURRENCY, str),
+    }
+    for field, (name, read) in fields.items():
+        try:
+            found = replace(found, **{field: read(st.query_params[name])})
+        except (KeyError, ValueError, InputError):
+            continue
+    return found
+
+
+def steps(price: Price) -> tuple[Step, ...]:
+    """The whole story in the reader's language."""
+    from wenmo.story.steps import story
+
+    return story(_figures(), price, language=language())
+
+
+def _figures() -> Figures:
+    """The committed ones, or those of this session's own runs where the visitor wants these."""
+    from wenmo.lab.throughput import machine
+    from wenmo.story.figures import committed, of_race, of_rows
+
+    found = committed()
+    race, lab = components.last("throughput"), components.last("lab_article")
+    if race is None and lab is None:
+        return found
+    names = {name: say(f"story.figures.{name}") for name in ("own", "committed")}
+    if components.choice(say("story.figures"), names, key="figures") == "committed":
+        return found
+    return replace(
+        found,
+        speed=found.speed if race is None else of_race(race),
+        memory=found.memory if lab is None else of_rows(lab.rows, machine()),
+    )
+
+
+def number(of: int) -> int:
+    """The step of the address, from 1."""
+    asked = st.query_params.get(_STEP, "")
+    return min(of, max(1, int(asked))) if asked.isdecimal() and len(asked) < 3 else 1
+
+
+def show(step: Step, at: int) -> None:
+    """The step, and where to measure what it lacks."""
+    from wenmo.story.draw import STYLE, section
+
+    st.html(STYLE)
+    st.html(section(step, number=at))
+    if step.missing is not None:
+        st.page_link(f"pages/{step.missing}.py", label=say("story.measure", page=say(f"app.{step.missing}")))
+
+
+def ask_price(now: Price) -> None:
+    """Fields of the price; what is typed goes into the address."""
+    from wenmo.story.money import CURRENCIES, MAX_PRICE, MAX_TEXTS, MIN_PRICE
+
+    def keep(name: str, key: str) -> None:
+        st.query_params[name] = str(st.session_state[key])
+
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        st.segmented_control(
+            say("story.currency"),
+            CURRENCIES,
+            default=now.currency,
+            required=True,
+            key="story_currency",
+            on_change=keep,
+            args=(_CURRENCY, "story_currency"),
+        )
+        st.number_input(
+            say("story.price"),
+            min_value=MIN_PRICE,
+            max_value=MAX_PRICE,
+            value=now.per_hour,
+            step=0.5,
+            format="%.2f",
+            key="story_price",
+            width=200,
+            on_change=keep,
+            args=(_PRICE, "story_price"),
+        )
+        st.number_input(
+            say("story.texts"),
+            min_value=1,
+            max_value=MAX_TEXTS,
+            value=now.texts_per_day,
+            step=100_000,
+            key="story_texts",
+            width=220,
+            on_change=keep,
+            args=(_TEXTS, "story_texts"),
+        )
+
+
+def turn(at: int, steps: tuple[Step, ...]) -> None:
+    """Back and on, by buttons and by arrow keys, and the file."""
+
+    def go(to: int) -> None:
+        st.query_params[_STEP] = str(to)
+
+    chosen = language()  # now: the file is made in a thread that knows no session
+
+    def file() -> str:
+        from wenmo.story.draw import as_html
+
+        return as_html(steps, language=chosen)
+
+    with st.container(key="story_turn", horizontal=True, vertical_alignment="center"):
+        st.button(say("story.back"), key="story_back", disabled=at == 1, shortcut="Left", on_click=go, args=(at - 1,))
+        st.text(say("story.at", at=at, of=len(steps)), width="content")
+        st.button(
+            say("story.on"),
+            key="story_on",
+            disabled=at == len(steps),
+            shortcut="Right",
+            type="primary",
+            on_click=go,
+            args=(at + 1,),
+        )
+        st.space("stretch")
+        element("fullscreen", "<button hidden>…</button>", style="copy")(
+            key="story_fullscreen", data={"label": say("story.fullscreen")}, width="content"
+        )
+        st.download_button(
+            say("story.export"),
+            file,
+            file_name="wenmo-story.html",
+            mime="text/html",
+            key="story_export",
+            on_click="ignore",
+        )
