@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.evaluation.labelled import ADAPT_TASKS
+from wenmo.tasks.table import row_tasks
 from wenmo.ui.adapt import page as adapting
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
@@ -14,9 +14,8 @@ job = adapting.current_job()
 if job is not None:
     adapting.watch(job)
 else:
-    names = {str(task): say(f"app.{task}") for task in ADAPT_TASKS}
-    components.choice(say("adapt.task"), names, key="adapt_task")
-    task = next(task for task in ADAPT_TASKS if task == st.session_state["adapt_task"])
+    names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
+    task = components.choice(say("adapt.task"), names, key="adapt_task")
     rows = adapting.read_file(task)
     if rows is not None:
         wish = adapting.options(rows)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from wenmo.adapt.data import Examples, LabelSet, PieceStore
 from wenmo.errors import InputError
-from wenmo.models.checkpoint import NLI_LABELS
+from wenmo.tasks.zero_shot import ZERO_SHOT
 
 
 def read(path: Path, *columns: str) -> list[list[Any]]:
@@ -61,7 +61,7 @@ def sentiment_examples(path: Path, store: PieceStore) -> Examples:
 def nli_examples(path: Path, store: PieceStore) -> Examples:
     """Premise and hypothesis, labelled in ModelScope's order: entailment 0, neutral 1, contradiction 2."""
     premise, hypothesis, label = read(path, "premise", "hypothesis", "label")
-    ids = np.asarray([NLI_LABELS.index(name) for name in label], dtype=np.int64)
+    ids = np.asarray([ZERO_SHOT.label_names.index(name) for name in label], dtype=np.int64)
     return Examples(first=store.add(premise), second=store.add(hypothesis), label=ids)
 
 
@@ -79,7 +79,7 @@ def embedding_examples(folder: Path, store: PieceStore) -> tuple[Examples, list[
         (origin,) = read(path, "source")
         rows = np.setdiff1d(np.arange(len(examples)), held_out_rows(len(examples)))
         if read_examples is nli_examples:
-            entailment, neutral = NLI_LABELS.index("entailment"), NLI_LABELS.index("neutral")
+            entailment, neutral = ZERO_SHOT.label_names.index("entailment"), ZERO_SHOT.label_names.index("neutral")
             rows = rows[examples.label[rows] != neutral]
             examples = replace(examples, label=(examples.label == entailment).astype(np.int64))
         parts.append(examples.take(rows))

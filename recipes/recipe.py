@@ -26,8 +26,9 @@ from wenmo.adapt import data, finetune
 from wenmo.adapt.export import export_checkpoint
 from wenmo.adapt.loop import Schedule, load_finished, train
 from wenmo.errors import InputError
+from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
-from wenmo.types import TASKS, TaskName
+from wenmo.types import TaskName
 
 STAGES = ("vocabulary", "pretrain", *TASKS)
 _TEACHER_TOKENS = 6144  # pieces a batch; they only answer

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from wenmo.errors import InputError
 from wenmo.settings import Settings
-from wenmo.types import TASKS
+from wenmo.tasks.table import TASKS
 
 
 class Scale(BaseModel):
@@ -48,8 +48,10 @@ class Replica:
 
         torch.set_num_threads(cores)
         self._settings = settings
-        self._engine = settings.build_engine()
-        for task in TASKS if settings.preload is None else settings.preload:
+        from wenmo.engine.build import build_engine
+
+        self._engine = build_engine(settings)
+        for task in tuple(TASKS) if settings.preload is None else settings.preload:
             self._engine.model_info(task)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:

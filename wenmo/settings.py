@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
-from wenmo.models.registry import DEFAULT_MODELS
-from wenmo.types import TASKS, SchedulerLimits, TaskName
-
-if TYPE_CHECKING:
-    from wenmo.engine import Engine
-    from wenmo.telemetry.events import EventLog
+from wenmo.tasks.table import TASKS
+from wenmo.types import SchedulerLimits, TaskName
 
 CALLS_AT_ONCE = 64  # each has a thread; what would wait behind so many is better turned away (`bench load`, overload)
 
@@ -35,7 +33,11 @@ def _split(value: Any) -> Any:
 
 
 def _tasks(value: Any) -> Any:
-    return TASKS if value == "all" else _split(value)
+    tasks = tuple(TASKS) if value == "all" else _split(value)
+    unknown = [task for task in tasks or () if task not in TASKS]
+    if unknown:
+        raise ValueError(f"{', '.join(map(repr, unknown))}: the tasks are {', '.join(TASKS)}")
+    return tasks
 
 
 def _checked_origin(origin: str) -> str:
@@ -45,6 +47,14 @@ def _checked_origin(origin: str) -> str:
     return origin
 
 
+def _models(given: Mapping[str, str]) -> dict[str, str]:
+    """The model of each task: the given one, else the environment's, else the bundled one."""
+    return {
+        task: given.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
+        for task, spec in TASKS.items()
+    }
+
+
 class Settings(BaseSettings):
     """Each field is an environment variable with the prefix WENMO_, such as WENMO_DEVICE=cpu."""
 
@@ -52,10 +62,8 @@ class Settings(BaseSettings):
 
     device: str = "auto"
     precision: str = "auto"
-    similarity_model: str = DEFAULT_MODELS["similarity"]
-    sentiment_model: str = DEFAULT_MODELS["sentiment"]
-    zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
-    embedding_model: str = DEFAULT_MODELS["embedding"]
+    # One variable a task: WENMO_SENTIMENT_MODEL=iic/…, WENMO_ZERO_SHOT_MODEL=…
+    models: Annotated[dict[str, str], NoDecode] = Field(default_factory=lambda: _models({}))
     models_folder: Path = DEFAULT_MODELS_FOLDER
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
@@ -79,9 +87,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, **given: Any) -> Settings:
-        """The environment, and over it what is `given` and not None. Raises InputError for what cannot be read."""
+        """The environment, and over it what is `given` and not None, such as `sentiment_model`.
+
+        Raises InputError for what cannot be read.
+        """
+        there = {name: value for name, value in given.items() if value is not None}
+        models = {task: there.pop(name) for task in TASKS if (name := f"{task}_model") in there}
         try:
-            return cls(**{name: value for name, value in given.items() if value is not None})
+            return cls(models=_models(models), **there)
         except ValidationError as error:
             problems = "; ".join(
                 f"WENMO_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
@@ -91,43 +104,13 @@ class Settings(BaseSettings):
                 f"设置无法读取。{problems}。请更正环境变量或选项。",
             ) from None
 
-    def build_engine(self, *, events: EventLog | None = None, repeatable: bool = False) -> Engine:
-        """The engine that these settings describe; it writes to `events`, and is `repeatable` for jobs."""
-        from wenmo.engine import Engine
-
-        shared_cache = None
-        if self.redis_url:  # an empty one is none
-            from wenmo.serving.redis_store import RedisStore
-
-            shared_cache = RedisStore(
-                self.redis_url.get_secret_value(), expiry_s=self.redis_expiry_s, timeout_ms=self.redis_timeout_ms
-            )
-        return Engine(
-            device=self.device,
-            precision=self.precision,
-            calibrated=self.calibrated,
-            cache_mib=self.cache_mib,
-            shared_cache=shared_cache,
-            models_folder=self.models_folder,
-            limits=SchedulerLimits(waiting_pieces=self.waiting_pieces, wait_s=self.wait_s),
-            models={
-                "similarity": self.similarity_model,
-                "sentiment": self.sentiment_model,
-                "zero_shot": self.zero_shot_model,
-                "embedding": self.embedding_model,
-            },
-            events=events,
-            repeatable=repeatable,
-        )
-
     def on_other_machines(self) -> Settings:
         """For Ray's actors, which have another working folder: absolute paths. Each is shown its own GPU alone."""
         changed: dict[str, Any] = {
             "device": "cuda" if self.device.startswith("cuda") else self.device,
             "models_folder": self.models_folder.resolve(),
         }
-        for task in TASKS:
-            name = getattr(self, f"{task}_model")
-            if Path(name).is_dir():
-                changed[f"{task}_model"] = str(Path(name).resolve())
+        changed["models"] = {
+            task: str(Path(name).resolve()) if Path(name).is_dir() else name for task, name in self.models.items()
+        }
         return self.model_copy(update=changed)

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-TaskName = Literal["similarity", "sentiment", "zero_shot", "embedding"]
-TASKS: tuple[TaskName, ...] = ("similarity", "sentiment", "zero_shot", "embedding")
-
-# What a probability is of, each with a calibration temperature of its own: a single-label answer of a zero-shot model
-# is a softmax over labels, a multi-label one over contradiction and entailment, and `nli` over all three logits;
-# `nearest_label` is a softmax over the cosines of a text's vector with those of the labels.
-Reading = Literal["similarity", "sentiment", "single_label", "multi_label", "nli", "nearest_label"]
-READINGS: Mapping[TaskName, tuple[Reading, ...]] = {
-    "similarity": ("similarity",),
-    "sentiment": ("sentiment",),
-    "zero_shot": ("single_label", "multi_label", "nli"),
-    "embedding": ("nearest_label",),
-}
-UNCALIBRATED: Mapping[Reading, float] = {reading: 1.0 for readings in READINGS.values() for reading in readings}
+TaskName = str  # a key of `wenmo.tasks.table.TASKS`
+NLI = "nli"  # no task: the zero-shot model's three-way answer, which can be evaluated
 
 # How zero-shot judges labels: each by the inference model; by its vector; or by the model, where its vector is near.
 ZeroShotMethod = Literal["nli", "embedding", "two_stage"]
@@ -55,7 +43,10 @@ class Result:
     `scores` maps each label, in the checkpoint's own names, to its probability, best first; `label` and `score` are the
     best of them. `truncated` tells that the model did not see all of the text. `logits` are the raw outputs in the
     order of the checkpoint's ids (zero-shot: three a label, in the order of the labels), for parity checks.
+    `probability` names the field that holds the probability of the last label, where a task has one that says all.
     """
+
+    probability: ClassVar[str | None] = None
 
     label: str
     score: float
@@ -68,14 +59,18 @@ class Result:
 class SimilarityResult(Result):
     """Cross-encoder: both sentences were read together. `similarity` is the probability of the "same meaning" label."""
 
-    similarity: float
+    probability = "similarity"
+
+    similarity: float = field(metadata={"description": "Probability that both sentences say the same."})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SentimentResult(Result):
     """`positive` is the probability of the positive label."""
 
-    positive: float
+    probability = "positive"
+
+    positive: float = field(metadata={"description": "Probability of the positive label."})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +83,9 @@ class ZeroShotResult(Result):
     """
 
     multi_label: bool
-    dropped_labels: tuple[str, ...]
+    dropped_labels: tuple[str, ...] = field(
+        metadata={"description": "Labels that were blank or given twice, as typed."}
+    )
     method: ZeroShotMethod = "nli"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from wenmo.errors import InputError
 from wenmo.settings import Settings
-from wenmo.types import TASKS
+from wenmo.tasks.table import TASKS
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "tasks"), [("all", TASKS), ("", ()), (" sentiment, similarity ,", ("sentiment", "similarity"))]
+    ("value", "tasks"), [("all", tuple(TASKS)), ("", ()), (" sentiment, similarity ,", ("sentiment", "similarity"))]
 )
 def test_models_to_preload_are_named_or_all(
     monkeypatch: pytest.MonkeyPatch, value: str, tasks: tuple[str, ...]

@@ -31,15 +31,14 @@ from wenmo.api.schemas import (
     Problem,
     RerankRequest,
     RerankResponse,
-    SentimentResponse,
-    SimilarityRequest,
-    SimilarityResponse,
     TextsRequest,
-    ZeroShotRequest,
-    ZeroShotResponse,
+    request_model,
+    response_model,
 )
 from wenmo.errors import WenmoError
 from wenmo.settings import CALLS_AT_ONCE
+from wenmo.tasks.spec import TaskSpec
+from wenmo.tasks.table import row_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,11 +125,8 @@ def create_api(
         page = docs.page({**app.openapi(), "servers": servers})
         return HTMLResponse(page, headers={"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY})
 
-    @app.post("/v1/similarity", response_model=SimilarityResponse, responses=_FAILURES)
-    def similarity(body: SimilarityRequest) -> Response:
-        """Whether the two sentences of each pair say the same (cross-encoder)."""
-        engine = get_engine()
-        return _answer(engine, "similarity", _items(engine.similarity(body.pairs)))
+    for spec in row_tasks():
+        _add_task(app, spec, get_engine)
 
     @app.post("/v1/rerank", response_model=RerankResponse, response_model_exclude_none=True, responses=_FAILURES)
     def rerank(body: RerankRequest) -> Response:
@@ -146,26 +142,6 @@ def create_api(
             for result in results:
                 result["document"] = {"text": body.documents[result["index"]]}
         return _answer(engine, "similarity", results)
-
-    @app.post("/v1/sentiment", response_model=SentimentResponse, responses=_FAILURES)
-    def sentiment(body: TextsRequest) -> Response:
-        """Whether each text is positive or negative."""
-        engine = get_engine()
-        return _answer(engine, "sentiment", _items(engine.sentiment(body.texts)))
-
-    @app.post("/v1/zero-shot", response_model=ZeroShotResponse, responses=_FAILURES)
-    def zero_shot(body: ZeroShotRequest) -> Response:
-        """Which of the given labels fits each text, without training."""
-        engine = get_engine()
-        results = engine.zero_shot(
-            body.texts,
-            labels=body.labels,
-            template=body.template,
-            multi_label=body.multi_label,
-            method=body.method,
-            shortlist=body.shortlist,
-        )
-        return _answer(engine, "zero_shot", _items(results))
 
     @app.post("/v1/embed", response_model=EmbedResponse, responses=_FAILURES)
     def embed(body: TextsRequest) -> Response:
@@ -224,6 +200,20 @@ def create_api(
         allow_headers=("Authorization", "Content-Type", REQUEST_ID),
         expose_headers=(REQUEST_ID, "Retry-After"),
     )
+
+
+def _add_task(app: FastAPI, spec: TaskSpec, get_engine: Callable[[], Engine]) -> None:
+    """The route of a task that answers each input."""
+
+    def answer(body: Any) -> Response:
+        engine = get_engine()
+        options = body.model_dump()
+        inputs = options.pop("pairs" if spec.inputs == "pair" else "texts")
+        return _answer(engine, spec.name, _items(engine.ask(spec.name, inputs, **options)))
+
+    answer.__annotations__["body"] = request_model(spec)
+    answer.__doc__ = spec.summary
+    app.post(f"/v1/{spec.slug}", name=spec.name, response_model=response_model(spec), responses=_FAILURES)(answer)
 
 
 def _items(results: Sequence[Result]) -> list[dict[str, Any]]:

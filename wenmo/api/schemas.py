@@ -6,13 +6,17 @@ refused, so that a misspelt option is an error and not a default.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from wenmo.tasks.zero_shot import MAX_HYPOTHESES, MAX_LABELS, SHORTLIST, hypotheses_each, split_labels
-from wenmo.types import ZeroShotMethod
+from wenmo.tasks.labels import MAX_LABELS, split_labels
+from wenmo.tasks.spec import TaskSpec
+from wenmo.tasks.zero_shot import MAX_HYPOTHESES, SHORTLIST, hypotheses_each
+from wenmo.types import Result, ZeroShotMethod
 
 # Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
 # `python -m wenmo run`.
@@ -164,20 +168,6 @@ class _Result(BaseModel):
     truncated: Annotated[bool, Field(description="Whether the model did not see all of the text.")]
 
 
-class SimilarityItem(_Result):
-    similarity: Annotated[float, Field(description="Probability that both sentences say the same.")]
-
-
-class SentimentItem(_Result):
-    positive: Annotated[float, Field(description="Probability of the positive label.")]
-
-
-class ZeroShotItem(_Result):
-    multi_label: bool
-    dropped_labels: Annotated[list[str], Field(description="Labels that were blank or given twice, as typed.")]
-    method: ZeroShotMethod
-
-
 class EmbedItem(BaseModel):
     embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's pieces.")]
 
@@ -198,16 +188,37 @@ class RerankResponse(_Response):
     results: Annotated[list[RerankItem], Field(description="Best first.")]
 
 
-class SimilarityResponse(_Response):
-    results: list[SimilarityItem]
+_REQUESTS: Mapping[tuple[str, bool], type[_Request]] = {  # by what goes in, and whether labels do
+    ("pair", False): SimilarityRequest,
+    ("text", False): TextsRequest,
+    ("text", True): ZeroShotRequest,
+}
 
 
-class SentimentResponse(_Response):
-    results: list[SentimentItem]
+def request_model(spec: TaskSpec) -> type[_Request]:
+    """The body of a call of the task."""
+    return _REQUESTS[spec.inputs, spec.takes_labels]
 
 
-class ZeroShotResponse(_Response):
-    results: list[ZeroShotItem]
+def response_model(spec: TaskSpec) -> type[_Response]:
+    """What a call of the task is answered with: an item for each input, of the fields of the task's result."""
+    assert spec.result is not None, spec.name
+    stem = spec.result.__name__.removesuffix("Result")
+    shared = {field.name for field in fields(Result)}
+    hints = get_type_hints(spec.result)
+    own: dict[str, Any] = {
+        field.name: (_as_json(hints[field.name]), Field(description=field.metadata.get("description")))
+        for field in fields(spec.result)
+        if field.name not in shared
+    }
+    item = create_model(f"{stem}Item", __base__=_Result, **own)
+    results: Any = list[item]  # type: ignore[valid-type]
+    return create_model(f"{stem}Response", __base__=_Response, results=(results, ...))
+
+
+def _as_json(hint: Any) -> Any:
+    """A tuple of texts is a list in JSON."""
+    return list[str] if hint == tuple[str, ...] else hint
 
 
 class EmbedResponse(_Response):

@@ -34,7 +34,7 @@ from wenmo.api.metrics import Metrics
 from wenmo.api.preload import Preload
 from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
 from wenmo.errors import WenmoError
-from wenmo.types import TASKS
+from wenmo.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -87,7 +87,7 @@ def create_worker(settings: Settings) -> Starlette:
 
 def create_service(settings: Settings, engine: Engine, *, alone: bool) -> Starlette:
     """The service on `engine`, which it closes at its end. Where it is not `alone`, its metrics bear its pid."""
-    preload = Preload(lambda: engine, TASKS if settings.preload is None else settings.preload)
+    preload = Preload(lambda: engine, tuple(TASKS) if settings.preload is None else settings.preload)
     labels = {} if alone else {"pid": str(os.getpid())}
     api = api_of(settings, lambda: engine, preload=preload, metrics=Metrics(lambda: engine, labels=labels))
 
@@ -107,7 +107,9 @@ def _build_engine(settings: Settings) -> Engine:
             import torch
 
             torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
-        engine = settings.build_engine()
+        from wenmo.engine.build import build_engine
+
+        engine = build_engine(settings)
     except WenmoError as error:
         if settings.workers == 1:
             raise

@@ -8,14 +8,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import Language
-from wenmo.types import TaskName
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
     from wenmo.settings import Settings
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
-TASK_OF: dict[str, TaskName] = {"similarity": "similarity", "sentiment": "sentiment", "zero-shot": "zero_shot"}
 
 
 def language() -> Language:
@@ -49,7 +47,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def build_engine(options: argparse.Namespace, task: str, **more: Any) -> Engine:
     """By `read_settings`."""
-    return read_settings(options, task, **more).build_engine()
+    from wenmo.engine import build
+
+    return build.build_engine(read_settings(options, task, **more))
 
 
 def read_settings(options: argparse.Namespace, task: str, **more: Any) -> Settings:

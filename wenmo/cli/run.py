@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.cli.common import TASK_OF, Commands, add_model_options, language, positive, print_json, read_settings
+from wenmo.cli.common import Commands, add_model_options, language, positive, print_json, read_settings
 from wenmo.errors import InputError, WenmoError
+from wenmo.tasks.table import row_tasks, task_spec
 from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run = commands.add_parser("run", help="files in, files with results out (CSV, JSONL, Parquet; Excel in)")
-    run.add_argument("task", choices=tuple(TASK_OF))
+    run.add_argument("task", choices=[spec.slug for spec in row_tasks()])
     run.add_argument("source", type=Path, metavar="IN", help="a file, a folder, or a pattern in quotes: 'data/*.csv'")
     run.add_argument("target", type=Path, metavar="OUT", help="a file; for a folder or a pattern, a folder")
     left = run.add_mutually_exclusive_group()
@@ -58,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     from wenmo.jobs.job import run_job
     from wenmo.jobs.sources import partial_folder
 
-    task = TASK_OF[options.task]
+    task = task_spec(options.task).name
     asked = RunOptions(
         text=options.text,
         text_a=options.text_a,
@@ -117,7 +118,9 @@ def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
             "--address, --actors and --actor-cores are Ray's. Add --engine ray, or leave them out.",
             "--address、--actors 与 --actor-cores 用于 Ray。请加 --engine ray，或去掉它们。",
         )
-    yield EngineBackend(settings.build_engine(repeatable=True))
+    from wenmo.engine.build import build_engine
+
+    yield EngineBackend(build_engine(settings, repeatable=True))
 
 
 def _progress_line() -> Callable[[JobProgress], None]:

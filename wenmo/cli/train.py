@@ -7,14 +7,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from wenmo.cli.common import TASK_OF, Commands, positive, print_json
+from wenmo.cli.common import Commands, positive, print_json
+from wenmo.tasks.table import row_tasks, task_spec
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     kinds = commands.add_parser("train", help="make a model of one's own").add_subparsers(required=True, metavar="WHAT")
     adapt = kinds.add_parser("adapt", help="adapt a model to labelled rows (CSV, JSONL, Parquet, Excel)")
     adapt.add_argument("file", type=Path)
-    adapt.add_argument("--task", choices=("sentiment", "similarity", "zero-shot"), required=True)
+    adapt.add_argument("--task", choices=[spec.slug for spec in row_tasks()], required=True)
     adapt.add_argument("--name", required=True, help="of the new local model: small letters, digits, hyphens")
     adapt.add_argument("--from", dest="start_from", metavar="MODEL", help="model to begin with (the task's, WENMO_…)")
     for column in ("text", "text-a", "text-b", "label"):
@@ -39,9 +40,9 @@ def _adapt(options: argparse.Namespace) -> None:
     from wenmo.settings import Settings
     from wenmo.tables.readers import open_reader
 
-    task = TASK_OF[options.task]
+    task = task_spec(options.task).name
     settings = Settings.read(device=options.device)
-    guessed = guess_columns(open_reader(options.file).columns, task)  # type: ignore[arg-type]
+    guessed = guess_columns(open_reader(options.file).columns, task)
     named = {name: getattr(options, name) for name in ("text", "text_a", "text_b", "label") if getattr(options, name)}
 
     def tell(progress: AdaptProgress) -> None:
@@ -51,9 +52,9 @@ def _adapt(options: argparse.Namespace) -> None:
         print(f"\r{line:70}", end="\n" if dev else "", file=sys.stderr, flush=True)
 
     adapted = adapt(
-        read_rows(options.file, task, replace(guessed, **named)),  # type: ignore[arg-type]
+        read_rows(options.file, task, replace(guessed, **named)),
         name=options.name,
-        start_from=options.start_from or getattr(settings, f"{task}_model"),
+        start_from=options.start_from or settings.models[task],
         options=AdaptOptions(
             epochs=options.epochs,
             learning_rate=options.learning_rate,

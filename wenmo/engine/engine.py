@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,14 +15,13 @@ from wenmo.engine.loading import LoadedModel, Loading, ModelInfo, Models, one_wo
 from wenmo.engine.walk import Progress, answers, embed, encode_pairs, encode_texts, rows
 from wenmo.errors import InputError
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
-from wenmo.models.registry import DEFAULT_MODELS
-from wenmo.tasks import sentiment as sentiment_task
-from wenmo.tasks import similarity as similarity_task
 from wenmo.tasks import zero_shot as zero_shot_task
+from wenmo.tasks.embedding import normalized
 from wenmo.tasks.inputs import checked_pairs, checked_texts
+from wenmo.tasks.labels import parse_labels
+from wenmo.tasks.table import TASKS, row_tasks, task_spec
 from wenmo.telemetry.events import EventLog
 from wenmo.types import (
-    TASKS,
     Alignment,
     Explanation,
     Precision,
@@ -100,7 +99,7 @@ class Engine:
         self.events.engine_started(self.device, self.precision)
         self._cache = ResultCache(cache_mib, shared=shared_cache)
         self._models = Models(
-            {task: str((models or {}).get(task) or DEFAULT_MODELS[task]) for task in TASKS},
+            {task: str((models or {}).get(task) or spec.bundled) for task, spec in TASKS.items()},
             Loading(
                 device=self.device.value,
                 precision=self.precision.value,
@@ -122,25 +121,49 @@ class Engine:
         """For each task the name of its model, as it was asked for."""
         return self._models.names
 
+    def ask(self, task: str, inputs: Sequence[Any], *, progress: Progress | None = None, **options: Any) -> list[Any]:
+        """What any of the tasks that answer a row says of `inputs`, texts or pairs, as the task's own method would.
+
+        `options` are those of `zero_shot`, for tasks that take labels. Raises InputError for a task that there is not,
+        that has no answer a row, or that takes no options.
+        """
+        spec = task_spec(task)
+        if spec.result is None:
+            raise InputError(
+                f"The task {spec.name} has no answer for each text. Choose {', '.join(s.name for s in row_tasks())}.",
+                f"任务 {spec.name} 不逐条给出答案。可选：{'、'.join(s.name for s in row_tasks())}。",
+            )
+        if spec.takes_labels:
+            return self.zero_shot(inputs, progress=progress, **options)
+        if options:
+            raise InputError(
+                f"The task {spec.name} takes no {', '.join(options)}. Leave it out.",
+                f"任务 {spec.name} 不接受 {'、'.join(options)}。请去掉。",
+            )
+        return self._answer(spec.name, inputs, progress=progress)
+
+    def _answer(self, task: str, inputs: Sequence[Any], *, progress: Progress | None) -> list[Any]:
+        """One walk through the model of a task whose labels are the checkpoint's own."""
+        spec = TASKS[task]
+
+        def encode(model: LoadedModel, window: list[Any]) -> list[Encoding]:
+            return spec.encode(model.tokenizer, window, max_length=model.max_length)
+
+        def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[Any]:
+            return spec.decode(logits, encodings, labels=model.labels, temperatures=model.temperatures)
+
+        checked = checked_pairs(inputs) if spec.inputs == "pair" else checked_texts(inputs)
+        return answers(self._models, task, checked, encode, decode, progress=progress)
+
     def similarity(
         self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None
     ) -> list[SimilarityResult]:
         """Whether the two sentences of each pair mean the same, read together by a cross-encoder."""
-
-        def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[SimilarityResult]:
-            temperature = model.temperatures["similarity"]
-            return similarity_task.decode(logits, encodings, labels=model.labels, temperature=temperature)
-
-        return answers(self._models, "similarity", checked_pairs(pairs), encode_pairs, decode, progress=progress)
+        return self._answer("similarity", pairs, progress=progress)
 
     def sentiment(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[SentimentResult]:
         """The mood of each text."""
-
-        def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[SentimentResult]:
-            temperature = model.temperatures["sentiment"]
-            return sentiment_task.decode(logits, encodings, labels=model.labels, temperature=temperature)
-
-        return answers(self._models, "sentiment", checked_texts(texts), encode_texts, decode, progress=progress)
+        return self._answer("sentiment", texts, progress=progress)
 
     def zero_shot(
         self,
@@ -159,7 +182,7 @@ class Engine:
         is nearest to the text's: a forward a text, however many labels there are, and weaker; not with `multi_label`.
         two_stage has the `shortlist` nearest labels judged, and is nli where there are no more than these.
         """
-        parsed = zero_shot_task.parse_labels(labels)
+        parsed = parse_labels(labels)
         zero_shot_task.check_template(template)
         zero_shot_task.check_method(method, labels=len(parsed.names), multi_label=multi_label, shortlist=shortlist)
         checked = checked_texts(texts)
@@ -190,7 +213,7 @@ class Engine:
             return encode_texts(model, [text for pair in window for text in pair])
 
         def decode(model: LoadedModel, vectors: np.ndarray, encodings: list[Encoding]) -> list[float]:
-            unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            unit = normalized(vectors)
             return np.clip(np.sum(unit[0::2] * unit[1::2], axis=1), -1.0, 1.0).tolist()
 
         checked = checked_pairs(pairs)
@@ -251,12 +274,7 @@ class Engine:
 
     def model_info(self, task: TaskName) -> ModelInfo:
         """What is loaded for `task`; loads it first where it is not."""
-        if task not in TASKS:
-            raise InputError(
-                f"No such task: {task!r}. Choose from {', '.join(TASKS)}.",
-                f"没有这样的任务：{task!r}。可选：{'、'.join(TASKS)}。",
-            )
-        return self._models.get(task).info
+        return self._models.get(task_spec(task).name).info
 
     def batch_tokens(self, task: TaskName) -> Resolved[int]:
         """Pieces that a batch of `task` takes at most, and why; loads the model first where it is not."""

@@ -5,7 +5,7 @@ What is hidden, and how the answers are read, is in `wenmo.tasks.explain`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from wenmo.engine.walk import Progress, answers, encode_pairs, encode_texts, row
 from wenmo.tasks import explain as explain_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.scores import softmax
+from wenmo.tasks.table import TASKS
 from wenmo.types import Alignment, Explanation, TaskName, ZeroShotResult
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def explain_two_class(
     models: Models,
-    task: Literal["similarity", "sentiment"],
+    task: TaskName,
     texts: tuple[str, ...],
     *,
     progress: Progress | None,
@@ -31,7 +32,7 @@ def explain_two_class(
     model = models.get(task)
     encoded = encode_texts(model, list(texts)) if len(texts) == 1 else encode_pairs(model, [(texts[0], texts[1])])
     units, logits = _hide_in_turn(models, task, encoded, texts, progress=progress)
-    temperature = model.temperatures[task]
+    temperature = model.temperatures[TASKS[task].calibrations[0]]
     odds = explain_task.two_class_odds(logits[0], temperature=temperature)
     score = float(softmax(logits[0, 0], temperature=temperature)[explain_task.SECOND])
     rival, label = model.labels

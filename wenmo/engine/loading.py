@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wenmo.models.registry import locate
-from wenmo.telemetry.events import EventLog, ObservedRuntime
-from wenmo.types import READINGS, TASKS, Precision, Reading, SchedulerLimits, TaskName
+from wenmo.tasks.table import TASKS
+from wenmo.telemetry.events import EventLog
+from wenmo.types import Precision, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import ModelRuntime, Runtime
@@ -39,7 +40,7 @@ class ModelInfo:
     hidden_size: int
     parameters: int
     max_length: int
-    temperatures: Mapping[Reading, float]
+    temperatures: Mapping[str, float]
     weights_mib: float | None
 
 
@@ -58,7 +59,7 @@ class LoadedModel:
         return self.info.labels
 
     @property
-    def temperatures(self) -> Mapping[Reading, float]:
+    def temperatures(self) -> Mapping[str, float]:
         return self.info.temperatures
 
     @property
@@ -167,9 +168,11 @@ class Models:
     def _load(self, task: TaskName) -> LoadedModel:
         from wenmo.models.checkpoint import load_checkpoint  # brings torch: not before it is needed
         from wenmo.serving.cache import CachedRuntime
+        from wenmo.serving.observed import ObservedRuntime
         from wenmo.serving.scheduler import ScheduledRuntime
 
         loading = self._loading
+        spec = TASKS[task]
         folder = locate(self.names[task], models_folder=loading.models_folder)
         started = time.monotonic()
         checkpoint = load_checkpoint(folder, task=task, sequence_length=loading.sequence_length)
@@ -178,14 +181,14 @@ class Models:
             name=self.names[task],
             folder=checkpoint.folder,
             task=task,
-            labels=() if task == "embedding" else checkpoint.labels,
+            labels=checkpoint.labels if spec.outputs == "logits" else (),
             layers=checkpoint.shape.num_hidden_layers,
             hidden_size=checkpoint.shape.hidden_size,
             parameters=checkpoint.parameters,
             max_length=checkpoint.max_length,
             temperatures={
-                reading: checkpoint.temperatures.get(reading, 1.0) if loading.calibrated else 1.0
-                for reading in READINGS[task]
+                name: checkpoint.temperatures.get(name, 1.0) if loading.calibrated else 1.0
+                for name in spec.calibrations
             },
             weights_mib=getattr(computing, "weights_mib", None),
         )

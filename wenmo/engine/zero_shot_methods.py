@@ -12,6 +12,8 @@ from wenmo.engine.loading import LoadedModel, Models
 from wenmo.engine.walk import Progress, answers, embed, encode_texts
 from wenmo.errors import ForwardError
 from wenmo.tasks import zero_shot as zero_shot_task
+from wenmo.tasks.embedding import cosines
+from wenmo.tasks.labels import Labels
 from wenmo.types import ZeroShotMethod, ZeroShotResult
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ R = TypeVar("R")
 def two_stage(
     models: Models,
     texts: list[str],
-    labels: zero_shot_task.Labels,
+    labels: Labels,
     template: str,
     *,
     multi_label: bool,
@@ -69,7 +71,7 @@ def two_stage(
 def judge(
     models: Models,
     questions: list[zero_shot_task.Question],
-    labels: zero_shot_task.Labels,
+    labels: Labels,
     template: str,
     *,
     multi_label: bool,
@@ -101,7 +103,7 @@ def judge(
 
 
 def nearest_label(
-    models: Models, texts: list[str], labels: zero_shot_task.Labels, template: str, *, progress: Progress | None
+    models: Models, texts: list[str], labels: Labels, template: str, *, progress: Progress | None
 ) -> list[ZeroShotResult]:
     """The label whose vector is nearest to each text's, by the embedding model."""
     return _compared(models, texts, labels, template, progress=progress, decode=zero_shot_task.decode_vectors)
@@ -110,7 +112,7 @@ def nearest_label(
 def _compared(
     models: Models,
     texts: list[str],
-    labels: zero_shot_task.Labels,
+    labels: Labels,
     template: str,
     *,
     progress: Progress | None,
@@ -126,7 +128,7 @@ def _compared(
         raise ForwardError(dict.fromkeys(range(len(texts)), why), [None] * len(texts)) from failure
 
     def compare(model: LoadedModel, vectors: np.ndarray, encodings: list[Encoding]) -> Sequence[R]:
-        near = zero_shot_task.cosines(vectors, of_labels)
+        near = cosines(vectors, of_labels)
         return decode(near, encodings, labels=labels, temperatures=model.temperatures)
 
     return answers(models, "embedding", texts, encode_texts, compare, vectors=True, progress=progress)

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from wenmo.engine import Engine, Progress
 from wenmo.errors import InputError
-from wenmo.types import Precision, Resolved, Result, SentimentResult, SimilarityResult, TaskName
+from wenmo.tasks.table import TASKS
+from wenmo.types import Precision, Resolved, Result, TaskName
 
 T = TypeVar("T")
 
@@ -105,11 +106,12 @@ def compare(
 
 def distribution(result: Result) -> Mapping[str, float]:
     """Probabilities under names that all models of the task share."""
-    if isinstance(result, SimilarityResult):
-        return {"same": result.similarity, "different": 1 - result.similarity}
-    if isinstance(result, SentimentResult):
-        return {"positive": result.positive, "negative": 1 - result.positive}
-    return result.scores
+    field = result.probability
+    if field is None:
+        return result.scores
+    last = getattr(result, field)
+    first_key, last_key = (role.key for role in next(s for s in TASKS.values() if s.result is type(result)).roles)
+    return {last_key: last, first_key: 1 - last}
 
 
 def decision(probabilities: Mapping[str, float]) -> str:

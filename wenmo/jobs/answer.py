@@ -22,11 +22,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import ForwardError, InputError, Language, WenmoError
 from wenmo.tables.table import Chunk, Kind, Row, TableReader
-from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each, parse_labels
+from wenmo.tasks.labels import parse_labels
+from wenmo.tasks.table import TASKS, row_tasks
+from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each
 from wenmo.types import Result, TaskName, ZeroShotMethod, ZeroShotResult
 
 if TYPE_CHECKING:
@@ -77,12 +79,12 @@ class Answered:
 
 def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
     """The labels that are dropped: blank, or given twice. Raises InputError for options that `task` cannot use."""
-    if task not in ("similarity", "sentiment", "zero_shot"):
+    if task not in (names := [spec.name for spec in row_tasks()]):
         raise InputError(
-            f"No such task for files: {task!r}. Choose similarity, sentiment or zero_shot.",
-            f"没有可用于文件的任务 {task!r}。可选：similarity、sentiment、zero_shot。",
+            f"No such task for files: {task!r}. Choose from {', '.join(names)}.",
+            f"没有可用于文件的任务 {task!r}。可选：{'、'.join(names)}。",
         )
-    if task != "zero_shot":
+    if not TASKS[task].takes_labels:
         return ()
     if options.labels is None:
         raise InputError(
@@ -98,14 +100,14 @@ def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
 
 def models_of(task: TaskName, options: RunOptions) -> tuple[TaskName, ...]:
     """The models that answer, that of the most work first."""
-    if task != "zero_shot" or options.method == "nli":
+    if not TASKS[task].takes_labels or options.method == "nli":
         return (task,)
     return ("embedding",) if options.method == "embedding" else (task, "embedding")
 
 
 def encodings_a_row(task: TaskName, options: RunOptions) -> int:
     """How many forwards the first of `models_of` makes for a row."""
-    if task != "zero_shot" or options.labels is None:
+    if not TASKS[task].takes_labels or options.labels is None:
         return 1
     return hypotheses_each(len(parse_labels(options.labels).names), options.method)
 
@@ -154,7 +156,9 @@ def answer_chunk(
 def input_columns(task: TaskName, reader: TableReader, options: RunOptions) -> tuple[str, ...]:
     """The columns that the task reads, all of them there (or the file without any row to miss them)."""
     asked = (
-        {"--text-a": options.text_a, "--text-b": options.text_b} if task == "similarity" else {"--text": options.text}
+        {"--text-a": options.text_a, "--text-b": options.text_b}
+        if TASKS[task].inputs == "pair"
+        else {"--text": options.text}
     )
     missing = {option: name for option, name in asked.items() if name not in reader.columns}
     if missing and (reader.columns or reader.row_count):
@@ -239,19 +243,17 @@ def _ask(
     progress: Callable[[int, int], None] | None,
 ) -> Sequence[Result]:
     """One engine call: for each row's text or texts, its result."""
-    if task == "similarity":
-        return engine.similarity([(first, second) for first, second in texts], progress=progress)
-    alone = [text for (text,) in texts]
-    if task == "sentiment":
-        return engine.sentiment(alone, progress=progress)
-    return engine.zero_shot(
-        alone,
-        labels=options.labels or "",
-        template=options.template,
-        multi_label=options.multi_label,
-        method=options.method,
-        progress=progress,
-    )
+    spec = TASKS[task]
+    inputs = texts if spec.inputs == "pair" else [text for (text,) in texts]
+    asked: dict[str, Any] = {}
+    if spec.takes_labels:
+        asked = {
+            "labels": options.labels or "",
+            "template": options.template,
+            "multi_label": options.multi_label,
+            "method": options.method,
+        }
+    return engine.ask(task, inputs, progress=progress, **asked)
 
 
 def _outcome(answer: Result, options: RunOptions) -> Row:

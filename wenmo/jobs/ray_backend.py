@@ -55,7 +55,9 @@ class Answerer:
         import torch
 
         torch.set_num_threads(self._cores)
-        self._backend = EngineBackend(self._settings.build_engine(repeatable=True))
+        from wenmo.engine.build import build_engine
+
+        self._backend = EngineBackend(build_engine(self._settings, repeatable=True))
         return self._backend.load(models)
 
     def answer(self, question: Question, chunk: Chunk, columns: Sequence[str]) -> Answered:

@@ -19,6 +19,8 @@ from wenmo.errors import InputError
 from wenmo.tables.cells import as_text
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Row
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 
 BINS = 20  # of the histogram of confidence, each of 0.05
 MOST_VALUES = 10_000  # different values of a column to group by
@@ -216,22 +218,17 @@ def reasons(errors: Path) -> Mapping[str, int]:
     return dict(counts.most_common(MOST_REASONS))
 
 
-_MEANINGS = (
-    {"1", "正面", "正向", "积极", "好评", "positive", "pos", "p", "true", "是", "相似", "same", "similar"},
-    {"0", "-1", "负面", "负向", "消极", "差评", "negative", "neg", "n", "false", "否", "不相似", "different"},
-)
-
-
-def guess_meanings(values: Sequence[str], labels: Sequence[str]) -> Mapping[str, str | None]:
+def guess_meanings(values: Sequence[str], labels: Sequence[str], task: TaskName) -> Mapping[str, str | None]:
     """For each value of a column of labels the model's label that it most likely stands for; None where none does."""
     by_name = {label.casefold(): label for label in labels}
+    spec = TASKS[task]
+    by_role = {spec.role_of(label): label for label in labels}
     meanings: dict[str, str | None] = {}
     for value in values:
         plain = value.strip().casefold()
         found = by_name.get(plain)
         if found is None:
-            plain = plain.removesuffix(".0")  # a number that came through a float
-            kind = next((names for names in _MEANINGS if plain in names), None)
-            found = next((label for label in labels if kind and label.casefold() in kind), None)
+            role = spec.role_of(plain.removesuffix(".0"))  # a number that came through a float
+            found = None if role is None else by_role.get(role)
         meanings[value] = found
     return meanings

@@ -27,10 +27,10 @@ from wenmo.evaluation.held_out import (
     majority_share,
     wilson_interval,
 )
-from wenmo.evaluation.labelled import AdaptTask, LabelledRows, has_pairs, read_rows
+from wenmo.evaluation.labelled import LabelledRows, has_pairs, read_rows
 from wenmo.inference.precision import computes_natively
 from wenmo.tables.readers import open_reader
-from wenmo.types import Precision
+from wenmo.types import Precision, TaskName
 
 Progress = Callable[[Precision, int, int], None]  # rows answered in that precision, of how many
 MakeEngine = Callable[[Precision], AbstractContextManager[Engine]]
@@ -76,7 +76,7 @@ class Accuracy:
     `majority` is what answering the most frequent label always would reach.
     """
 
-    task: AdaptTask
+    task: TaskName
     model: str
     n: int
     majority: float

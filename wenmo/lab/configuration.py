@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from wenmo.errors import InputError
-from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.models.registry import locate
 from wenmo.models.shape import SIZES, BertShape, shape_of
+from wenmo.tasks.sentiment import SENTIMENT
 from wenmo.types import PRECISIONS, Precision
 
 Work = Literal["inference", "training_step"]
@@ -146,7 +147,7 @@ class Configuration:
     @property
     def checkpoint(self) -> str:
         """The name of the model whose weights are used; not for `random_weights`."""
-        return DEFAULT_MODELS["sentiment"] if self.model == BUNDLED else self.model
+        return SENTIMENT.bundled if self.model == BUNDLED else self.model
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the way back."""

@@ -27,9 +27,10 @@ from wenmo.inference.precision import computes_natively, resolve_device, resolve
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint, random_weights
-from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.models.registry import locate
 from wenmo.models.shape import BertShape, shape_of
 from wenmo.tasks.encode import encode_pairs, encode_texts
+from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Encoding
 from wenmo.types import Precision, TaskName
 
@@ -85,7 +86,7 @@ def machine() -> str:
 
 def checkpoint_of(shape: ShapeName, task: TaskName = "sentiment") -> Checkpoint:
     """The bundled model of `task`, or one of another size with random weights and the bundled vocabulary."""
-    bundled = load_checkpoint(locate(DEFAULT_MODELS[task]))
+    bundled = load_checkpoint(locate(TASKS[task].bundled))
     if shape == "bundled":
         return bundled
     sizes = shape_of(shape)

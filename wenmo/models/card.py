@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from wenmo.models.registry import BUNDLED
+from wenmo.models.registry import bundled_models
 
 _MEASURED_BY = re.compile(r"`(python -m [^`]+)`")
 
@@ -65,7 +65,7 @@ def read_sizes(folder: Path) -> Sizes:
 def read_accuracy(name: str) -> Accuracy | None:
     """The table of the bundled model `name`; None where its card is missing or has none."""
     try:
-        lines = (BUNDLED[name] / "README.md").read_text(encoding="utf-8").splitlines()
+        lines = (bundled_models()[name] / "README.md").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     start = next((index for index, line in enumerate(lines) if line.startswith("|")), len(lines))

@@ -24,14 +24,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from wenmo.errors import CheckpointError
-from wenmo.models.hub_tasks import TASK_OF_HUB_NAME, named_task
-from wenmo.models.labels import label_names
+from wenmo.models.hub_tasks import named_task, task_by_hub_name
+from wenmo.models.label_names import label_names
 from wenmo.models.shape import BertShape
+from wenmo.tasks.spec import TaskSpec
+from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
-from wenmo.types import READINGS, Reading, TaskName
+from wenmo.types import TaskName
 
-NLI_LABELS = ("entailment", "neutral", "contradiction")  # fixed in ModelScope's pipeline, whatever the files say
-_LABEL_COUNT: Mapping[TaskName, int] = {"similarity": 2, "sentiment": 2, "zero_shot": 3, "embedding": 0}
 MEAN_POOLING = "avg"  # ModelScope's name of it, in configuration.json's model.emb_pooler_type
 MODEL_TYPES = ("structbert", "sbert", "bert")
 _ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
@@ -46,9 +46,6 @@ _SIZES = (
 )
 DEFAULT_MAX_LENGTH = 512  # pieces; ModelScope's default
 MIN_MAX_LENGTH = 5  # [CLS] a [SEP] b [SEP]
-# The second logit is "the same" or "positive" in all of ModelScope's checkpoints, and what the tasks rely on.
-_FIRST_BY_NAME = {"不相似", "负面", "negative", "no", "different"}
-_SECOND_BY_NAME = {"相似", "正面", "positive", "yes", "same"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +61,7 @@ class Checkpoint:
     labels: tuple[str, ...]
     max_length: int
     tokenizer: Tokenizer
-    temperatures: Mapping[Reading, float]
+    temperatures: Mapping[str, float]
     parameters: int
     weights: Mapping[str, torch.Tensor]
 
@@ -82,11 +79,11 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder} 不是文件夹。请给出模型文件夹、内置模型名或模型库 ID（iic/…）。",
         )
     configuration, config = _read_configuration(folder)
-    own_task = _task_of(folder, configuration)
-    if task is not None and task != "embedding" and own_task != task:
+    spec = _task_of(folder, configuration)
+    if task is not None and TASKS[task].outputs == "logits" and spec.name != task:
         raise CheckpointError(
-            f"{folder} is a model for {own_task}, not for {task}. Choose a {task} model.",
-            f"{folder} 是 {own_task} 模型，而不是 {task} 模型。请选择 {task} 模型。",
+            f"{folder} is a model for {spec.name}, not for {task}. Choose a {task} model.",
+            f"{folder} 是 {spec.name} 模型，而不是 {task} 模型。请选择 {task} 模型。",
         )
     shape = _shape(folder, config)
     tokenizer = Tokenizer.from_folder(folder)
@@ -98,23 +95,19 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
             "请使用该模型自带的 vocab.txt。",
         )
-    if own_task == "embedding":
+    if spec.outputs == "vectors":
         _check_pooling(folder, configuration["model"].get("emb_pooler_type"))
-    weights = _canonical(folder, _read_weights(folder), shape, classifies=own_task != "embedding")
+    weights = _canonical(folder, _read_weights(folder), shape, classifies=spec.outputs == "logits")
     count = _rows(weights.get("classifier.weight"))
-    if count != _LABEL_COUNT[own_task]:
+    wanted = len(spec.roles)
+    if count != wanted:
         raise CheckpointError(
-            f"{folder}: a {own_task} model has {_LABEL_COUNT[own_task]} labels, this classifier has {count} rows. "
+            f"{folder}: a {spec.name} model has {wanted} labels, this classifier has {count} rows. "
             "Choose another checkpoint.",
-            f"{folder}：{own_task} 模型应有 {_LABEL_COUNT[own_task]} 个标签，而此分类器有 {count} 行。请换一个模型。",
+            f"{folder}：{spec.name} 模型应有 {wanted} 个标签，而此分类器有 {count} 行。请换一个模型。",
         )
-    if own_task == "zero_shot":
-        labels: tuple[str, ...] = NLI_LABELS
-        max_length = DEFAULT_MAX_LENGTH
-    elif own_task == "embedding":
-        labels = ()
-        max_length = _own_length(folder, configuration) or sequence_length or DEFAULT_MAX_LENGTH
-    else:
+    labels = spec.label_names
+    if spec.roles and not spec.takes_labels:
         has_mapping = (folder / "label_mapping.json").is_file()
         labels = label_names(
             folder,
@@ -123,16 +116,18 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             label_mapping=_read_json(folder, "label_mapping.json") if has_mapping else None,
             count=count,
         )
-        _check_order(folder, own_task, labels)
+        _check_order(folder, spec, labels)
+    max_length = DEFAULT_MAX_LENGTH
+    if not spec.fixed_length:
         max_length = _own_length(folder, configuration) or sequence_length or DEFAULT_MAX_LENGTH
     return Checkpoint(
         folder=folder,
-        task=own_task,
+        task=spec.name,
         shape=shape,
         labels=labels,
         max_length=min(max_length, shape.max_position_embeddings),
         tokenizer=tokenizer,
-        temperatures=_temperatures(folder, configuration, own_task),
+        temperatures=_temperatures(folder, configuration, spec),
         parameters=sum(tensor.numel() for tensor in weights.values()),
         weights=weights,
     )
@@ -144,7 +139,7 @@ def read_sizes(folder: Path) -> tuple[BertShape, int]:
     Raises CheckpointError.
     """
     configuration, config = _read_configuration(folder)
-    return _shape(folder, config), _LABEL_COUNT[_task_of(folder, configuration)]
+    return _shape(folder, config), len(_task_of(folder, configuration).roles)
 
 
 def _read_configuration(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -179,17 +174,17 @@ def _check_pooling(folder: Path, pooling: object) -> None:
         )
 
 
-def _temperatures(folder: Path, configuration: Mapping[str, Any], task: TaskName) -> dict[Reading, float]:
+def _temperatures(folder: Path, configuration: Mapping[str, Any], spec: TaskSpec) -> dict[str, float]:
     """The calibration of configuration.json, `{"calibration": {"similarity": 1.3}}`; 1 where there is none."""
     given = configuration.get("calibration", {})
-    temperatures: dict[Reading, float] = dict.fromkeys(READINGS[task], 1.0)
+    temperatures = dict.fromkeys(spec.calibrations, 1.0)
     if not isinstance(given, dict) or set(given) - set(temperatures):
         raise _bad_value(folder, "configuration.json", "calibration", given)
-    for reading in temperatures:
-        value = given.get(reading, 1.0)
+    for name in temperatures:
+        value = given.get(name, 1.0)
         if type(value) not in (int, float) or not 0.05 <= value <= 20:
-            raise _bad_value(folder, "configuration.json", f"calibration.{reading}", value)
-        temperatures[reading] = float(value)
+            raise _bad_value(folder, "configuration.json", f"calibration.{name}", value)
+        temperatures[name] = float(value)
     return temperatures
 
 
@@ -223,21 +218,21 @@ def _bad_value(folder: Path, file: str, name: str, value: object) -> CheckpointE
     )
 
 
-def _check_order(folder: Path, task: TaskName, labels: tuple[str, ...]) -> None:
+def _check_order(folder: Path, spec: TaskSpec, labels: tuple[str, ...]) -> None:
     """Labels under other names pass; known names in the wrong places would turn every answer round."""
-    if labels[0].lower() in _SECOND_BY_NAME or labels[1].lower() in _FIRST_BY_NAME:
+    if any(spec.role_of(label) not in (None, index) for index, label in enumerate(labels)):
         raise CheckpointError(
-            f"{folder}: a {task} model has its labels in the order negative, positive; this has {', '.join(labels)}. "
-            "Correct the label map, or choose another checkpoint.",
-            f"{folder}：{task} 模型的标签顺序应为先否后是，而这里是 {'、'.join(labels)}。请更正或换一个模型。",
+            f"{folder}: a {spec.name} model has its labels in the order negative, positive; this has "
+            f"{', '.join(labels)}. Correct the label map, or choose another checkpoint.",
+            f"{folder}：{spec.name} 模型的标签顺序应为先否后是，而这里是 {'、'.join(labels)}。请更正或换一个模型。",
         )
 
 
-def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskName:
-    task = named_task(configuration)
-    if task is not None:
-        return task
-    known = ", ".join(sorted(TASK_OF_HUB_NAME))
+def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskSpec:
+    spec = named_task(configuration)
+    if spec is not None:
+        return spec
+    known = ", ".join(sorted(task_by_hub_name()))
     raise CheckpointError(
         f"{folder}: configuration.json names the task {configuration.get('task')!r}, which is none of {known}. "
         "Choose a model for one of these tasks.",

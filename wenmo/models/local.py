@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wenmo.errors import InputError
+from wenmo.tasks.table import TASKS
 
 DEFAULT_MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"  # beside the code; a volume in a container
 MAX_MODELS = 50  # whoever reaches the page can make one: a bound for the disk
@@ -42,15 +43,13 @@ def names(models_folder: Path) -> list[str]:
 
 def check_free(name: str, models_folder: Path) -> None:
     """Raises InputError unless a new model may be called `name`: to be asked before hours of work, not after."""
-    from wenmo.models.registry import BUNDLED
-
     if not is_name(name):
         shown = repr(name if len(name) <= 80 else f"{name[:80]}…")
         raise InputError(
             f"{shown} cannot be the name of a model: use 1 to 64 small letters a-z, digits and hyphens.",
             f"{shown} 不能作为模型名：请用 1 至 64 个小写字母、数字或连字符。",
         )
-    if name in BUNDLED or (models_folder / name).exists():
+    if any(name == spec.bundled for spec in TASKS.values()) or (models_folder / name).exists():
         raise InputError(
             f"There is a model called {name} already. Choose another name, or remove {models_folder / name}.",
             f"已有名为 {name} 的模型。请另取名称，或删除 {models_folder / name}。",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wenmo.tasks.embedding import normalized
 from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 from wenmo.tokenizer import Encoding, Word
 from wenmo.types import Explanation, Part
@@ -145,4 +146,4 @@ def unit_directions(states: np.ndarray, own: Sequence[Unit]) -> np.ndarray:
     rows = np.empty((len(own), states.shape[1]), dtype=np.float32)
     for index, unit in enumerate(own):
         rows[index] = states[unit.first : unit.last].mean(axis=0)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return normalized(rows)

@@ -20,65 +20,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from wenmo.errors import InputError
+from wenmo.tasks.labels import Labels
 from wenmo.tasks.scores import best_first, softmax
+from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.tokenizer import Encoding, Tokenizer
-from wenmo.types import UNCALIBRATED, ZERO_SHOT_METHODS, Reading, ZeroShotMethod, ZeroShotResult
+from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
 
-ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline
+ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline whatever the files say
+ZERO_SHOT = TaskSpec(
+    name="zero_shot",
+    title="Zero-shot classification",
+    title_zh="零样本分类",
+    summary="Which of the given labels fits each text, without training.",
+    inputs="text",
+    takes_labels=True,
+    result=ZeroShotResult,
+    roles=tuple(LabelRole(key=name, name=name) for name in ("entailment", "neutral", "contradiction")),
+    # Single-label: a softmax over labels; multi-label: over contradiction and entailment; nli: over all three logits.
+    calibrations=("single_label", "multi_label", "nli"),
+    bundled="wenmo-zero-shot",
+    hub_task="zero-shot-classification",
+    hub_ids=(
+        "iic/nlp_structbert_zero-shot-classification_chinese-tiny",
+        "iic/nlp_structbert_zero-shot-classification_chinese-base",
+        "iic/nlp_structbert_zero-shot-classification_chinese-large",
+    ),
+    fixed_length=True,
+)
 SHORTLIST = 10  # labels that two_stage has judged; see benchmarks/zero_shot_methods.py
 LOGIT_SCALE = 20.0  # a cosine times this is a logit: what the bundled embedding model was trained with
 DEFAULT_TEMPLATE = "{}"
-MAX_LABELS = 200  # of one call of a person or a program; files and the engine itself know no such limit
-MAX_HYPOTHESES = 4_000  # of one such call: each is a forward of its own
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labels:
-    """The labels to choose from, and those that were dropped because they were blank or given before."""
-
-    names: tuple[str, ...]
-    dropped: tuple[str, ...]
-
-
-def split_labels(labels: str) -> list[str]:
-    """The parts of `labels` between commas, Chinese or not, blank ones included."""
-    return labels.replace("，", ",").split(",")
-
-
-def parse_labels(labels: Sequence[str] | str) -> Labels:
-    """Labels as a list, or as one text split at `,` and `，`.
-
-    As in ModelScope the parts of a text are stripped and the labels of a list are taken as they are. Blank labels and
-    repeated ones (but for spaces around) are dropped. Raises InputError when none is left.
-    """
-    if not hasattr(labels, "__iter__"):
-        raise InputError(
-            f"Labels are a list, or one text with commas, not {type(labels).__name__}.",
-            f"标签应为列表，或用逗号分隔的文本，而不是 {type(labels).__name__}。",
-        )
-    # In a text a blank part is nothing but a comma too many; in a list somebody passed a blank label.
-    given = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
-    names: list[str] = []
-    dropped: list[str] = []
-    seen: set[str] = set()
-    for label in given:
-        if not isinstance(label, str):
-            raise InputError(
-                f"A label must be text, not {type(label).__name__}: {label!r}.",
-                f"标签必须是文本，而不是 {type(label).__name__}：{label!r}。",
-            )
-        bare = label.strip()
-        if not bare or bare in seen:
-            dropped.append(label)
-            continue
-        seen.add(bare)
-        names.append(bare if isinstance(labels, str) else label)
-    if not names:
-        raise InputError(
-            "There is no label to choose from. Give at least one, such as 咨询, 投诉, 建议.",
-            "没有可选的标签。请至少给出一个，例如：咨询，投诉，建议。",
-        )
-    return Labels(names=tuple(names), dropped=tuple(dropped))
+MAX_HYPOTHESES = 4_000  # of one call of a person or a program: each is a forward of its own
 
 
 def check_template(template: str) -> str:
@@ -165,7 +137,7 @@ def decode(
     dropped: tuple[str, ...],
     multi_label: bool,
     method: ZeroShotMethod,
-    temperatures: Mapping[Reading, float] = UNCALIBRATED,
+    temperatures: Mapping[str, float],
 ) -> list[ZeroShotResult]:
     """Results of `logits` (texts * labels, 3), in the order of the texts, which have equally many labels each."""
     count = len(questions[0].labels)
@@ -173,9 +145,9 @@ def decode(
     per_text = logits.reshape(-1, count, 3)
     if each_alone:
         two = per_text[:, :, [CONTRADICTION, ENTAILMENT]]
-        probabilities = softmax(two, temperature=temperatures["multi_label"])[:, :, 1]  # (texts, labels)
+        probabilities = softmax(two, temperature=temperatures.get("multi_label", 1.0))[:, :, 1]  # (texts, labels)
     else:
-        probabilities = softmax(per_text[:, :, ENTAILMENT], temperature=temperatures["single_label"])
+        probabilities = softmax(per_text[:, :, ENTAILMENT], temperature=temperatures.get("single_label", 1.0))
     results = []
     for index, row in enumerate(probabilities):
         scores = best_first(questions[index].labels, row)
@@ -195,14 +167,6 @@ def decode(
     return results
 
 
-def cosines(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(texts, labels) cosines of `vectors` (texts, H) with `labels` (labels, H)."""
-    unit, unit_labels = (
-        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (vectors, labels)
-    )
-    return np.clip(unit @ unit_labels.T, -1.0, 1.0)
-
-
 def nearest(near: np.ndarray, count: int) -> np.ndarray:
     """For each row of `near` (texts, labels) the indices of its `count` largest, in ascending order."""
     order = np.argsort(-near, axis=1, kind="stable")
@@ -214,13 +178,13 @@ def decode_vectors(
     encodings: Sequence[Encoding],
     *,
     labels: Labels,
-    temperatures: Mapping[Reading, float] = UNCALIBRATED,
+    temperatures: Mapping[str, float],
 ) -> list[ZeroShotResult]:
     """Results of `near` (texts, labels), the cosines of each text with the labels: softmax of LOGIT_SCALE times these.
 
     `encodings` are the texts'.
     """
-    probabilities = softmax(LOGIT_SCALE * near, temperature=temperatures["nearest_label"])
+    probabilities = softmax(LOGIT_SCALE * near, temperature=temperatures.get("nearest_label", 1.0))
     results = []
     for row, values, encoding in zip(probabilities, near.tolist(), encodings, strict=True):
         scores = best_first(labels.names, row)

@@ -9,28 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from wenmo.tasks.table import TASKS
 from wenmo.types import Precision, Resolved, TaskName
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from wenmo.inference.runtime import ModelRuntime, OnBatch
-    from wenmo.tokenizer import Encoding
+    pass
 
 Kind = Literal["engine", "load", "release", "batches", "budget"]
 
 KEPT_EVENTS = 200
 JOIN_S = 2.0  # batches of a task with no longer pause between them are one event
-NAMES_ZH: Mapping[TaskName, str] = {
-    "similarity": "句子相似度",
-    "sentiment": "情感倾向",
-    "zero_shot": "零样本分类",
-    "embedding": "句向量",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +97,7 @@ class EventLog:
         self._add(
             "budget",
             f"{task}: batches of {before:,} -> {after.value:,} pieces: {after.reason}",
-            f"{NAMES_ZH[task]}：批次上限 {before:,} → {after.value:,} 词元：{after.reason_zh}",
+            f"{TASKS[task].title_zh}：批次上限 {before:,} → {after.value:,} 词元：{after.reason_zh}",
         )
 
     def batch_computed(self, task: TaskName, items: int) -> None:
@@ -125,7 +117,7 @@ class EventLog:
                     at_s=growing.at_s,
                     until_s=now,
                     text=f"{task}: batches {growing.batches:,}, model inputs {growing.items:,}",
-                    text_zh=f"{NAMES_ZH[task]}：{growing.batches:,} 批，共 {growing.items:,} 个模型输入",
+                    text_zh=f"{TASKS[task].title_zh}：{growing.batches:,} 批，共 {growing.items:,} 个模型输入",
                 ),
             )
 
@@ -140,47 +132,3 @@ class EventLog:
         self._events[number] = event
         if len(self._events) > KEPT_EVENTS:
             self._events.popitem(last=False)
-
-
-class ObservedRuntime:
-    """`runtime`, whose batches and whose budget's changes are told to `events`."""
-
-    def __init__(self, runtime: ModelRuntime, task: TaskName, events: EventLog) -> None:
-        self._runtime = runtime
-        self._task: TaskName = task
-        self._events = events
-        self._lock = threading.Lock()
-        self._budget = runtime.batch_tokens().value
-
-    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._observed(self._runtime.logits, encodings, on_batch)
-
-    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._observed(self._runtime.vectors, encodings, on_batch)
-
-    def states(self, encoding: Encoding) -> np.ndarray:
-        return self._runtime.states(encoding)
-
-    def batch_tokens(self) -> Resolved[int]:
-        return self._runtime.batch_tokens()
-
-    def _observed(
-        self, forward: Callable[..., np.ndarray], encodings: Sequence[Encoding], on_batch: OnBatch | None
-    ) -> np.ndarray:
-        def told(answered: int) -> None:
-            self._events.batch_computed(self._task, answered)
-            self._look_at_budget()
-            if on_batch is not None:
-                on_batch(answered)
-
-        try:
-            return forward(encodings, on_batch=told)
-        finally:
-            self._look_at_budget()
-
-    def _look_at_budget(self) -> None:
-        now = self._runtime.batch_tokens()
-        with self._lock:
-            before, self._budget = self._budget, now.value
-        if before != now.value:
-            self._events.budget_changed(self._task, before, now)

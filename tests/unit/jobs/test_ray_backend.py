@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import GOLDEN, GOLDEN_MODELS
 from tests.ray_cluster import local_ray, processes
 from tests.unit.jobs.files import reviews
+from wenmo.engine.build import build_engine
 from wenmo.errors import InputError, ModelNotFoundError, WenmoError
 from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.backend import Backend, EngineBackend
@@ -59,7 +60,7 @@ def settings(**given: Any) -> Settings:
 
 
 def here(chosen: Settings | None = None) -> EngineBackend:
-    return EngineBackend((chosen or settings()).build_engine(repeatable=True))
+    return EngineBackend(build_engine(chosen or settings(), repeatable=True))
 
 
 def run(

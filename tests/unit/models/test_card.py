@@ -10,7 +10,9 @@ import pytest
 
 from wenmo.models import card
 from wenmo.models.checkpoint import load_checkpoint
-from wenmo.models.registry import BUNDLED
+from wenmo.models.registry import bundled_models
+
+BUNDLED = bundled_models()
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -52,7 +54,7 @@ def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
 
 def test_a_card_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(BUNDLED["wenmo-sentiment"] / "README.md", tmp_path / "README.md")
-    monkeypatch.setattr(card, "BUNDLED", {"here": tmp_path, "not": tmp_path / "not"})
+    monkeypatch.setattr(card, "bundled_models", lambda: {"here": tmp_path, "not": tmp_path / "not"})
     assert card.read_accuracy("here") is not None
     (tmp_path / "README.md").write_text("# A model\n\nGood.\n", encoding="utf-8")
     assert card.read_accuracy("here") is None

@@ -19,6 +19,7 @@ from tests.fakes import FailingRuntime, LengthRuntime
 from tests.redis_server import Proxy, RedisServer
 from wenmo import Engine, ForwardError, InputError
 from wenmo.api.metrics import Metrics
+from wenmo.engine.build import build_engine
 from wenmo.inference.precision import arithmetic
 from wenmo.inference.runtime import OnBatch, TorchRuntime
 from wenmo.models.checkpoint import Checkpoint
@@ -183,12 +184,13 @@ def test_another_process_finds_the_rows(server: RedisServer, monkeypatch: pytest
     monkeypatch.setenv("WENMO_DEVICE", "cpu")
     monkeypatch.setenv("WENMO_PRECISION", "fp32")
     monkeypatch.setenv("PYTHONHASHSEED", "12345")
-    with Settings.read().build_engine() as engine:
+    with build_engine(Settings.read()) as engine:
         ours = [result.logits for result in engine.sentiment(_TEXTS[:2])]
     program = (
         "import sys\n"
         "from wenmo.settings import Settings\n"
-        "with Settings.read().build_engine() as engine:\n"
+        "from wenmo.engine.build import build_engine\n"
+        "with build_engine(Settings.read()) as engine:\n"
         "    logits = [result.logits for result in engine.sentiment(sys.argv[1:])]\n"
         "    statistics = engine.cache_statistics()\n"
         "print(statistics.shared.hits, statistics.misses, logits)\n"
@@ -202,17 +204,17 @@ def test_another_process_finds_the_rows(server: RedisServer, monkeypatch: pytest
 def test_redis_is_not_imported_without_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "wenmo.serving.redis_store")
     monkeypatch.setitem(sys.modules, "redis", None)  # importing it fails
-    with Settings.read(redis_url="").build_engine() as engine:
+    with build_engine(Settings.read(redis_url="")) as engine:
         assert engine.cache_statistics().shared is None
     with pytest.raises(ImportError):
-        Settings.read(redis_url="redis://host").build_engine()
+        build_engine(Settings.read(redis_url="redis://host"))
 
 
 def test_settings_keep_the_password() -> None:
     settings = Settings.read(redis_url="redis://:very-secret@host:6379")
     assert "very-secret" not in repr(settings) + str(settings) + settings.model_dump_json()
     with pytest.raises(InputError, match="WENMO_REDIS_URL") as caught:
-        Settings.read(redis_url="redis://:very-sec/ret@host").build_engine()
+        build_engine(Settings.read(redis_url="redis://:very-sec/ret@host"))
     assert "very-sec" not in caught.value.en + caught.value.zh
     with pytest.raises(InputError, match="WENMO_REDIS_EXPIRY_S"):
         Settings.read(redis_expiry_s=0)

@@ -12,7 +12,8 @@ from tests.fakes import LengthRuntime
 from wenmo import Engine
 from wenmo.inference.runtime import OnBatch
 from wenmo.models.checkpoint import load_checkpoint
-from wenmo.telemetry.events import JOIN_S, KEPT_EVENTS, EventLog, ObservedRuntime
+from wenmo.serving.observed import ObservedRuntime
+from wenmo.telemetry.events import JOIN_S, KEPT_EVENTS, EventLog
 from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.evaluation.labelled import ADAPT_TASKS, AdaptTask, LabelledRows
+from wenmo.evaluation.labelled import LabelledRows
 from wenmo.paths import ASSETS
+from wenmo.tasks.table import TASKS, row_tasks
+from wenmo.types import TaskName
 from wenmo.ui import charts
 from wenmo.ui.adapt import curves
 from wenmo.ui.shell import components, labelled_file
@@ -32,11 +34,6 @@ SAMPLE = ASSETS / "samples" / "adapt-sentiment.csv"
 TIME_LIMIT_S = 900.0  # of a run that was begun from the page: others wait for it
 EPOCHS = 12
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-PAGES: dict[AdaptTask, str] = {
-    "similarity": "pages/similarity.py",
-    "sentiment": "pages/sentiment.py",
-    "zero_shot": "pages/zero_shot.py",
-}
 
 _JOB = "adapt_job"  # in the session: the id of the run that is looked at
 _SAMPLE_CHOSEN = "adapt_sample"
@@ -72,7 +69,7 @@ def forget() -> None:
     st.query_params.pop("job", None)
 
 
-def read_file(task: AdaptTask) -> LabelledRows | None:
+def read_file(task: TaskName) -> LabelledRows | None:
     """The rows of an uploaded file or of the sample, after the columns were shown to be corrected; None without."""
     file = labelled_file.upload("adapt")
     with st.container(key="adapt_examples", horizontal=True, gap="small", vertical_alignment="center"):
@@ -105,7 +102,7 @@ def options(rows: LabelledRows) -> Wish:
         say("adapt.start_from"), list(models.choices()[rows.task]), key=f"adapt_start_from_{rows.task}"
     )
     template = "{}"
-    if rows.task == "zero_shot":
+    if TASKS[rows.task].takes_labels:
         template = st.text_input(say("zero_shot.template"), "{}", max_chars=500, key="adapt_template")
     precision = st.segmented_control(
         say("adapt.precision"), PRECISIONS, default="auto", required=True, key="adapt_precision"
@@ -125,11 +122,11 @@ def options(rows: LabelledRows) -> Wish:
     )
 
 
-def _name_key(task: AdaptTask) -> str:
+def _name_key(task: TaskName) -> str:
     return f"adapt_name_{task}"
 
 
-def _free_name(task: AdaptTask) -> str:
+def _free_name(task: TaskName) -> str:
     """A name to begin with: the first of my-TASK, my-TASK-2, … that no model has."""
     stem = f"my-{task.replace('_', '-')}"
     taken = models.choices()[task]
@@ -202,8 +199,8 @@ def watch(job: AdaptJob) -> None:
 
 def _begin_again() -> None:
     models.choices.clear()
-    for task in ADAPT_TASKS:
-        st.session_state.pop(_name_key(task), None)  # the name is taken now
+    for spec in row_tasks():
+        st.session_state.pop(_name_key(spec.name), None)  # the name is taken now
     forget()
 
 
@@ -268,7 +265,7 @@ def _result(view: View, adapted: Adapted) -> None:
         st.text(say("adapt.saved", name=adapted.name), width="content")
         task = adapted.task
         if st.button(say("adapt.use"), type="primary", on_click=models.use, args=(task, adapted.name), key="adapt_use"):
-            st.switch_page(PAGES[task])
+            st.switch_page(f"pages/{task}.py")
     precision = adapted.precision
     st.caption(
         say(

@@ -15,7 +15,9 @@ import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.paths import ASSETS
-from wenmo.tasks.zero_shot import MAX_LABELS, SHORTLIST
+from wenmo.tasks.labels import MAX_LABELS
+from wenmo.tasks.table import TASKS, row_tasks
+from wenmo.tasks.zero_shot import SHORTLIST
 from wenmo.ui.shell import components
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, check_labels
 from wenmo.ui.shell.judging import judging
@@ -37,7 +39,6 @@ SAMPLE = ASSETS / "samples" / "reviews.csv"
 CELL_SHOWN = 300  # characters of a cell on the page; files have all of them
 COLUMNS_SHOWN = 30
 
-_TASKS: tuple[TaskName, ...] = ("sentiment", "zero_shot", "similarity")
 _JOB = "batch_job"  # in the session: the id of the job that is looked at
 _ESTIMATED = "batch_estimated"  # in the session: what an estimate was asked for
 _SAMPLE_SHOWN = 5
@@ -160,16 +161,15 @@ def settings(job: FileJob) -> Wish | None:
         + (say("batch.read_as", encoding=components.literal(read_as.removesuffix("-sig"))) if read_as else "")
     )
     _preview(reader, first)
-    names = {str(task): say(f"app.{task}") for task in _TASKS}
-    components.choice(say("batch.task"), names, key="batch_task")
-    task = next(task for task in _TASKS if task == st.session_state["batch_task"])
+    names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
+    task = components.choice(say("batch.task"), names, key="batch_task")
     return _options(task, reader, first, encoding, delimiter)
 
 
 def _format(job: FileJob) -> tuple[str | None, str | None]:
     """Encoding and separator of a CSV, guessed and to be corrected; of other files neither."""
+    from wenmo.tables.delimiter import SEPARATORS, guess_delimiter
     from wenmo.tables.encoding import ENCODINGS
-    from wenmo.tables.guess import SEPARATORS, guess_delimiter
     from wenmo.tables.table import DELIMITERS
 
     default = DELIMITERS.get(job.source.suffix)
@@ -225,10 +225,10 @@ def _options(
     task: TaskName, reader: TableReader, first: Sequence[Row], encoding: str | None, delimiter: str | None
 ) -> Wish | None:
     from wenmo.jobs.answer import RunOptions, check_options
-    from wenmo.tables.guess import guess_columns
+    from wenmo.tables.columns import guess_columns
 
     guess = guess_columns(reader.columns, first)
-    roles = ("text_a", "text_b") if task == "similarity" else ("text",)
+    roles = ("text_a", "text_b") if TASKS[task].inputs == "pair" else ("text",)
     chosen: dict[str, Any] = {}
     for place, role in zip(st.columns(len(roles)), roles, strict=True):
         chosen[role] = place.selectbox(
@@ -238,10 +238,10 @@ def _options(
             key=f"batch_{role}_{hash(reader.columns)}",  # other columns, another guess
         )
     asked: dict[str, Any] = {}
-    if task == "zero_shot":
+    if TASKS[task].takes_labels:
         asked = _zero_shot()
     options = RunOptions(**chosen, **asked, language=language(), encoding=encoding, delimiter=delimiter)
-    if task == "zero_shot":
+    if TASKS[task].takes_labels:
         if not options.labels:
             st.caption(say("batch.no_labels"))
             return None

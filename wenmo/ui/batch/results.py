@@ -10,6 +10,8 @@ import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.jobs.results import Results, Scores, guess_meanings, reasons
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 from wenmo.ui import charts
 from wenmo.ui.batch.page import duration, shown
 from wenmo.ui.shell import components
@@ -35,7 +37,7 @@ _MIME = {
 def show(job: FileJob, view: View) -> None:
     """Everything about a job that is done."""
     summary, options = view.summary, view.options
-    if summary is None or options is None:
+    if summary is None or options is None or view.task is None:
         return
     try:
         results = Results(job.target, summary.column_prefix)
@@ -47,7 +49,7 @@ def show(job: FileJob, view: View) -> None:
             _failures(job, summary)
         if summary.failed_rows == summary.rows:
             return
-        texts = (options.text_a, options.text_b) if view.task == "similarity" else (options.text,)
+        texts = (options.text_a, options.text_b) if TASKS[view.task].inputs == "pair" else (options.text,)
         scores = results.scores()
         _charts(summary, scores)
         _examples(results, scores, texts)
@@ -232,7 +234,7 @@ def _groups(results: Results, view: View, others: list[str]) -> None:
 @st.fragment
 def _agreement(results: Results, view: View, options: RunOptions, others: list[str]) -> None:
     """How far the model agrees with a column of labels, which the visitor chooses."""
-    from wenmo.tasks.zero_shot import parse_labels
+    from wenmo.tasks.labels import parse_labels
 
     _title(say("batch.agreement"))
     column = st.selectbox(say("batch.truth"), others, index=None, placeholder=say("batch.choose"), key="batch_truth")
@@ -245,7 +247,8 @@ def _agreement(results: Results, view: View, options: RunOptions, others: list[s
         return
     labels = list(parse_labels(options.labels).names) if options.labels else list(view.labels)
     values = sorted({value for value, _ in counts})
-    meanings = _meanings(column, values, labels)
+    assert view.task is not None
+    meanings = _meanings(column, values, labels, view.task)
     known = [value for label in labels for value in values if meanings[value] == label]  # agreement is the diagonal
     judged = sum(count for (value, _), count in counts.items() if value in known)
     if not judged:
@@ -268,9 +271,9 @@ def _agreement(results: Results, view: View, options: RunOptions, others: list[s
     st.caption(say("batch.confusion_note"))
 
 
-def _meanings(column: str, values: list[str], labels: list[str]) -> Mapping[str, str | None]:
+def _meanings(column: str, values: list[str], labels: list[str], task: TaskName) -> Mapping[str, str | None]:
     """Which label each value stands for: guessed, and to be corrected."""
-    guessed = guess_meanings(values, labels)
+    guessed = guess_meanings(values, labels, task)
     chosen: dict[str, str | None] = {}
     with st.expander(say("batch.meanings"), expanded=None in guessed.values()):
         for value in values:

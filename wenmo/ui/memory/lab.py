@@ -271,7 +271,9 @@ def _answers(
 
     def engine_in(precision: Precision) -> Engine:
         given = {f"{rows.task}_model": models[rows.task], "device": "cpu", "precision": precision}
-        return Settings.read(**given, cache_mib=0, redis_url="").build_engine(events=get_events())
+        from wenmo.engine.build import build_engine
+
+        return build_engine(Settings.read(**given, cache_mib=0, redis_url=""), events=get_events())
 
     def progress(precision: Precision, done: int, of: int) -> None:
         tell(say("lab.stage.answering", precision=precision, done=f"{done:,}", of=f"{of:,}"))

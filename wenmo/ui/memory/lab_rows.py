@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.paths import ASSETS
+from wenmo.tasks.table import row_tasks
 from wenmo.ui.shell import labelled_file
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.evaluation.labelled import AdaptTask, LabelledRows
+    from wenmo.evaluation.labelled import LabelledRows
 
 SAMPLE = ASSETS / "samples" / "reviews.csv"
 MAX_ROWS = 2_000  # answered in each precision: half a minute on two cores with the bundled model
 _SOURCES = ("sample", "file", "none")
-_TASKS: tuple[AdaptTask, ...] = ("sentiment", "similarity")
 
 
 def choose() -> LabelledRows | None:
@@ -49,16 +49,17 @@ def sample() -> LabelledRows:
 def _own() -> LabelledRows | None:
     from wenmo.lab.accuracy import sample_of
 
-    task: AdaptTask = (
+    tasks = [spec.name for spec in row_tasks() if not spec.takes_labels]
+    task = (
         st.segmented_control(
             say("lab.task"),
-            _TASKS,
-            default=_TASKS[0],
+            tasks,
+            default=tasks[0],
             required=True,
             format_func=lambda name: say(f"lab.task.{name}"),
             key="lab_task",
         )
-        or _TASKS[0]
+        or tasks[0]
     )
     file = labelled_file.upload("lab")
     if file is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from wenmo.errors import InputError, WenmoError
+from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.types import Precision, Result, TaskName
 from wenmo.ui import charts
 from wenmo.ui.shell import components
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.evaluation.compare import Comparison, Side
 
-_TASKS: tuple[TaskName, ...] = ("sentiment", "similarity", "zero_shot")
 _ON_CPU: tuple[Precision, ...] = ("fp32", "int8", "fp16", "bf16")
 _ON_GPU: tuple[Precision, ...] = ("fp16", "fp32", "bf16")
 _FAR_APART = 5  # texts shown where the decisions agree
@@ -43,7 +43,7 @@ def page() -> None:
             say(f"models.texts.{task}"), key=f"compare_{task}_texts", limit=MAX_TEXTS, height=140
         )
         labels = ""
-        if task == "zero_shot":
+        if TASKS[task].takes_labels:
             labels = st.text_input(say("zero_shot.labels"), key="compare_labels", persist_state="session") or ""
         components.submit("compare", say("models.compare"))
     if not lines:
@@ -53,8 +53,8 @@ def page() -> None:
     def work(_: Engine, progress: Callable[[int, int], None]) -> Comparison:
         from wenmo.evaluation.compare import compare
 
-        inputs = [_pair(line) if task == "similarity" else line for line in at_most(lines, MAX_TEXTS)]
-        if task == "zero_shot":
+        inputs = [_pair(line) if TASKS[task].inputs == "pair" else line for line in at_most(lines, MAX_TEXTS)]
+        if TASKS[task].takes_labels:
             check_labels(labels, texts=len(inputs))
         first, second = (comparison_engine(task, *choice) for choice in choices)
         return compare(first, second, task, inputs, _asking(task, labels), progress=progress)
@@ -73,8 +73,8 @@ def page() -> None:
 
 
 def _task() -> TaskName:
-    names = {str(task): say(f"app.{task}") for task in _TASKS}
-    return components.choice(say("models.task"), names, key="task")  # type: ignore[return-value]
+    names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
+    return components.choice(say("models.task"), names, key="task")
 
 
 def _choices(task: TaskName, engine: Engine) -> tuple[Choice, Choice]:
@@ -109,11 +109,8 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 def _asking(task: TaskName, labels: str) -> Callable[[Engine, Sequence[Any]], Sequence[Result]]:
-    if task == "similarity":
-        return lambda engine, pairs: engine.similarity(pairs)
-    if task == "sentiment":
-        return lambda engine, texts: engine.sentiment(texts)
-    return lambda engine, texts: engine.zero_shot(texts, labels=labels)
+    options: dict[str, Any] = {"labels": labels} if TASKS[task].takes_labels else {}
+    return lambda engine, inputs: engine.ask(task, inputs, **options)
 
 
 def _title(side: Side) -> str:

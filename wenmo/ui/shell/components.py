@@ -11,7 +11,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from wenmo.errors import WenmoError
-from wenmo.types import TASKS, Resolved, SimilarityResult
+from wenmo.tasks.table import TASKS
+from wenmo.types import Resolved, SimilarityResult
 from wenmo.ui.shell import share, theme
 from wenmo.ui.shell.element import element
 from wenmo.ui.shell.examples import PAIRS, Example

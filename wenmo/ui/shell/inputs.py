@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from wenmo.errors import InputError
 from wenmo.tables.cells import csv_cell
-from wenmo.tasks.zero_shot import MAX_HYPOTHESES, MAX_LABELS, hypotheses_each, split_labels
+from wenmo.tasks.labels import MAX_LABELS, split_labels
+from wenmo.tasks.zero_shot import MAX_HYPOTHESES, hypotheses_each
 from wenmo.types import ZeroShotMethod
 
 MAX_CHARACTERS = 100_000  # of one field; the browser refuses more

@@ -9,9 +9,11 @@ from pathlib import Path
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.evaluation.labelled import AdaptTask, Columns, LabelledRows, guess_columns, read_rows
+from wenmo.evaluation.labelled import Columns, LabelledRows, guess_columns, read_rows
 from wenmo.tables.readers import open_reader
 from wenmo.tables.table import READ_SUFFIXES
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
@@ -38,7 +40,7 @@ def upload(key: str) -> File | None:
     return None if uploaded is None else File(content=uploaded.getvalue(), suffix=Path(uploaded.name).suffix)
 
 
-def read(file: File, task: AdaptTask, *, key: str) -> LabelledRows | None:
+def read(file: File, task: TaskName, *, key: str) -> LabelledRows | None:
     """Its rows, below the fields for its columns; None after showing why there are none."""
     with tempfile.TemporaryDirectory(prefix="wenmo-") as folder:
         path = Path(folder) / f"file{file.suffix}"
@@ -52,10 +54,10 @@ def read(file: File, task: AdaptTask, *, key: str) -> LabelledRows | None:
     return rows
 
 
-def _columns(names: tuple[str, ...], task: AdaptTask, *, key: str) -> Columns:
+def _columns(names: tuple[str, ...], task: TaskName, *, key: str) -> Columns:
     """The guessed columns, each in a field of its own."""
     guessed = guess_columns(names, task)
-    roles = ("text_a", "text_b", "label") if task == "similarity" else ("text", "label")
+    roles = ("text_a", "text_b", "label") if TASKS[task].inputs == "pair" else ("text", "label")
     chosen: dict[str, str] = {}
     for place, role in zip(st.columns(len(roles)), roles, strict=True):
         guess = getattr(guessed, role)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from wenmo.types import TASKS, TaskName
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 from wenmo.ui.text import say
 
 Choice = tuple[TaskName, str, int]  # the task, the model's name, when its folder was written (ns)
@@ -28,7 +29,7 @@ def choices() -> Mapping[TaskName, Mapping[str, int]]:
     from wenmo.settings import Settings
 
     settings = Settings.read()
-    found: dict[TaskName, dict[str, int]] = {task: {getattr(settings, f"{task}_model"): 0} for task in TASKS}
+    found: dict[TaskName, dict[str, int]] = {task: {settings.models[task]: 0} for task in TASKS}
     for entry in listing(settings.models_folder):
         if entry.task is not None and entry.folder is not None:
             found[entry.task].setdefault(entry.name, entry.folder.stat().st_mtime_ns)

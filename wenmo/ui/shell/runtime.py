@@ -32,9 +32,10 @@ def get_engine() -> Engine:
     Raises DeviceError when the settings ask for a device or precision that this machine does not have, InputError when
     one of them cannot be read. Models load at their first use, not here.
     """
+    from wenmo.engine.build import build_engine
     from wenmo.settings import Settings  # here, not above: it brings torch, and the first page should not wait for that
 
-    return Settings.read().build_engine(events=get_events())
+    return build_engine(Settings.read(), events=get_events())
 
 
 # As many as are compared: what was compared before goes when something else is chosen.
@@ -47,7 +48,9 @@ def comparison_engine(task: TaskName, model: str, written_ns: int, precision: Pr
     from wenmo.settings import Settings
 
     given: dict[str, Any] = {f"{task}_model": model, "precision": precision, "cache_mib": 0, "redis_url": ""}
-    return Settings.read(**given).build_engine(events=get_events())
+    from wenmo.engine.build import build_engine
+
+    return build_engine(Settings.read(**given), events=get_events())
 
 
 @cache  # and not st.cache_resource, which a visitor can clear: page and /metrics would count apart from then on

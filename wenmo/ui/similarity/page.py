@@ -12,7 +12,7 @@ import streamlit as st
 from wenmo import Engine
 from wenmo.engine import Progress
 from wenmo.tasks.clusters import Clustering, cluster, near_duplicates
-from wenmo.tasks.zero_shot import cosines
+from wenmo.tasks.embedding import cosines
 from wenmo.ui import charts
 from wenmo.ui.shell import components, explain, share
 from wenmo.ui.shell.examples import MATRICES, RANKINGS

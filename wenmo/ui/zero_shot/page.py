@@ -16,7 +16,8 @@ from wenmo import Engine
 from wenmo.engine import Progress
 from wenmo.errors import InputError
 from wenmo.serving.cache import Tally, counted
-from wenmo.tasks.zero_shot import MAX_LABELS, SHORTLIST, check_template
+from wenmo.tasks.labels import MAX_LABELS
+from wenmo.tasks.zero_shot import SHORTLIST, check_template
 from wenmo.types import ZeroShotMethod, ZeroShotResult
 from wenmo.ui import charts
 from wenmo.ui.shell import components, explain, share

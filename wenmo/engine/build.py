@@ -1,0 +1,37 @@
+"""The engine that settings describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wenmo.engine.engine import Engine
+from wenmo.settings import Settings
+from wenmo.types import SchedulerLimits
+
+if TYPE_CHECKING:
+    from wenmo.telemetry.events import EventLog
+
+
+def build_engine(settings: Settings, *, events: EventLog | None = None, repeatable: bool = False) -> Engine:
+    """It writes to `events`, and is `repeatable` for jobs."""
+    shared_cache = None
+    if settings.redis_url:  # an empty one is none
+        from wenmo.serving.redis_store import RedisStore
+
+        shared_cache = RedisStore(
+            settings.redis_url.get_secret_value(),
+            expiry_s=settings.redis_expiry_s,
+            timeout_ms=settings.redis_timeout_ms,
+        )
+    return Engine(
+        device=settings.device,
+        precision=settings.precision,
+        calibrated=settings.calibrated,
+        cache_mib=settings.cache_mib,
+        shared_cache=shared_cache,
+        models_folder=settings.models_folder,
+        limits=SchedulerLimits(waiting_pieces=settings.waiting_pieces, wait_s=settings.wait_s),
+        models=settings.models,
+        events=events,
+        repeatable=repeatable,
+    )

@@ -1,0 +1,59 @@
+"""The labels that somebody types: how a text is split into them, and which of them count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wenmo.errors import InputError
+
+MAX_LABELS = 200  # of one call of a person or a program; files and the engine itself know no such limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The labels to choose from, and those that were dropped because they were blank or given before."""
+
+    names: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def split_labels(labels: str) -> list[str]:
+    """The parts of `labels` between commas, Chinese or not, blank ones included."""
+    return labels.replace("，", ",").split(",")
+
+
+def parse_labels(labels: Sequence[str] | str) -> Labels:
+    """Labels as a list, or as one text split at `,` and `，`.
+
+    As in ModelScope the parts of a text are stripped and the labels of a list are taken as they are. Blank labels and
+    repeated ones (but for spaces around) are dropped. Raises InputError when none is left.
+    """
+    if not hasattr(labels, "__iter__"):
+        raise InputError(
+            f"Labels are a list, or one text with commas, not {type(labels).__name__}.",
+            f"标签应为列表，或用逗号分隔的文本，而不是 {type(labels).__name__}。",
+        )
+    # In a text a blank part is nothing but a comma too many; in a list somebody passed a blank label.
+    given = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
+    names: list[str] = []
+    dropped: list[str] = []
+    seen: set[str] = set()
+    for label in given:
+        if not isinstance(label, str):
+            raise InputError(
+                f"A label must be text, not {type(label).__name__}: {label!r}.",
+                f"标签必须是文本，而不是 {type(label).__name__}：{label!r}。",
+            )
+        bare = label.strip()
+        if not bare or bare in seen:
+            dropped.append(label)
+            continue
+        seen.add(bare)
+        names.append(bare if isinstance(labels, str) else label)
+    if not names:
+        raise InputError(
+            "There is no label to choose from. Give at least one, such as 咨询, 投诉, 建议.",
+            "没有可选的标签。请至少给出一个，例如：咨询，投诉，建议。",
+        )
+    return Labels(names=tuple(names), dropped=tuple(dropped))
