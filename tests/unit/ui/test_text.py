@@ -6,7 +6,10 @@ import re
 import string
 from pathlib import Path
 
-from wenmo.ui.text import TEXTS
+import pytest
+
+from wenmo.ui.shell.localized import Text
+from wenmo.ui.text import TEXTS, join
 
 ROOT = Path(__file__).parents[3]
 
@@ -21,7 +24,7 @@ def test_both_languages_say_something_and_take_the_same_values() -> None:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     sources = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "wenmo" / "ui").rglob("*.py")]
-    code = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "text.py")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "strings.py")
     said = set(re.findall(r'say\(\s*f?"([^"]+)"', code)) | set(re.findall(r'"((?:status|zero_shot)\.\w+)"', code))
     patterns = [re.compile(re.escape(key).replace(r"\{", "{").replace(r"\}", "}")) for key in said if "{" not in key]
     for key in said:
@@ -30,3 +33,10 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     unused = [key for key in TEXTS if not any(pattern.fullmatch(key) for pattern in patterns)]
     assert not unused
     assert not [key for key in said if "{" not in key and key not in TEXTS]
+
+
+def test_a_key_in_two_places_is_refused() -> None:
+    one, other = {"a.b": Text("一", "one")}, {"a.c": Text("二", "two")}
+    assert join(one, other) == one | other
+    with pytest.raises(ValueError, match=r"a\.b"):
+        join(one, other, {"a.b": Text("一", "one")})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wenmo.types import TaskName
-from wenmo.ui.text import Text
+from wenmo.ui.shell.localized import Text
 
 
 @dataclass(frozen=True, kw_only=True)
