@@ -20,8 +20,8 @@ from wenmo.lab.presets import EIGHT_PAIRS, PADDED
 _LONG_OPEN = """
 from dataclasses import replace
 from wenmo.__main__ import main
-from wenmo.memory.sampler import Sampler
-from wenmo.ui import live
+from wenmo.telemetry.sampler import Sampler
+from wenmo.ui.memory import live
 
 def started(self, start=Sampler.start):
     now, count = replace(self.sample(), cpu_percent=0.0), self._ring.maxlen

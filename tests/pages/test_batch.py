@@ -13,7 +13,7 @@ from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown
 from wenmo import Engine
 from wenmo.jobs.background import FileJob
 from wenmo.types import ZeroShotMethod
-from wenmo.ui.batch import page as batch
+from wenmo.ui.batch.job import SAMPLE
 from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
 
@@ -220,7 +220,7 @@ def test_the_sample_is_one_click_away(open_page: OpenPage) -> None:
     app = open_page("batch")
     app.button(key="batch_sample").click().run()
     assert not app.exception and not app.error
-    assert batch.SAMPLE.name in shown(app)
+    assert SAMPLE.name in shown(app)
     assert len(app.dataframe[0].value) == 20
     _run(app)
     app.session_state["lang"] = "en"

@@ -17,7 +17,7 @@ from wenmo.lab.configuration import Configuration, equal_lengths
 from wenmo.lab.predict import predict
 from wenmo.lab.presets import path
 from wenmo.ui.memory import lab
-from wenmo.ui.memory.lab_rows import sample
+from wenmo.ui.memory.lab_labelled_rows import sample
 from wenmo.ui.shell.runtime import get_lab_turn
 from wenmo.ui.text import TEXTS
 

@@ -1,4 +1,4 @@
-"""Texts out of a file that a visitor hands in, within limits. No Streamlit, so tested by hand."""
+"""Texts out of an uploaded file, within limits. Free of Streamlit."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from wenmo.tables.table import READ_SUFFIXES
 MAX_FILE_MB = 10
 MAX_FILE_TEXTS = 4_096
 _MAX_CHARACTERS = 4_000_000  # of all texts together
-_MAX_TEXT = 5_000  # characters of a text: no model reads so many
+_MAX_TEXT = 5_000  # characters of a text, more than any model reads
 
 
 def suffixes() -> list[str]:
-    """Of the files that can be read, without the dot."""
+    """The suffixes of files that can be read, without the dot."""
     return [suffix.removeprefix(".") for suffix in READ_SUFFIXES]
 
 
 def columns_of(name: str, data: bytes) -> tuple[str, ...]:
-    """Names of the columns of the file called `name`, the likeliest one first. Raises InputError."""
+    """The names of the file's columns, those that usually hold texts first. Raises InputError."""
     with tempfile.TemporaryDirectory() as folder:
         found = open_reader(_written(Path(folder), name, data)).columns
     if not found:
@@ -34,7 +34,7 @@ def columns_of(name: str, data: bytes) -> tuple[str, ...]:
 
 
 def texts_of(name: str, data: bytes, column: str) -> list[str]:
-    """The first MAX_FILE_TEXTS texts of `column` that are not blank. Raises InputError where there is none."""
+    """The first MAX_FILE_TEXTS texts of `column` that are not blank. Raises InputError if there are none."""
     texts: list[str] = []
     characters = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ _USUAL: Sequence[str] = ("text", "文本", "评论", "内容", "review", "commen
 
 
 def _written(folder: Path, name: str, data: bytes) -> Path:
-    """The readers read files. The visitor's name of it is only asked for its end."""
+    """A file with `data`, because readers read from files. Of the visitor's `name` only the suffix is used."""
     path = folder / f"upload{Path(name).suffix.lower()}"
     path.write_bytes(data)
     return path

@@ -1,4 +1,4 @@
-"""What the Service page is made of: how to call, how it is now, what was measured last."""
+"""The state of the service now: health, queue, batches, latency and cache."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.settings import Settings
 from wenmo.telemetry.statistics import Percentiles, together
 from wenmo.ui import charts
-from wenmo.ui.service import articles, calls
 from wenmo.ui.shell import components
 from wenmo.ui.shell.runtime import get_engine, get_metrics
 from wenmo.ui.text import say
@@ -21,25 +19,12 @@ if TYPE_CHECKING:
     from wenmo.serving.scheduler import SchedulerStatistics
 
 _REDRAW_S = 2
-_EXAMPLE = "墨色温润，包装也用心"
-
-
-def how_to_call() -> None:
-    """One route at a time, in curl and in Python, at the address that the visitor uses."""
-    address = calls.base_address(st.context.url)
-    token = Settings.read().api_token is not None
-    route = st.selectbox(say("service.route"), list(calls.BODIES), key="service_route")
-    in_shell, in_python = st.tabs(["curl", "Python"])
-    in_shell.code(calls.curl(address, route, token=token), language="bash", wrap_lines=True)
-    in_python.code(calls.python(address, route, token=token), language="python", wrap_lines=True)
-    if token:
-        st.caption(say("service.token_note"))
-    st.caption(say("service.how_note", address=address))
+_EXAMPLE = "墨色温润，包装也用心"  # the text of the call that the button sends
 
 
 @st.fragment(run_every=_REDRAW_S)
-def live() -> None:
-    """Health, queue, batches, latency and cache, drawn again every two seconds."""
+def show() -> None:
+    """All of it, drawn again every two seconds."""
     try:
         engine = get_engine()
     except WenmoError as error:
@@ -70,6 +55,7 @@ def live() -> None:
 
 
 def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
+    """Health, calls that wait, and REST calls that were answered or turned away."""
     refused = sum(count for status, count in rest.by_status.items() if status in (429, 503))
     statuses = ", ".join(f"{status}: {count:,}" for status, count in sorted(rest.by_status.items())) or "–"
     with st.container(horizontal=True, gap="medium"):
@@ -96,6 +82,7 @@ def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
 
 
 def _batches(schedulers: list[SchedulerStatistics]) -> None:
+    """Histogram of the inputs in a forward."""
     inputs = together(each.inputs_per_forward for each in schedulers)
     if inputs is None or not inputs.count:
         return
@@ -115,6 +102,7 @@ def _batches(schedulers: list[SchedulerStatistics]) -> None:
 
 
 def _latency(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
+    """Percentiles of the latency of REST calls, and of waiting and computing in the scheduler."""
     durations = {
         "rest": rest.recent_s,
         "waited": [seconds for each in schedulers for seconds in each.waited_s],
@@ -138,6 +126,7 @@ def _latency(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
 
 
 def _cache(cache: CacheStatistics) -> None:
+    """Hit rate of the cache, the time that it saved, and its size."""
     _title(say("service.cache"))
     asked = cache.hits + cache.misses
     with st.container(horizontal=True, gap="medium"):
@@ -159,50 +148,6 @@ def _cache(cache: CacheStatistics) -> None:
             help=say("service.kept_help", used=f"{cache.mib:,.2f}", most=f"{cache.max_mib:g}"),
             width=130,
         )
-
-
-def last_articles() -> None:
-    """The articles' tables of the last benchmark, or the command that makes them."""
-    run = articles.last_run()
-    if run is None:
-        st.caption(say("service.articles_empty"))
-        st.code("python -m wenmo bench articles", language="bash")
-        return
-    st.caption(
-        say(
-            "service.articles_note",
-            taken=run.taken.replace("T", " ")[:16].replace(":", "\\:"),
-            machine=components.literal(run.machine),
-        )
-    )
-    first, second = run.titles
-    st.text(f"《{first}》")
-    sides = [say(f"service.{place}_{time}") for place in ("there", "here") for time in ("before", "after")]
-    cells = [[*row.published, *row.measured] for row in run.acceleration]
-    st.dataframe(
-        {say("service.figure"): [say(f"service.figure.{row.what}", clients=run.clients) for row in run.acceleration]}
-        | {side: [row[place] for row in cells] for place, side in enumerate(sides)},
-        hide_index=True,
-        column_config={side: st.column_config.NumberColumn(side, format="%.4g") for side in sides},
-        placeholder="–",
-    )
-    st.text(f"《{second}》")
-    figures = list(run.stages[0].published) if run.stages else []
-    st.dataframe(
-        {say("service.stage"): [say(f"service.stage.{row.stage}") for row in run.stages]}
-        | {
-            say(f"service.figure.{figure}"): [
-                f"{_figure(row.published[figure])} / {_figure(row.measured[figure])}" for row in run.stages
-            ]
-            for figure in figures
-        },
-        hide_index=True,
-    )
-    st.caption(say("service.articles_legend"))
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
 
 
 def _title(text: str) -> None:

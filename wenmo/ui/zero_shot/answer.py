@@ -1,58 +1,26 @@
-"""The zero-shot page: labels as chips, what the model is asked, and its answers for one text or many.
-
-Only the texts are in a form. Labels, template and options count at once: what was computed before is found again, so
-that one label more is one row of work for each text.
-"""
+"""The answer of the zero-shot page: the labels of one text, or of many."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
 from wenmo import Engine
 from wenmo.engine import Progress
-from wenmo.errors import InputError
 from wenmo.serving.cache import Tally, counted
-from wenmo.tasks.labels import MAX_LABELS
-from wenmo.tasks.zero_shot import SHORTLIST, check_template
-from wenmo.types import ZeroShotMethod, ZeroShotResult
+from wenmo.tasks.zero_shot import SHORTLIST
+from wenmo.types import ZeroShotResult
 from wenmo.ui import charts
-from wenmo.ui.shell import components, explain, share
-from wenmo.ui.shell.inputs import MAX_TEXTS, at_most, check_labels, known_label, one_by_one
-from wenmo.ui.shell.judging import judging
+from wenmo.ui.shell import answers, components, explain, share
+from wenmo.ui.shell.inputs import MAX_TEXTS, at_most, check_labels, known_label
 from wenmo.ui.text import say
+from wenmo.ui.zero_shot.question import Question
 
-_LABELS = "zero_shot_labels"
-_OFFERED = "zero_shot_offered"  # every label of this session, to be chosen again
-_MOST_OFFERED = 500
-_EXAMPLES_EACH = 3
+_EXAMPLES_EACH = 3  # texts shown for each label
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked of each text."""
-
-    labels: list[str]
-    template: str
-    method: ZeroShotMethod
-    multi_label: bool
-
-
-def question() -> Question:
-    """The labels and how they are judged."""
-    share.restore("zero_shot")
-    labels = _chips()
-    how = judging("zero_shot")
-    if labels:
-        _preview(how.template, labels[0])
-    return Question(labels=labels, template=how.template, method=how.method, multi_label=how.multi_label)
-
-
-def answer(lines: list[str], asked: Question) -> None:
-    """What the model says of each line. A label behind a tab is taken as the known one, not as part of the text."""
+def show(lines: list[str], asked: Question) -> None:
+    """The answer for each line. One of the labels after a tab is the line's known label, not part of its text."""
     pairs = [known_label(line, asked.labels) for line in lines]
     texts, known = [text for text, _ in pairs], [label for _, label in pairs]
 
@@ -68,18 +36,18 @@ def answer(lines: list[str], asked: Question) -> None:
             )
         return results, tally
 
-    answered = components.ask("zero_shot", (texts, asked), work)
+    answered = answers.ask("zero_shot", (texts, asked), work)
     if answered is None:
         return
     results, tally = answered
     threshold = _threshold() if results[0].multi_label else None
     if len(results) == 1:
         _one(results[0], threshold)
-        if asked.method == "nli":  # the others' answers come from vectors, at least in part
+        if asked.method == "nli":  # the other methods answer from vectors, at least in part
             explain.zero_shot(texts[0], results[0], asked.template)
     else:
         _many(texts, results, known, threshold)
-    if tally.computed or tally.found:  # without a cache nothing is counted
+    if tally.computed or tally.found:  # neither is counted when the cache is off
         st.caption(say("zero_shot.rows", computed=f"{tally.computed:,}", found=f"{tally.found:,}"))
     if len(results[0].scores) == 1:
         st.caption(say("zero_shot.one_label"))
@@ -89,41 +57,8 @@ def answer(lines: list[str], asked: Question) -> None:
     share.keep("zero_shot")
 
 
-def _chips() -> list[str]:
-    """The labels: typed one by one, or pasted with commas; those of earlier in this session are offered again."""
-
-    def split() -> None:
-        st.session_state[_LABELS] = one_by_one(st.session_state[_LABELS])
-
-    chosen: Sequence[str] = st.session_state.get(_LABELS, [])
-    offered = list(dict.fromkeys([*chosen, *st.session_state.get(_OFFERED, [])]))[:_MOST_OFFERED]
-    st.session_state[_OFFERED] = offered
-    return list(
-        st.multiselect(
-            say("zero_shot.labels"),
-            offered,
-            key=_LABELS,
-            accept_new_options=True,
-            on_change=split,
-            placeholder=say("zero_shot.labels_placeholder"),
-            help=say("zero_shot.labels_help", limit=MAX_LABELS),
-            select_all=False,
-            persist_state="session",
-        )
-    )
-
-
-def _preview(template: str, label: str) -> None:
-    try:
-        read = check_template(template).format(label)
-    except InputError:
-        return  # said with the answer
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption(say("zero_shot.preview"), width="content")
-        st.text(charts.one_line(read, width=120))
-
-
 def _threshold() -> float:
+    """The slider for the lowest probability of a label that holds, if several may be true."""
     return st.slider(
         say("zero_shot.threshold"),
         0.05,
@@ -137,14 +72,14 @@ def _threshold() -> float:
 
 
 def _taken(result: ZeroShotResult, threshold: float | None) -> list[str]:
-    """The labels that the text gets: the best, or each that reaches the threshold."""
+    """The labels that the text gets: the best one or, with a threshold, each that reaches it."""
     if threshold is None:
         return [result.label]
     return [name for name, score in result.scores.items() if score >= threshold]
 
 
 def _one(result: ZeroShotResult, threshold: float | None) -> None:
-    """A single text: the label or labels, and all of them as bars."""
+    """The label or labels of a single text, and the probabilities of all labels as bars."""
     count = len(result.scores)
     label, confidence = say("zero_shot.label"), say("zero_shot.confidence")
     with st.container(border=True):
@@ -161,7 +96,7 @@ def _one(result: ZeroShotResult, threshold: float | None) -> None:
 
 
 def _many(texts: list[str], results: list[ZeroShotResult], known: list[str | None], threshold: float | None) -> None:
-    """Several texts: the label or labels of each; while there is room, all scores; the surest texts of each label."""
+    """A table of texts and labels; a map of all probabilities if there is room; the surest texts of each label."""
     confidence = say("zero_shot.confidence")
     taken = [_taken(result, threshold) for result in results]
     columns: dict[str, list[object]] = {
@@ -174,7 +109,9 @@ def _many(texts: list[str], results: list[ZeroShotResult], known: list[str | Non
     components.table(columns, bars=[confidence])
     components.download("zero-shot", columns)
     names = sorted(results[0].scores)
-    alike = all(set(result.scores) == set(names) for result in results)  # a shortlist is each text's own
+    alike = all(
+        set(result.scores) == set(names) for result in results
+    )  # with a shortlist, each text has labels of its own
     if alike and len(names) <= charts.BARS_SHOWN and len(texts) <= charts.BARS_SHOWN:
         values = np.array([[result.scores[name] for name in names] for result in results])
         figure = charts.ink_map(values, rows=texts, columns=names, names=names)
@@ -186,7 +123,7 @@ def _many(texts: list[str], results: list[ZeroShotResult], known: list[str | Non
 
 
 def _confusion(results: list[ZeroShotResult], known: list[str | None]) -> None:
-    """Known labels against those that the model gave, as shares of each known one."""
+    """The confusion matrix of known labels and answers."""
     pairs = [(label, result.label) for label, result in zip(known, results, strict=True) if label is not None]
     names = sorted({label for pair in pairs for label in pair})
     counts = np.array([[pairs.count((row, column)) for column in names] for row in names])
@@ -198,7 +135,7 @@ def _confusion(results: list[ZeroShotResult], known: list[str | None]) -> None:
 
 
 def _surest(texts: list[str], results: list[ZeroShotResult], taken: list[list[str]]) -> None:
-    """For each label the texts that got it and are surest."""
+    """For each label, the texts that got it with the highest probability."""
     labels = sorted({name for names in taken for name in names})
     found = [
         (label, results[index].scores[label], texts[index])

@@ -1,4 +1,4 @@
-"""Calls of the REST routes as a reader would type them, in curl and in Python; the tests make them as they stand."""
+"""Snippets that call the REST routes, in curl and in Python. The tests run them unchanged."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ BODIES: Mapping[str, Any] = {
 
 
 def base_address(page_url: str | None) -> str:
-    """The service's address as the visitor of `page_url` reaches it: the page's, without the page.
-
-    Where it is not known, the one that `wenmo serve` has by default.
-    """
+    """The address of the service: `page_url` without its last part, or the default of `wenmo serve` if it is no URL."""
     parts = urlsplit(page_url or "")
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return "http://127.0.0.1:8501"
@@ -36,7 +33,7 @@ def base_address(page_url: str | None) -> str:
 
 
 def curl(base: str, route: str, *, token: bool) -> str:
-    """A call for a POSIX shell. With `token`, it is taken from the reader's environment."""
+    """A call for a POSIX shell. With `token`, it reads the token from the environment."""
     lines = [f"curl -s {shlex.quote(base + route)}", "  -H 'Content-Type: application/json'"]
     if token:
         lines.append(f'  -H "Authorization: Bearer ${TOKEN_VARIABLE}"')
@@ -45,7 +42,7 @@ def curl(base: str, route: str, *, token: bool) -> str:
 
 
 def python(base: str, route: str, *, token: bool) -> str:
-    """The same in Python, with requests."""
+    """The same call in Python, with requests."""
     head = "import os\n\nimport requests\n" if token else "import requests\n"
     headers = f'\n    headers={{"Authorization": "Bearer " + os.environ["{TOKEN_VARIABLE}"]}},' if token else ""
     body = json.dumps(BODIES[route], ensure_ascii=False)

@@ -1,36 +1,27 @@
-"""The modes of the sentiment page: reading reviews, one or many, by sentence and by aspect; comparing two products."""
+"""Reviews read for their mood: one or several, sentence by sentence, and by aspect."""
 
 from __future__ import annotations
 
 from statistics import fmean
-from typing import Literal
 
 import streamlit as st
 
-from wenmo.tasks.reviews import Mean, difference, mean, mentions, parse_aspects, sentence_spans
+from wenmo.tasks.reviews import mentions, parse_aspects, sentence_spans
 from wenmo.types import Part, SentimentResult
 from wenmo.ui import charts
-from wenmo.ui.shell import components, explain, share, theme
-from wenmo.ui.shell.examples import MOODS, PRODUCTS
+from wenmo.ui.sentiment.examples import REVIEWS
+from wenmo.ui.sentiment.moods import NAMES, count_moods, face_of
+from wenmo.ui.shell import answers, components, examples, explain, share, theme
 from wenmo.ui.shell.inputs import MAX_ASPECT_CHARACTERS, MAX_ASPECTS, MAX_SENTENCES, MAX_TEXTS, at_most
 from wenmo.ui.text import say
 
-Face = Literal["😄", "😐", "😠"]
-NAMES: dict[Face, str] = {"😄": "glad", "😐": "neutral", "😠": "angry"}
-_INK_CHARACTERS = 400  # of a review up to which it is drawn
+_INK_CHARACTERS = 400  # of a review, at most, that is drawn sentence by sentence
 
 
-def face_of(positive: float) -> Face:
-    """Near the middle the model does not know, and the face says so."""
-    if 0.4 <= positive <= 0.6:
-        return "😐"
-    return "😄" if positive > 0.6 else "😠"
-
-
-def read() -> None:
-    """One review large and by sentence, several as a table; what they say about aspects that are typed."""
+def show() -> None:
+    """The form; one review at large and by sentence, or several as a table; and the mood of each aspect."""
     share.restore("sentiment")
-    components.examples("sentiment", MOODS)
+    examples.buttons("sentiment", REVIEWS)
     with st.form("sentiment", border=False):
         texts = components.text_lines(
             say("sentiment.texts"),
@@ -47,11 +38,11 @@ def read() -> None:
             help=say("sentiment.aspects_help", limit=MAX_ASPECTS),
             persist_state="session",
         )
-        components.submit("sentiment", say("sentiment.read"))
+        answers.submit("sentiment", say("sentiment.read"))
     if not texts:
         st.caption(say("sentiment.empty"))
         return
-    results = components.ask(
+    results = answers.ask(
         "sentiment", texts, lambda engine, progress: engine.sentiment(at_most(texts, MAX_TEXTS), progress=progress)
     )
     if results is None:
@@ -67,54 +58,8 @@ def read() -> None:
     share.keep("sentiment")
 
 
-def compare() -> None:
-    """Reviews of two products: how they are spread, their means, and whether the difference may be chance."""
-    share.restore("products")
-    components.examples("products", PRODUCTS)
-    with st.form("products", border=False):
-        sides = []
-        for column, name in zip(st.columns(2), ("first", "second"), strict=True):
-            with column:
-                label = say(f"sentiment.{name}")
-                sides.append(components.text_lines(label, key=f"products_{name}", limit=MAX_TEXTS, height=200))
-        components.submit("products", say("sentiment.compare"))
-    if not all(sides):
-        st.caption(say("sentiment.compare_empty"))
-        return
-    results = components.ask(
-        "products",
-        sides,
-        lambda engine, progress: engine.sentiment(
-            [text for side in sides for text in at_most(side, MAX_TEXTS)], progress=progress
-        ),
-    )
-    if results is None:
-        return
-    positives = [result.positive for result in results]
-    first, second = positives[: len(sides[0])], positives[len(sides[0]) :]
-    names = [say("sentiment.first"), say("sentiment.second")]
-    with st.container(border=True):
-        _difference(difference(first, second))
-        for column, name, values in zip(st.columns(2, gap="large"), names, (first, second), strict=True):
-            with column:
-                average = mean(values)
-                components.measure(name, average.value, text=f"{average.value:.1%}")
-                st.caption(_spread(values, average))
-    figure = charts.spreads(dict(zip(names, (first, second), strict=True)))
-    st.plotly_chart(figure, config=charts.CONFIG, alt=say("sentiment.spread_alt"), key="products")
-    st.caption(say("sentiment.compare_note"))
-    columns: dict[str, list[object]] = {
-        say("sentiment.product"): [*[names[0]] * len(first), *[names[1]] * len(second)],
-        say("sentiment.positive"): list(positives),
-        say("sentiment.text"): [text for side in sides for text in side],
-    }
-    components.table(columns, bars=[say("sentiment.positive")])
-    components.truncation_note([result.truncated for result in results])
-    components.download("products", columns)
-    share.keep("products")
-
-
 def _one(text: str, result: SentimentResult) -> None:
+    """The mood of one review at large."""
     face = face_of(result.positive)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -135,14 +80,13 @@ def _one(text: str, result: SentimentResult) -> None:
 
 
 def _many(texts: list[str], results: list[SentimentResult]) -> None:
-    """How many of each mood, and the table."""
-    faces = [face_of(result.positive) for result in results]
-    counts = {name: faces.count(face) for face, name in NAMES.items()}
-    st.subheader(say("sentiment.summary", count=len(texts), **counts), anchor=False)
+    """How many reviews have each mood, and a table of them."""
+    positives = [result.positive for result in results]
+    st.subheader(say("sentiment.summary", count=len(texts), **count_moods(positives)), anchor=False)
     confidence, positive = say("sentiment.confidence"), say("sentiment.positive")
     columns: dict[str, list[object]] = {
-        say("sentiment.face"): list(faces),
-        positive: [result.positive for result in results],  # beside the face: seen on a phone without scrolling
+        say("sentiment.face"): [face_of(value) for value in positives],
+        positive: list(positives),  # beside the face, where a phone shows it without scrolling
         say("sentiment.text"): list(texts),
         say("sentiment.label"): [result.label for result in results],
         confidence: [result.score for result in results],
@@ -153,15 +97,16 @@ def _many(texts: list[str], results: list[SentimentResult]) -> None:
 
 
 def _sentence_moods(key: str, sentences: list[str]) -> list[float] | None:
-    """The probability of positive of each sentence, read alone; the first MAX_SENTENCES of them."""
+    """The probability of positive of each of the first MAX_SENTENCES sentences, each read alone."""
     if len(sentences) > MAX_SENTENCES:
         st.caption(say("sentiment.first_sentences", limit=f"{MAX_SENTENCES:,}", count=f"{len(sentences):,}"))
     asked = sentences[:MAX_SENTENCES]
-    results = components.ask(key, asked, lambda engine, progress: engine.sentiment(asked, progress=progress))
+    results = answers.ask(key, asked, lambda engine, progress: engine.sentiment(asked, progress=progress))
     return None if results is None else [result.positive for result in results]
 
 
 def _by_sentence(text: str) -> None:
+    """The mood of each sentence of one review, drawn on the text and as a table."""
     spans = sentence_spans(text)
     if len(spans) < 2:
         return
@@ -177,9 +122,9 @@ def _by_sentence(text: str) -> None:
             for place in range(start, end)
             if not text[place].isspace()
         ]
-        told = "".join(f"{sentence} {value:.0%} " for sentence, value in zip(sentences, positives, strict=True))
-        figure = charts.ink_text(text, parts, strongest=1.0, told=lambda weight: f"{(weight + 1) / 2:.1%}")
-        st.plotly_chart(figure, config=charts.CONFIG, alt=told, key="sentences")
+        values = "".join(f"{sentence} {value:.0%} " for sentence, value in zip(sentences, positives, strict=True))
+        figure = charts.ink_text(text, parts, strongest=1.0, in_words=lambda weight: f"{(weight + 1) / 2:.1%}")
+        st.plotly_chart(figure, config=charts.CONFIG, alt=values, key="sentences")
     positive = say("sentiment.positive")
     columns: dict[str, list[object]] = {
         say("sentiment.face"): [face_of(value) for value in positives],
@@ -192,7 +137,8 @@ def _by_sentence(text: str) -> None:
 
 
 def _by_aspect(texts: list[str], typed: str) -> None:
-    given = parse_aspects(typed[:MAX_ASPECT_CHARACTERS])  # a link may bring more than the field takes
+    """The mean mood of the sentences that mention each of the aspects that were typed."""
+    given = parse_aspects(typed[:MAX_ASPECT_CHARACTERS])  # a link may hold more than the field takes
     if not given:
         return
     aspects = given[:MAX_ASPECTS]
@@ -218,25 +164,3 @@ def _by_aspect(texts: list[str], typed: str) -> None:
     components.table(columns, bars=[average])
     st.caption(say("sentiment.by_aspect_note"))
     components.download("aspects", columns)
-
-
-def _difference(found: Mean) -> None:
-    """In words: which is better liked, by how much, and whether that may be chance."""
-    points = f"{abs(100 * found.value):.1f}"
-    if found.interval is None:
-        st.subheader(say("sentiment.verdict.few", points=points), anchor=False)
-        return
-    low, high = (100 * edge for edge in found.interval)
-    name = "first" if low > 0 else "second" if high < 0 else "open"
-    st.subheader(say(f"sentiment.verdict.{name}", points=points), anchor=False)
-    st.caption(say("sentiment.difference", value=f"{100 * found.value:+.1f}", low=f"{low:+.1f}", high=f"{high:+.1f}"))
-
-
-def _spread(values: list[float], average: Mean) -> str:
-    faces = [face_of(value) for value in values]
-    counts = {name: faces.count(face) for face, name in NAMES.items()}
-    told = say("sentiment.summary", count=len(values), **counts)
-    if average.interval is None:
-        return told
-    low, high = average.interval
-    return f"{told}  \n{say('sentiment.interval', low=f'{low:.1%}', high=f'{high:.1%}')}"

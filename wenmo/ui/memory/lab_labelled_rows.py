@@ -1,4 +1,4 @@
-"""Which labelled rows the lab of the memory page answers before and after: sample sentences, or a visitor's own."""
+"""The labelled rows on which the lab measures accuracy: the sample reviews, or a file of the visitor's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SOURCES = ("sample", "file", "none")
 
 
 def choose() -> LabelledRows | None:
-    """The fields, and the rows that they come to; None where none are wanted, given or fit to be read."""
+    """The fields, and the rows that they choose; None if there are none, or after showing why a file cannot be read."""
     source = st.segmented_control(
         say("lab.labelled"),
         _SOURCES,
@@ -40,13 +40,14 @@ def choose() -> LabelledRows | None:
 
 @cache
 def sample() -> LabelledRows:
-    """Reviews of the project's own, half of them positive."""
+    """The sample reviews, half of them positive."""
     from wenmo.evaluation.labelled import read_rows
 
     return read_rows(SAMPLE, "sentiment")
 
 
 def _own() -> LabelledRows | None:
+    """The rows of the visitor's file, at most MAX_ROWS of them, drawn at random."""
     from wenmo.lab.accuracy import sample_of
 
     tasks = [spec.name for spec in row_tasks() if not spec.takes_labels]

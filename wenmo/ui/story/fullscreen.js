@@ -1,4 +1,4 @@
-// The page on the whole screen, and back. Not offered where the browser cannot.
+// A button that puts the page on the whole screen, and back; hidden in browsers that cannot do that.
 export default function ({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   button.textContent = data.label;

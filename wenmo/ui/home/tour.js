@@ -1,6 +1,6 @@
-// The tour: shows itself once in this browser, and by its button again. Texts are written with textContent, never as HTML.
+// The tour opens by itself once in each browser, and by its button. Texts are written with textContent, never as HTML.
 const PLACE = "wenmo.tour";
-let at = null; // the step that is shown, across reruns of the page; null: none
+let at = null; // the step that is shown, kept across reruns of the page; null while the card is closed
 
 function first() {
   try {
@@ -8,7 +8,7 @@ function first() {
     localStorage.setItem(PLACE, "seen");
     return !seen;
   } catch {
-    return false; // it could not be remembered, and would come back every time
+    return false; // without storage the tour would open at every visit
   }
 }
 
@@ -41,7 +41,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   button("close").onclick = () => go(null);
   button("back").onclick = () => {
     go(at - 1);
-    if (at === 0) button("on").focus(); // a disabled button loses the focus
+    if (at === 0) button("on").focus(); // because the browser takes the focus from a disabled button
   };
   button("on").onclick = () => go(at === steps.length - 1 ? null : at + 1);
   button("go").onclick = () => {
@@ -55,6 +55,6 @@ export default function ({ parentElement, data, setTriggerValue }) {
   if (first()) at = 0;
   draw();
   return () => {
-    at = null; // who left the page has left the tour, too
+    at = null; // leaving the page closes the tour
   };
 }

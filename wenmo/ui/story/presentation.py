@@ -1,19 +1,20 @@
-"""The Story page: one step on the screen, the keys and buttons that turn it, the price, and the file to hand on.
+"""The presentation of the story page: one step at a time, the keys and buttons to turn it, the price, the export.
 
-The address holds step, price, texts a day, currency and whose figures: a link opens what was seen. What stands there
-was written by anyone: what is no such value counts as not there.
+The address holds the step, the price, the texts a day, the currency and the source of the figures, so that a link opens
+the same screen. Anyone may have written an address: values that are not valid are ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from wenmo.errors import InputError
-from wenmo.ui.shell import components
+from wenmo.ui.shell import answers, components
 from wenmo.ui.shell.element import element
 from wenmo.ui.text import language, say
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from wenmo.story.steps import Step
 
 _STEP, _PRICE, _TEXTS, _CURRENCY = "step", "price", "texts", "currency"  # in the address
+_FULLSCREEN_SCRIPT = Path(__file__).with_name("fullscreen.js")
 
 
 def price() -> Price:
-    """That of the address, as far as it is one."""
+    """The price in the address; defaults for what is missing there or not valid."""
     from wenmo.story.money import Price
 
     found = Price()
@@ -44,19 +46,19 @@ def price() -> Price:
 
 
 def steps(price: Price) -> tuple[Step, ...]:
-    """The whole story in the reader's language."""
+    """All steps of the story, in the reader's language."""
     from wenmo.story.steps import story
 
     return story(_figures(), price, language=language())
 
 
 def _figures() -> Figures:
-    """The committed ones, or those of this session's own runs where the visitor wants these."""
+    """The committed figures or, if the visitor wants, those of this session's own runs."""
     from wenmo.lab.throughput import machine
     from wenmo.story.figures import committed, of_race, of_rows
 
     found = committed()
-    race, lab = components.last("throughput"), components.last("lab_article")
+    race, lab = answers.last("throughput"), answers.last("lab_article")
     if race is None and lab is None:
         return found
     names = {name: say(f"story.figures.{name}") for name in ("own", "committed")}
@@ -70,13 +72,13 @@ def _figures() -> Figures:
 
 
 def number(of: int) -> int:
-    """The step of the address, from 1."""
+    """The number of the step in the address, from 1 to `of`."""
     asked = st.query_params.get(_STEP, "")
     return min(of, max(1, int(asked))) if asked.isdecimal() and len(asked) < 3 else 1
 
 
 def show(step: Step, at: int) -> None:
-    """The step, and where to measure what it lacks."""
+    """The step, with a link to the page that measures the figures it lacks."""
     from wenmo.story.draw import STYLE, section
 
     st.html(STYLE)
@@ -86,7 +88,7 @@ def show(step: Step, at: int) -> None:
 
 
 def ask_price(now: Price) -> None:
-    """Fields of the price; what is typed goes into the address."""
+    """Fields for the price, whose values go into the address."""
     from wenmo.story.money import CURRENCIES, MAX_PRICE, MAX_TEXTS, MIN_PRICE
 
     def keep(name: str, key: str) -> None:
@@ -128,12 +130,12 @@ def ask_price(now: Price) -> None:
 
 
 def turn(at: int, steps: tuple[Step, ...]) -> None:
-    """Back and on, by buttons and by arrow keys, and the file."""
+    """Buttons, and arrow keys, to turn to the step before and after; full screen; the export."""
 
     def go(to: int) -> None:
         st.query_params[_STEP] = str(to)
 
-    chosen = language()  # now: the file is made in a thread that knows no session
+    chosen = language()  # read here, because `file` runs on a thread without a session
 
     def file() -> str:
         from wenmo.story.draw import as_html
@@ -153,7 +155,7 @@ def turn(at: int, steps: tuple[Step, ...]) -> None:
             args=(at + 1,),
         )
         st.space("stretch")
-        element("fullscreen", "<button hidden>…</button>", style="copy")(
+        element(_FULLSCREEN_SCRIPT, "<button hidden>…</button>", style=components.BUTTON_STYLE)(
             key="story_fullscreen", data={"label": say("story.fullscreen")}, width="content"
         )
         st.download_button(

@@ -18,7 +18,7 @@ import uvicorn
 
 import wenmo
 from wenmo.api.routes import create_api
-from wenmo.ui.service import calls
+from wenmo.ui.service import snippets
 
 TOKEN = "0123456789abcdef"
 
@@ -44,27 +44,27 @@ def address(golden_engine: wenmo.Engine) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("route", calls.BODIES)
+@pytest.mark.parametrize("route", snippets.BODIES)
 def test_a_call_works_as_shown(address: str, route: str, tmp_path: Path) -> None:
     """In a process of its own, with the token from the environment; the body that curl sends is the same."""
     program = tmp_path / "call.py"
-    program.write_text(calls.python(address, route, token=True), encoding="utf-8")
+    program.write_text(snippets.python(address, route, token=True), encoding="utf-8")
     environment = {**os.environ, "WENMO_API_TOKEN": TOKEN, "NO_PROXY": "127.0.0.1", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, str(program)], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "results" in done.stdout or "Positive" in done.stdout or "Negative" in done.stdout
-    words = shlex.split(calls.curl(address, route, token=True).replace("\\\n", ""))
+    words = shlex.split(snippets.curl(address, route, token=True).replace("\\\n", ""))
     assert words[2] == address + route
     assert words[words.index("Authorization: Bearer $WENMO_API_TOKEN") - 1] == "-H"
-    assert json.loads(words[words.index("-d") + 1]) == calls.BODIES[route]
+    assert json.loads(words[words.index("-d") + 1]) == snippets.BODIES[route]
 
 
 def test_no_token_where_none_is_wanted() -> None:
     for shown in (
-        calls.curl("http://a", "/analyze", token=False),
-        calls.python("http://a", "/analyze", token=False),
+        snippets.curl("http://a", "/analyze", token=False),
+        snippets.python("http://a", "/analyze", token=False),
     ):
         assert "Authorization" not in shown and "http://a/analyze" in shown
 
@@ -75,7 +75,7 @@ def test_every_route_that_computes_is_shown(golden_engine: wenmo.Engine) -> None
     with TestClient(create_api(lambda: golden_engine)) as client:
         paths = client.get("/openapi.json").json()["paths"]
     posts = {path for path, methods in paths.items() if "post" in methods}
-    assert {route.removeprefix("/api") for route in calls.BODIES} == posts
+    assert {route.removeprefix("/api") for route in snippets.BODIES} == posts
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_every_route_that_computes_is_shown(golden_engine: wenmo.Engine) -> None
     ],
 )
 def test_the_address_is_the_visitors(page: str | None, base: str) -> None:
-    assert calls.base_address(page) == base
+    assert snippets.base_address(page) == base
 
 
 def test_an_address_cannot_leave_the_command() -> None:
-    shown = calls.curl("http://x/$(touch a)'", "/analyze", token=False)
+    shown = snippets.curl("http://x/$(touch a)'", "/analyze", token=False)
     assert shlex.split(shown.replace("\\\n", ""))[2] == "http://x/$(touch a)'/analyze"
