@@ -36,7 +36,7 @@ def _job(app: AppTest) -> FileJob:
 def _run(app: AppTest) -> AppTest:
     app.button(key="batch_start").click().run()
     end = time.monotonic() + TIMEOUT_S
-    while _job(app).view().state in ("waiting", "running"):
+    while _job(app).status().state in ("waiting", "running"):
         assert time.monotonic() < end
         time.sleep(0.05)
     app.run()
@@ -201,12 +201,12 @@ def test_a_running_job_shows_how_far_it_is_and_is_stopped(open_page: OpenPage, m
     assert reached.wait(TIMEOUT_S)
     second = _upload(open_page("batch"), "b.csv", REVIEWS)
     second.button(key="batch_start").click().run()
-    assert get_file_jobs().view(_job(second)).ahead == 1
+    assert get_file_jobs().status(_job(second)).ahead == 1
     app.run()
     app.button(key="batch_stop").click().run()
     go_on.set()
     end = time.monotonic() + TIMEOUT_S
-    while _job(app).view().state == "running":
+    while _job(app).status().state == "running":
         assert time.monotonic() < end
         time.sleep(0.05)
     app.run()

@@ -18,7 +18,7 @@ from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
     from wenmo.jobs.backend import Backend
-    from wenmo.jobs.job import JobProgress
+    from wenmo.jobs.executor import JobProgress
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -55,8 +55,8 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from wenmo.jobs.answer import RunOptions, models_of
     from wenmo.jobs.job import run_job
+    from wenmo.jobs.options import RunOptions, models_of
     from wenmo.jobs.sources import partial_folder
 
     task = task_spec(options.task).name
@@ -133,7 +133,7 @@ def _progress_line() -> Callable[[JobProgress], None]:
         if not terminal and time.monotonic() - shown < 30:
             return
         shown = time.monotonic()
-        line = f"{progress.rows:,} of {progress.of_rows:,} rows"
+        line = f"{progress.rows:,} of {progress.total_rows:,} rows"
         if progress.rows_per_s is not None and progress.seconds_left is not None:
             minutes, seconds = divmod(round(progress.seconds_left), 60)
             line += f"   {progress.rows_per_s:,.0f} rows/s   {minutes // 60}:{minutes % 60:02}:{seconds:02} left"

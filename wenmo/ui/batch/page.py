@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from wenmo import Engine
     from wenmo.engine import Progress
-    from wenmo.jobs.answer import RunOptions
-    from wenmo.jobs.background import FileJob, View
+    from wenmo.jobs.background import FileJob, FileJobStatus
     from wenmo.jobs.estimate import Estimate
+    from wenmo.jobs.options import RunOptions
     from wenmo.tables.table import Row, TableReader
     from wenmo.types import TaskName
 
@@ -120,12 +120,12 @@ def _let_go(content: BinaryIO) -> None:
         context.uploaded_file_mgr.remove_file(context.session_id, cast("UploadedFile", content).file_id)
 
 
-def file_line(job: FileJob) -> View:
+def file_line(job: FileJob) -> FileJobStatus:
     """Which file it is, with a button to take another one; the job as it is now."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"{job.name}  ·  {_size(job.received_bytes)}", width="content")
         st.button(say("batch.another"), key="batch_another", on_click=_discard, args=(job,), type="tertiary")
-    return get_file_jobs().view(job)
+    return get_file_jobs().status(job)
 
 
 def _size(count: int) -> str:
@@ -137,13 +137,13 @@ def _discard(job: FileJob) -> None:
     _forget()
 
 
-def why_not_done(view: View) -> None:
+def why_not_done(status: FileJobStatus) -> None:
     """After a job that was stopped or failed."""
-    if view.state == "stopped":
+    if status.state == "stopped":
         st.info(say("batch.stopped"))
-    elif isinstance(view.error, WenmoError):
-        components.show_error(view.error)
-    elif view.error is not None:
+    elif isinstance(status.error, WenmoError):
+        components.show_error(status.error)
+    elif status.error is not None:
         st.error(say("batch.broken"))
 
 
@@ -168,7 +168,7 @@ def settings(job: FileJob) -> Wish | None:
 
 def _format(job: FileJob) -> tuple[str | None, str | None]:
     """Encoding and separator of a CSV, guessed and to be corrected; of other files neither."""
-    from wenmo.tables.delimiter import SEPARATORS, guess_delimiter
+    from wenmo.tables.delimiter import COMMON_DELIMITERS, guess_delimiter
     from wenmo.tables.encoding import ENCODINGS
     from wenmo.tables.table import DELIMITERS
 
@@ -192,7 +192,7 @@ def _format(job: FileJob) -> tuple[str | None, str | None]:
         )
         delimiter = right.selectbox(
             say("batch.delimiter"),
-            SEPARATORS,
+            COMMON_DELIMITERS,
             format_func=lambda mark: say(f"batch.delimiter.{_SEPARATOR_NAMES[mark]}"),
             key=key,
         )
@@ -224,10 +224,10 @@ def _preview(reader: TableReader, first: Sequence[Row]) -> None:
 def _options(
     task: TaskName, reader: TableReader, first: Sequence[Row], encoding: str | None, delimiter: str | None
 ) -> Wish | None:
-    from wenmo.jobs.answer import RunOptions, check_options
-    from wenmo.tables.columns import guess_columns
+    from wenmo.jobs.options import RunOptions, check_options
+    from wenmo.tables.column_roles import guess_text_columns
 
-    guess = guess_columns(reader.columns, first)
+    guess = guess_text_columns(reader.columns, first)
     roles = ("text_a", "text_b") if TASKS[task].inputs == "pair" else ("text",)
     chosen: dict[str, Any] = {}
     for place, role in zip(st.columns(len(roles)), roles, strict=True):
@@ -298,7 +298,7 @@ def estimate(job: FileJob, wish: Wish) -> None:
         )
         if answer.cached:
             st.caption(say("batch.estimated_cached"))
-        outcomes = answer.answered.outcomes[:_SAMPLE_SHOWN]
+        outcomes = answer.results.rows[:_SAMPLE_SHOWN]
         components.table(
             {
                 say("batch.label"): [outcome.get("label", outcome.get("error")) for outcome in outcomes],
@@ -330,20 +330,20 @@ def live(job: FileJob) -> None:
     """How far it is, until it is done."""
     jobs = get_file_jobs()
     jobs.get(job.id)  # looked at: it keeps its place
-    view = jobs.view(job)
-    if view.state not in ("waiting", "running"):
+    status = jobs.status(job)
+    if status.state not in ("waiting", "running"):
         st.rerun()
-    progress = view.progress
-    if view.state == "waiting" and view.ahead:
-        st.progress(0.0, text=say("batch.waiting", ahead=view.ahead))
+    progress = status.progress
+    if status.state == "waiting" and status.ahead:
+        st.progress(0.0, text=say("batch.waiting", ahead=status.ahead))
     elif progress is None:
         st.progress(0.0, text=say("batch.loading"))
     else:
-        text = say("batch.progress", done=f"{progress.rows:,}", of=f"{progress.of_rows:,}")
+        text = say("batch.progress", done=f"{progress.rows:,}", of=f"{progress.total_rows:,}")
         if progress.rows_per_s is not None and progress.seconds_left is not None:
             left = duration(progress.seconds_left)
             text += say("batch.speed", speed=f"{progress.rows_per_s:,.0f}", left=left)
-        st.progress(min(1.0, progress.rows / max(1, progress.of_rows)), text=text)
+        st.progress(min(1.0, progress.rows / max(1, progress.total_rows)), text=text)
     st.button(say("app.stop"), on_click=partial(_stop, job), key="batch_stop")
     st.caption(say("batch.may_leave"))
 

@@ -18,9 +18,9 @@ from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.answer import RunOptions
-    from wenmo.jobs.background import FileJob, View
-    from wenmo.jobs.job import JobSummary
+    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.options import RunOptions
+    from wenmo.jobs.summary import JobSummary
     from wenmo.tables.table import Row
 
 ROWS_SHOWN = 500
@@ -34,31 +34,31 @@ _MIME = {
 }
 
 
-def show(job: FileJob, view: View) -> None:
+def show(job: FileJob, status: FileJobStatus) -> None:
     """Everything about a job that is done."""
-    summary, options = view.summary, view.options
-    if summary is None or options is None or view.task is None:
+    summary, options = status.summary, status.options
+    if summary is None or options is None or status.task is None:
         return
     try:
         results = Results(job.target, summary.column_prefix)
         columns, _ = job.open(options.encoding, options.delimiter)
         names = columns.columns
-        _figures(summary, view)
+        _figures(summary, status)
         _downloads(job)
         if summary.failed_rows:
             _failures(job, summary)
         if summary.failed_rows == summary.rows:
             return
-        texts = (options.text_a, options.text_b) if TASKS[view.task].inputs == "pair" else (options.text,)
+        texts = (options.text_a, options.text_b) if TASKS[status.task].inputs == "pair" else (options.text,)
         scores = results.scores()
         _charts(summary, scores)
         _examples(results, scores, texts)
         _table(results, summary, texts, names)
         others = [name for name in names if name not in texts]
-        if others and view.task == "sentiment":
-            _groups(results, view, others)
+        if others and status.task == "sentiment":
+            _groups(results, status, others)
         if others:
-            _agreement(results, view, options, others)
+            _agreement(results, status, options, others)
     except (WenmoError, OSError) as error:  # deleted by its hour while this was drawn, say
         if isinstance(error, WenmoError):
             components.show_error(error)
@@ -66,7 +66,7 @@ def show(job: FileJob, view: View) -> None:
             st.info(say("batch.gone"))
 
 
-def _figures(summary: JobSummary, view: View) -> None:
+def _figures(summary: JobSummary, status: FileJobStatus) -> None:
     st.subheader(say("batch.done"), anchor=False)
     confidence = summary.mean_confidence
     with st.container(horizontal=True, gap="medium"):
@@ -77,8 +77,8 @@ def _figures(summary: JobSummary, view: View) -> None:
         st.metric(say("batch.rows_per_s"), speed, help=say("batch.rows_per_s_help"), width=130)
     note = say(
         "batch.done_note",
-        task=say(f"app.{view.task}"),
-        model=components.literal(view.model or ""),
+        task=say(f"app.{status.task}"),
+        model=components.literal(status.model or ""),
         time=duration(summary.seconds),
     )
     if summary.dropped_labels:
@@ -203,7 +203,7 @@ def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names:
 
 
 @st.fragment
-def _groups(results: Results, view: View, others: list[str]) -> None:
+def _groups(results: Results, status: FileJobStatus, others: list[str]) -> None:
     """Mean probability of positive by the values of a column."""
     _title(say("batch.groups"))
     column = st.selectbox(
@@ -212,27 +212,27 @@ def _groups(results: Results, view: View, others: list[str]) -> None:
     if column is None:
         return
     try:
-        groups = results.mean_by(column, view.labels[1], limit=_GROUPS)
+        groups = results.mean_by(column, status.labels[1], limit=_GROUPS)
     except WenmoError as error:
         components.show_error(error)
         return
-    if not groups.shown:
+    if not groups.groups:
         st.caption(say("batch.groups_empty"))
         return
-    means = {group.value: (group.mean, group.count) for group in groups.shown}
+    means = {group.value: (group.mean, group.count) for group in groups.groups}
     draw = charts.means_over_time if groups.over_time else charts.mean_bars
     st.plotly_chart(
         draw(means), config=charts.CONFIG, key="batch_groups_chart", alt=say("batch.groups_alt", count=len(means))
     )
     kind = "time" if groups.over_time else "values"
     note = say(f"batch.groups.{kind}")
-    if groups.of > len(means):
-        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.of:,}")
+    if groups.total > len(means):
+        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.total:,}")
     st.caption(note)
 
 
 @st.fragment
-def _agreement(results: Results, view: View, options: RunOptions, others: list[str]) -> None:
+def _agreement(results: Results, status: FileJobStatus, options: RunOptions, others: list[str]) -> None:
     """How far the model agrees with a column of labels, which the visitor chooses."""
     from wenmo.tasks.labels import parse_labels
 
@@ -245,10 +245,10 @@ def _agreement(results: Results, view: View, options: RunOptions, others: list[s
     except WenmoError as error:
         components.show_error(error)
         return
-    labels = list(parse_labels(options.labels).names) if options.labels else list(view.labels)
+    labels = list(parse_labels(options.labels).names) if options.labels else list(status.labels)
     values = sorted({value for value, _ in counts})
-    assert view.task is not None
-    meanings = _meanings(column, values, labels, view.task)
+    assert status.task is not None
+    meanings = _meanings(column, values, labels, status.task)
     known = [value for label in labels for value in values if meanings[value] == label]  # agreement is the diagonal
     judged = sum(count for (value, _), count in counts.items() if value in known)
     if not judged:
