@@ -55,7 +55,7 @@ class Replica:
             self._engine.model_info(task)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        from wenmo.api.process import log_calls
+        from wenmo.api.server_setup import log_calls
         from wenmo.api.standalone import create_service
 
         log_calls()

@@ -17,7 +17,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from wenmo.api.preload import Preload
-from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
+from wenmo.api.server_setup import api_from_settings, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
 from wenmo.errors import InputError
 from wenmo.paths import APP
 from wenmo.ui.shell.runtime import get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> App:
     # shell has run once: the first visitor after a start would be told that the address /compare does not exist.
     PagesManager.uses_pages_directory = False
     preload = Preload(get_engine, settings.preload or ())
-    api = api_of(settings, get_engine, preload=preload, metrics=get_metrics())
+    api = api_from_settings(settings, get_engine, preload=preload, metrics=get_metrics())
 
     @asynccontextmanager
     async def lifespan(_app: App) -> AsyncIterator[None]:

@@ -36,7 +36,7 @@ def _job(app: AppTest) -> FileJob:
 def _run(app: AppTest) -> AppTest:
     app.button(key="batch_start").click().run()
     end = time.monotonic() + TIMEOUT_S
-    while _job(app).view().state in ("waiting", "running"):
+    while _job(app).status().state in ("waiting", "running"):
         assert time.monotonic() < end
         time.sleep(0.05)
     app.run()
@@ -187,26 +187,26 @@ def test_deleting_leaves_no_file(open_page: OpenPage) -> None:
 def test_a_running_job_shows_how_far_it_is_and_is_stopped(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held at the first batch, so that the page can be looked at."""
     reached, go_on = threading.Event(), threading.Event()
-    hear = FileJob._hear
+    on_progress = FileJob._on_progress
 
     def held(self: FileJob, progress: object) -> None:
-        hear(self, progress)  # type: ignore[arg-type]
+        on_progress(self, progress)  # type: ignore[arg-type]
         reached.set()
         go_on.wait(TIMEOUT_S)
-        hear(self, progress)  # type: ignore[arg-type]
+        on_progress(self, progress)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(FileJob, "_hear", held)
+    monkeypatch.setattr(FileJob, "_on_progress", held)
     app = _upload(open_page("batch"), "a.csv", REVIEWS)
     app.button(key="batch_start").click().run()
     assert reached.wait(TIMEOUT_S)
     second = _upload(open_page("batch"), "b.csv", REVIEWS)
     second.button(key="batch_start").click().run()
-    assert get_file_jobs().view(_job(second)).ahead == 1
+    assert get_file_jobs().status(_job(second)).ahead == 1
     app.run()
     app.button(key="batch_stop").click().run()
     go_on.set()
     end = time.monotonic() + TIMEOUT_S
-    while _job(app).view().state == "running":
+    while _job(app).status().state == "running":
         assert time.monotonic() < end
         time.sleep(0.05)
     app.run()

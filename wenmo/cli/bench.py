@@ -1,4 +1,4 @@
-"""`bench`: speed and memory on this machine, beside others in the same run."""
+"""`bench`: measures speed and memory on this machine, ours and other implementations in the same run."""
 
 from __future__ import annotations
 
@@ -137,11 +137,14 @@ def _bench_articles(options: argparse.Namespace) -> None:
 
 
 def _benchmark(name: str) -> Any:
-    """A module of benchmarks/, which is there in a clone alone, and needs what the tests need."""
+    """A module of benchmarks/, which only a clone of the repository has, and which needs the tests' requirements.
+
+    Raises InputError where it cannot be imported.
+    """
     import importlib
 
     try:
-        importlib.import_module("aiohttp")  # the load's own, imported where it runs
+        importlib.import_module("aiohttp")  # which the module imports only when it runs
         return importlib.import_module(f"benchmarks.{name}")
     except ImportError as error:
         raise InputError(
@@ -152,7 +155,7 @@ def _benchmark(name: str) -> Any:
 
 
 def _bench_memory(options: argparse.Namespace) -> None:
-    from wenmo.cli.memory import bench_memory
+    from wenmo.cli.bench_memory import bench_memory
 
     bench_memory(
         preset=options.preset,
@@ -169,7 +172,10 @@ def _bench_memory(options: argparse.Namespace) -> None:
 
 
 def _peers(wanted: str | None) -> dict[str, Any]:
-    """The peers named in `wanted` (fp32, int8, all, or their own names), and what writes a checkpoint for them."""
+    """Arguments of a benchmark: the peers that `wanted` names (fp32, int8, all, or single ones) and their exporter.
+
+    Raises InputError for an unknown name, and where the peers cannot be imported.
+    """
     if not wanted:
         return {}
     try:
@@ -182,10 +188,10 @@ def _peers(wanted: str | None) -> dict[str, Any]:
         ) from None
     everything = {**peers.PEERS, **peers.INT8_PEERS}
     groups = {"all": everything, "fp32": dict(peers.PEERS), "int8": dict(peers.INT8_PEERS)}
-    chosen: dict[str, Any] = {}
+    selected: dict[str, Any] = {}
     for name in wanted.split(","):
         if name not in groups and name not in everything:
             known = ", ".join([*groups, *everything])
             raise InputError(f"No such peer: {name}. Known: {known}.", f"没有这样的对照：{name}。可选：{known}。")
-        chosen.update(groups.get(name) or {name: everything[name]})
-    return {"peers": chosen, "export": export}
+        selected.update(groups.get(name) or {name: everything[name]})
+    return {"peers": selected, "export": export}

@@ -1,4 +1,4 @@
-"""`serve`: the app and the REST service, or the service alone."""
+"""`serve`: serves the app and the REST service, or the REST service alone."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wenmo.errors import InputError
-from wenmo.tables.columns import column_called
+from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
@@ -45,7 +45,7 @@ class Columns:
 def guess_columns(names: Sequence[str], task: TaskName) -> Columns:
     """The columns of a file with the columns `names`: by what they are called, else by their places."""
     roles = ("text_a", "text_b", "label") if TASKS[task].inputs == "pair" else ("text", "label")
-    found = {role: column_called(role, names) for role in roles}
+    found = {role: column_named_for(role, names) for role in roles}
     left = [name for name in names if name not in found.values()]
     chosen = {role: name or (left.pop(0) if left else None) for role, name in found.items()}
     return Columns(**{role: name for role, name in chosen.items() if name is not None})
@@ -53,7 +53,7 @@ def guess_columns(names: Sequence[str], task: TaskName) -> Columns:
 
 def has_pairs(names: Sequence[str]) -> bool:
     """Whether a file with the columns `names` has two texts a row, by what its columns are called."""
-    return all(column_called(role, names) is not None for role in ("text_a", "text_b"))
+    return all(column_named_for(role, names) is not None for role in ("text_a", "text_b"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays do not compare as one
@@ -107,10 +107,10 @@ def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> Lab
         )
     cells: list[tuple[str, ...]] = []
     for chunk in reader.chunks():
-        for index, fault in chunk.faults.items():
+        for index, bad_row in chunk.bad_rows.items():
             raise InputError(
-                f"{path.name}, row {len(cells) + index + 1}: {fault.error.en}",
-                f"{path.name} 第 {len(cells) + index + 1} 行：{fault.error.zh}",
+                f"{path.name}, row {len(cells) + index + 1}: {bad_row.error.en}",
+                f"{path.name} 第 {len(cells) + index + 1} 行：{bad_row.error.zh}",
             )
         cells += zip(*([_text(cell) for cell in chunk.values(name)] for name in wanted), strict=True)
     return labelled_rows(cells, task)

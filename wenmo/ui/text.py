@@ -15,12 +15,12 @@ from wenmo.errors import Language
 from wenmo.ui.adapt import strings as adapt
 from wenmo.ui.batch import strings as batch
 from wenmo.ui.home import strings as home
+from wenmo.ui.localized import Text
 from wenmo.ui.memory import strings as memory
 from wenmo.ui.models import strings as models
 from wenmo.ui.sentiment import strings as sentiment
 from wenmo.ui.service import strings as service
 from wenmo.ui.shell import strings as shell
-from wenmo.ui.shell.localized import Text
 from wenmo.ui.similarity import strings as similarity
 from wenmo.ui.story import strings as story
 from wenmo.ui.throughput import strings as throughput

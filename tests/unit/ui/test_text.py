@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 from wenmo.ui.text import TEXTS, join
 
 ROOT = Path(__file__).parents[3]

@@ -49,7 +49,7 @@ def show(job: FileJob, wish: Wish) -> None:
         )
         if answer.cached:
             st.caption(say("batch.estimated_cached"))
-        outcomes = answer.answered.outcomes[:_ANSWERS_SHOWN]
+        outcomes = answer.results.rows[:_ANSWERS_SHOWN]
         components.table(
             {
                 say("batch.label"): [outcome.get("label", outcome.get("error")) for outcome in outcomes],

@@ -20,8 +20,8 @@ from wenmo.ui.shell.runtime import get_file_jobs, session_engine
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.answer import RunOptions
     from wenmo.jobs.background import FileJob
+    from wenmo.jobs.options import RunOptions
     from wenmo.tables.table import Row, TableReader
     from wenmo.types import TaskName
 
@@ -59,7 +59,7 @@ def ask(job: FileJob) -> Wish | None:
 
 def _format(job: FileJob) -> tuple[str | None, str | None]:
     """Fields for the encoding and separator of a CSV file, filled with a guess; None and None for other files."""
-    from wenmo.tables.delimiter import SEPARATORS, guess_delimiter
+    from wenmo.tables.delimiter import COMMON_DELIMITERS, guess_delimiter
     from wenmo.tables.encoding import ENCODINGS
     from wenmo.tables.table import DELIMITERS
 
@@ -83,7 +83,7 @@ def _format(job: FileJob) -> tuple[str | None, str | None]:
         )
         delimiter = right.selectbox(
             say("batch.delimiter"),
-            SEPARATORS,
+            COMMON_DELIMITERS,
             format_func=lambda mark: say(f"batch.delimiter.{_SEPARATOR_NAMES[mark]}"),
             key=key,
         )
@@ -109,10 +109,10 @@ def _options(
     task: TaskName, reader: TableReader, first: Sequence[Row], encoding: str | None, delimiter: str | None
 ) -> Wish | None:
     """The columns and, for zero-shot, the labels; None while labels are missing or wrong."""
-    from wenmo.jobs.answer import RunOptions, check_options
-    from wenmo.tables.columns import guess_columns
+    from wenmo.jobs.options import RunOptions, check_options
+    from wenmo.tables.column_roles import guess_text_columns
 
-    guess = guess_columns(reader.columns, first)
+    guess = guess_text_columns(reader.columns, first)
     roles = ("text_a", "text_b") if TASKS[task].inputs == "pair" else ("text",)
     chosen: dict[str, Any] = {}
     for place, role in zip(st.columns(len(roles)), roles, strict=True):

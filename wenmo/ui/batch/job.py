@@ -19,7 +19,7 @@ from wenmo.ui.text import say
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-    from wenmo.jobs.background import FileJob, View
+    from wenmo.jobs.background import FileJob, FileJobStatus
 
 SAMPLE = ASSETS / "samples" / "reviews.csv"
 _JOB = "batch_job"  # in the session: the id of the job that is looked at
@@ -62,12 +62,12 @@ def receive() -> None:
         _take(uploaded.name, uploaded)
 
 
-def header(job: FileJob) -> View:
+def header(job: FileJob) -> FileJobStatus:
     """The name of the file, with a button to discard it; returns the state of the job."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"{job.name}  ·  {_size(job.received_bytes)}", width="content")
         st.button(say("batch.another"), key="batch_another", on_click=_discard, args=(job,), type="tertiary")
-    return get_file_jobs().view(job)
+    return get_file_jobs().status(job)
 
 
 def _take(name: str, content: BinaryIO) -> None:

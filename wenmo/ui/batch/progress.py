@@ -14,7 +14,7 @@ from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.background import FileJob, View
+    from wenmo.jobs.background import FileJob, FileJobStatus
 
 _REDRAW_S = 1.0
 
@@ -24,7 +24,7 @@ def show(job: FileJob) -> None:
     """The progress bar and the button to stop; the page is run again when the job has ended."""
     jobs = get_file_jobs()
     jobs.get(job.id)  # counts as a look at the job, so that it is kept
-    view = jobs.view(job)
+    view = jobs.status(job)
     if view.state not in ("waiting", "running"):
         st.rerun()
     progress = view.progress
@@ -33,11 +33,11 @@ def show(job: FileJob) -> None:
     elif progress is None:
         st.progress(0.0, text=say("batch.loading"))
     else:
-        text = say("batch.progress", done=f"{progress.rows:,}", of=f"{progress.of_rows:,}")
+        text = say("batch.progress", done=f"{progress.rows:,}", of=f"{progress.total_rows:,}")
         if progress.rows_per_s is not None and progress.seconds_left is not None:
             left = duration(progress.seconds_left)
             text += say("batch.speed", speed=f"{progress.rows_per_s:,.0f}", left=left)
-        st.progress(min(1.0, progress.rows / max(1, progress.of_rows)), text=text)
+        st.progress(min(1.0, progress.rows / max(1, progress.total_rows)), text=text)
     st.button(say("app.stop"), on_click=partial(_stop, job), key="batch_stop")
     st.caption(say("batch.may_leave"))
 
@@ -46,7 +46,7 @@ def _stop(job: FileJob) -> None:
     get_file_jobs().stop(job)
 
 
-def why_not_done(view: View) -> None:
+def why_not_done(view: FileJobStatus) -> None:
     """Why a job has no result; nothing for a job that was not begun."""
     if view.state == "stopped":
         st.info(say("batch.stopped"))

@@ -18,9 +18,9 @@ from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.answer import RunOptions
-    from wenmo.jobs.background import FileJob, View
-    from wenmo.jobs.job import JobSummary
+    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.options import RunOptions
+    from wenmo.jobs.summary import JobSummary
     from wenmo.tables.table import Row
 
 ROWS_SHOWN = 500
@@ -34,7 +34,7 @@ _MIME = {
 }
 
 
-def show(job: FileJob, view: View) -> None:
+def show(job: FileJob, view: FileJobStatus) -> None:
     """All results of a job that is done."""
     summary, options = view.summary, view.options
     if summary is None or options is None or view.task is None:
@@ -66,7 +66,7 @@ def show(job: FileJob, view: View) -> None:
             st.info(say("batch.gone"))
 
 
-def _figures(summary: JobSummary, view: View) -> None:
+def _figures(summary: JobSummary, view: FileJobStatus) -> None:
     st.subheader(say("batch.done"), anchor=False)
     confidence = summary.mean_confidence
     with st.container(horizontal=True, gap="medium"):
@@ -203,7 +203,7 @@ def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names:
 
 
 @st.fragment
-def _groups(results: Results, view: View, others: list[str]) -> None:
+def _groups(results: Results, view: FileJobStatus, others: list[str]) -> None:
     """The mean probability of positive for each value of a column."""
     _title(say("batch.groups"))
     column = st.selectbox(
@@ -216,23 +216,23 @@ def _groups(results: Results, view: View, others: list[str]) -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    if not groups.shown:
+    if not groups.groups:
         st.caption(say("batch.groups_empty"))
         return
-    means = {group.value: (group.mean, group.count) for group in groups.shown}
+    means = {group.value: (group.mean, group.count) for group in groups.groups}
     draw = charts.means_over_time if groups.over_time else charts.mean_bars
     st.plotly_chart(
         draw(means), config=charts.CONFIG, key="batch_groups_chart", alt=say("batch.groups_alt", count=len(means))
     )
     kind = "time" if groups.over_time else "values"
     note = say(f"batch.groups.{kind}")
-    if groups.of > len(means):
-        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.of:,}")
+    if groups.total > len(means):
+        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.total:,}")
     st.caption(note)
 
 
 @st.fragment
-def _agreement(results: Results, view: View, options: RunOptions, others: list[str]) -> None:
+def _agreement(results: Results, view: FileJobStatus, options: RunOptions, others: list[str]) -> None:
     """Accuracy and confusion matrix against a column of true labels, which the visitor chooses."""
     from wenmo.tasks.labels import parse_labels
 

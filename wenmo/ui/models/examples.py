@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wenmo.types import TaskName
+from wenmo.ui.localized import Text
 from wenmo.ui.shell.examples import Example
-from wenmo.ui.shell.localized import Text
 
 
 def _comparison(task: TaskName, zh: str, en: str, *lines: str, **more: str) -> Example:

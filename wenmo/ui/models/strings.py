@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "models.intro": Text("有哪些模型，各有多大、多准。", "Which models there are, how large and how accurate."),

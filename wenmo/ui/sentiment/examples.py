@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wenmo.ui.localized import Text
 from wenmo.ui.shell.examples import Example
-from wenmo.ui.shell.localized import Text
 
 
 def _reviews(zh: str, en: str, *texts: str, aspects: str = "") -> Example:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "service.intro": Text("程序怎样调用，服务此刻怎样。", "How programs call it, and how it is doing at this moment."),

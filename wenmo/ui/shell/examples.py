@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 from wenmo.ui.text import language, say
 
 

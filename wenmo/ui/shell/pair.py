@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from wenmo.types import SimilarityResult
+from wenmo.ui.localized import Text
 from wenmo.ui.shell import answers, components, examples, explain, share, theme
 from wenmo.ui.shell.examples import Example
 from wenmo.ui.shell.inputs import MAX_CHARACTERS
-from wenmo.ui.shell.localized import Text
 from wenmo.ui.text import say
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wenmo.ui.localized import Text
 from wenmo.ui.shell.examples import Example
-from wenmo.ui.shell.localized import Text
 
 
 def _ranking(zh: str, en: str, query: str, *candidates: str) -> Example:

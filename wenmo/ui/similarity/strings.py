@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "similarity.intro": Text("两句话说的是不是同一件事？", "Do sentences say the same thing?"),

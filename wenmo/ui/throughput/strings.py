@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "throughput.intro": Text(

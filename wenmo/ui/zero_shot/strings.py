@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wenmo.ui.shell.localized import Text
+from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "zero_shot.intro": Text("标签由你来定，不必训练。", "You name the labels; nothing is trained."),

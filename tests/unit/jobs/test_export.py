@@ -10,9 +10,10 @@ import pytest
 
 from tests.unit.jobs.engines import run
 from wenmo.errors import InputError
-from wenmo.jobs.answer import RunOptions, result_columns
-from wenmo.tables import export as module
-from wenmo.tables.export import EXCEL_CHARACTERS, export
+from wenmo.jobs import export as module
+from wenmo.jobs.export import EXCEL_CHARACTERS, export_results
+from wenmo.jobs.options import RunOptions
+from wenmo.jobs.result_columns import result_columns
 from wenmo.tables.readers import open_reader
 
 TEXTS = ["好", "=1+1", "+86", "@cmd", "-2", "\t=x", "1e5", "", "很" * 40_000, "a\x01b", "\ud800", "001", "＝1"]
@@ -23,7 +24,7 @@ def _export(source: Path, target: Path, task: str = "sentiment") -> Path:
     run(task, source, finished, labels="好，坏" if task == "zero_shot" else None)  # type: ignore[arg-type]
     reader = open_reader(source)
     _, extra = result_columns(RunOptions(), reader.columns)
-    export(reader, finished, target, extra)
+    export_results(reader, finished, target, extra)
     return target
 
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, even when the machine loses its power in between."""
+"""Writes a file whole or not at all, even if the process is killed or the machine loses power meanwhile."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import BinaryIO
 
 from wenmo.errors import InputError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends well: written, synchronised, renamed.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """A new file that replaces `path` when the block ends without an exception: written, flushed to disk, renamed.
 
-    Its temporary name is the same each time, so that what a killed process left there is overwritten by the next.
-    Raises InputError when it cannot be written.
+    Its temporary name is always the same, so that the next attempt overwrites what a killed process left there. Raises
+    InputError when it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.wenmo-part")
-    with writing(path):
+    with explain_write_errors(path):
         try:
             with temporary.open("wb") as file:
                 yield file
@@ -37,13 +37,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Says of an OSError what could not be written, and what to do."""
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError into an InputError that says that `path` could not be written, why, and what to do."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL:
             raise InputError(
                 f"{path} could not be written: {reason}. Make room, then run the same command again with --resume: "
                 "what is finished is kept.",
@@ -56,8 +56,8 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last; where a system cannot open folders (Windows), it does so by itself."""
-    if os.name == "nt":
+    """Make a rename in `folder` survive a loss of power."""
+    if os.name == "nt":  # a folder cannot be opened there; the system syncs it by itself
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""What a process that serves REST sets up, with pages beside it (`wenmo.server`) or alone (`wenmo.api.standalone`)."""
+"""What a process that serves REST needs, with the app's pages (`wenmo.server`) or alone (`wenmo.api.standalone`)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from wenmo.settings import Settings
 
 
-def api_of(
+def api_from_settings(
     settings: Settings, get_engine: Callable[[], Engine], *, preload: Preload | None, metrics: Metrics | None = None
 ) -> ASGIApp:
-    """The REST service as `settings` want it."""
+    """The REST service, configured by `settings`. See `create_api` for the other arguments."""
     return create_api(
         get_engine,
         token=None if settings.api_token is None else settings.api_token.get_secret_value(),
@@ -37,7 +37,7 @@ def api_of(
 
 
 def log_calls() -> None:
-    """One line a REST call on standard error, beside the server's own log."""
+    """Log each REST call on standard error, as a line beside the server's own log."""
     logger = logging.getLogger("wenmo")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -46,22 +46,22 @@ def log_calls() -> None:
 
 
 def stop_on_sigterm() -> None:
-    """The server ends in order on either signal, then raises it again: here both become KeyboardInterrupt."""
+    """Make SIGTERM raise KeyboardInterrupt, as SIGINT does: a server shuts down in order, then re-raises the signal."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def trust_no_proxy_unasked() -> None:
-    """X-Forwarded-For counts only from the proxies in FORWARDED_ALLOW_IPS, which uvicorn reads.
+    """Accept X-Forwarded-For only from the proxies in FORWARDED_ALLOW_IPS, which uvicorn reads.
 
-    Its own default trusts every program on this machine: each could call under any address, and pass any rate limit.
+    By default uvicorn trusts every program on this machine: each could claim any address, and evade the rate limit.
     """
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
 
 def check_address(host: str, port: int) -> None:
-    """Raises InputError where it cannot be listened on; the servers would only log that."""
+    """Raises InputError when the address cannot be listened on; the servers would only log that."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        if os.name != "nt":  # with the options with which it is opened afterwards
+        if os.name != "nt":  # as the servers set it
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -1,12 +1,12 @@
-"""A finished table in another format: the rows of the input as its own reader gives them, with their results behind.
+"""Exports a job's result in another format: the rows of the input, each with its results.
 
-Not a conversion of the finished Parquet file, in which a list or an object of JSONL is text by now: each format gets
-what a job that wrote it would have written. CSV and JSONL by `writers.py`; Excel here, for people to open: its files
-carry the time at which they were made, so that no job writes them.
+The input is read again rather than converted from the finished Parquet file, in which the lists and objects of JSONL
+have become text. So a CSV or JSONL file is what a job writing that format would have made. Excel files are only made
+here and never by a job: they contain their creation time, and so differ from run to run.
 
-Excel's own limits: 1,048,576 rows (refused beyond) and 32,767 characters a cell (cut there). Texts are written as texts
-whatever they begin with, marked so that editing a cell makes no formula of it either; characters that XML does not know
-are left out, and integers that a float would not hold are texts.
+Excel's limits: more than 1,048,576 rows are refused, and a cell is cut at 32,767 characters. A text is written as text
+whatever it begins with, and is marked so that editing its cell does not make it a formula. Characters that XML does not
+allow are left out; an integer that a float cannot hold exactly is written as text.
 """
 
 from __future__ import annotations
@@ -19,47 +19,48 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.errors import InputError
+from wenmo.jobs.atomic_write import atomic_write
 from wenmo.tables.cells import FORMULA_START, as_text
-from wenmo.tables.files import replacing
+from wenmo.tables.columns import ColumnType
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
-from wenmo.tables.table import Chunk, Kind, Row, TableReader
-from wenmo.tables.writers import table_format
+from wenmo.tables.table import Chunk, Row, TableReader
+from wenmo.tables.writers import writer_for
 
 EXCEL_ROWS = 1_048_576
 EXCEL_CHARACTERS = 32_767
 
 
-def export(source: TableReader, finished: Path, target: Path, extra: Mapping[str, Kind]) -> None:
+def export_results(source: TableReader, finished: Path, target: Path, extra: Mapping[str, ColumnType]) -> None:
     """Write `target` (.csv, .tsv, .jsonl or .xlsx): the rows of `source` with the columns `extra` of `finished`.
 
-    `finished` is the Parquet file that a job over `source` made. Raises InputError where the rows do not fit or the
-    file cannot be written.
+    `finished` is the Parquet file that a job over `source` made. Raises InputError where the format cannot hold so many
+    rows, or `target` cannot be written.
     """
     rows = _rows(source, finished, extra, parsed=target.suffix == ".jsonl")
     if target.suffix == ".xlsx":
         _write_excel(target, [*source.columns, *extra], source.row_count, rows)
         return
-    shape = table_format(target, source, extra)
-    body = target.with_name(f"{target.name}.rows")
+    writer = writer_for(target, source, extra)
+    shard = target.with_name(f"{target.name}.rows")
     try:
-        with replacing(body) as file:
+        with atomic_write(shard) as file:
             for chunk, results in rows:
-                file.write(shape.encode(chunk, results))
-        with replacing(target) as file:
-            shape.join([body], file)
+                file.write(writer.encode(chunk, results))
+        with atomic_write(target) as file:
+            writer.join([shard], file)
     finally:
-        body.unlink(missing_ok=True)
+        shard.unlink(missing_ok=True)
 
 
 def _rows(
-    source: TableReader, finished: Path, extra: Mapping[str, Kind], *, parsed: bool
+    source: TableReader, finished: Path, extra: Mapping[str, ColumnType], *, parsed: bool
 ) -> Iterator[tuple[Chunk, list[Row]]]:
-    """Each chunk of the input with its results; those that are JSON text in Parquet as what they were, if `parsed`."""
+    """Each chunk of the input with its results; if `parsed`, those that are JSON text in Parquet are parsed again."""
     names = list(extra)
-    found = (row for batch in ParquetReader(finished).batches(names) for row in ArrowChunk(batch).rows())
+    finished_rows = (row for batch in ParquetReader(finished).batches(names) for row in ArrowChunk(batch).rows())
     nested = [name for name in names if name.endswith(("scores", "logits"))] if parsed else []
     for chunk in source.chunks():
-        results = list(islice(found, len(chunk)))
+        results = list(islice(finished_rows, len(chunk)))
         for row in results:
             for name in nested:
                 row[name] = row[name] and json.loads(row[name])
@@ -82,11 +83,12 @@ def _write_excel(target: Path, names: list[str], row_count: int, rows: Iterator[
         for row, result in zip(chunk.rows(), results, strict=True):
             values = row | result
             sheet.append([_excel_cell(sheet, values.get(name)) for name in names])
-    with replacing(target) as file:
+    with atomic_write(target) as file:
         workbook.save(file)
 
 
 def _excel_cell(sheet: Any, value: object) -> Any:
+    """What openpyxl takes for a cell: a number, a boolean or None as it is, anything else as text."""
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
@@ -98,7 +100,7 @@ def _excel_cell(sheet: Any, value: object) -> Any:
     if text is None:
         return None
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:EXCEL_CHARACTERS])
-    cell.data_type = "s"  # openpyxl takes what begins with = for a formula
+    cell.data_type = "s"  # openpyxl would make a formula of a text that begins with =
     if text.startswith(FORMULA_START):
         cell.quotePrefix = True
     return cell

@@ -15,7 +15,7 @@ import pytest
 import wenmo
 from tests.unit.jobs.engines import LengthEngine, run
 from wenmo.errors import InputError
-from wenmo.jobs.job import JobProgress
+from wenmo.jobs.executor import JobProgress
 from wenmo.tables.readers import open_reader
 from wenmo.types import ZERO_SHOT_METHODS, SentimentResult, TaskName, ZeroShotMethod
 
@@ -177,7 +177,7 @@ def test_many_rows_go_through_in_windows_and_in_order(tmp_path: Path) -> None:
     done: list[JobProgress] = []
     run("sentiment", source, tmp_path / "out.jsonl", engine=engine, logits=True, progress=done.append)
     assert sorted(engine.calls) == [4, 4_096]
-    assert (done[-1].rows, done[-1].of_rows) == (4_100, 4_100)
+    assert (done[-1].rows, done[-1].total_rows) == (4_100, 4_100)
     assert [progress.rows for progress in done] == sorted(progress.rows for progress in done)
     assert [row["logits"][0] for row in jsonl(tmp_path / "out.jsonl")] == [n % 7 for n in range(4_100)]
 

@@ -1,4 +1,4 @@
-"""`python -m wenmo bench memory`: a preset or configurations of one's own, a report, and JSON on the last line."""
+"""`bench memory`: measures and predicts the memory of a preset or of given configurations, and reports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wenmo.lab.report import Report, as_csv, as_html
 from wenmo.lab.throughput import machine, write_result
 from wenmo.types import Precision
 
-_PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")  # whose answers are compared, the first the baseline
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")  # whose accuracy is compared; the first is the baseline
 
 
 def bench_memory(
@@ -36,69 +36,73 @@ def bench_memory(
     out: Path | None,
     language: Language,
 ) -> None:
-    """Raises the errors of `run_preset`, of reading `labelled` (see `read_labelled`), and OSError."""
-    chosen = custom(parse_configurations(configurations)) if configurations else preset_of(preset, model=model)
+    """Run the command; the arguments are its options.
+
+    Raises what `run_preset` and `read_labelled` do, and OSError when a file cannot be written.
+    """
+    selected = custom(parse_configurations(configurations)) if configurations else preset_of(preset, model=model)
     rows: list[Row] = []
-    for row in run_preset(chosen, measured=not predict_only, runs=runs, progress=_progress):
+    for row in run_preset(selected, measured=not predict_only, runs=runs, progress=_progress):
         rows.append(row)
         print(_line(row))
     fits: list[Fit] = []
-    if chosen.name == "article":
+    if selected.name == "article":
         print("what fits on a card", file=sys.stderr, flush=True)
         fits = list(what_fits(Configuration(model=model or "large")))
-    told_in_short = summary(rows)
-    print(_verdict(told_in_short))
-    answered = None if labelled is None else _accuracy(labelled)
-    told = Report(rows=rows, fits=fits, accuracy=answered, machine=machine(), day=date.today())
+    figures = summary(rows)
+    print(_verdict(figures))
+    accuracies = None if labelled is None else _accuracy(labelled)
+    details = Report(rows=rows, fits=fits, accuracy=accuracies, machine=machine(), day=date.today())
     if report is not None:
-        report.write_text(as_html(told, language=language), encoding="utf-8")
+        report.write_text(as_html(details, language=language), encoding="utf-8")
     if csv is not None:
-        csv.write_text(as_csv(rows, answered), encoding="utf-8")
+        csv.write_text(as_csv(rows, accuracies), encoding="utf-8")
     result: dict[str, Any] = {
         "benchmark": "memory",
-        "machine": told.machine,
-        "preset": chosen.name,
-        "summary": told_in_short,
+        "machine": details.machine,
+        "preset": selected.name,
+        "summary": figures,
         "rows": [row.as_json() for row in rows],
         "fits": [asdict(fit) for fit in fits],
-        "accuracy": None if answered is None else asdict(answered),
+        "accuracy": None if accuracies is None else asdict(accuracies),
     }
     write_result(result, out)
 
 
 def _accuracy(labelled: Path) -> Accuracy:
-    def tell(precision: Precision, done: int, of: int) -> None:
+    def show(precision: Precision, done: int, of: int) -> None:
         print(f"\r{precision}: {done:,} of {of:,}", end="", file=sys.stderr, flush=True)
 
     def engine_in(precision: Precision) -> Engine:
         return Engine(device="cpu", precision=precision, cache_mib=0)
 
-    found = accuracy(read_labelled(labelled), _PRECISIONS, engine_in, progress=tell)
+    accuracies = accuracy(read_labelled(labelled), _PRECISIONS, engine_in, progress=show)
     print(file=sys.stderr)
-    return found
+    return accuracies
 
 
 def _progress(done: int, of: int, stage: str) -> None:
     print(f"{done} of {of}: {stage}", file=sys.stderr, flush=True)
 
 
-def _verdict(found: Mapping[str, Any]) -> str:
-    """How good the predictions were, and how near packed peaks came to their floor."""
+def _verdict(figures: Mapping[str, Any]) -> str:
+    """A sentence on the errors of the predictions, and on how near packed peaks came to their lower bound."""
 
     def percent(share: float | None) -> str:
         return "-" if share is None else f"{share:.2%}"
 
-    floor = f"packed peaks were at most {percent(found['largest_packed_peak_over_floor'])} over their floor"
-    if not found["configurations_measured"]:
+    floor = f"packed peaks were at most {percent(figures['largest_packed_peak_over_floor'])} over their floor"
+    if not figures["configurations_measured"]:
         return f"nothing measured; {floor}"
+    largest, median = percent(figures["largest_prediction_error"]), percent(figures["median_prediction_error"])
     return (
-        f"{found['configurations_measured']} measured: the prediction was {percent(found['largest_prediction_error'])} "
-        f"off at most, {percent(found['median_prediction_error'])} in the median; {floor}"
+        f"{figures['configurations_measured']} measured: the prediction was {largest} off at most, "
+        f"{median} in the median; {floor}"
     )
 
 
 def _line(row: Row) -> str:
-    """Fixed columns: configuration, predicted for a GPU, predicted and measured here in MiB, error, time."""
+    """A line of the table: configuration, MiB predicted for a GPU, MiB predicted and measured here, error, time."""
 
     def mib(size: int | None) -> str:
         return "-" if size is None else f"{size / 2**20:,.1f}"
