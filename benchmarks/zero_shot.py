@@ -20,9 +20,10 @@ import numpy as np
 
 from wenmo.engine import Engine
 from wenmo.lab.padded import export
-from wenmo.lab.throughput import invented_reviews, machine, read_items, write_result
+from wenmo.lab.throughput import invented_reviews, read_items, write_result
 from wenmo.models.checkpoint import NLI_LABELS, load_checkpoint
 from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.telemetry.machine import machine
 
 TEMPLATE = "这段话与{}有关"
 LABELS = [
