@@ -19,7 +19,7 @@ from wenmo.ui.text import say
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.engine import Progress
-    from wenmo.lab.race import Lane, Race, Standing, Step
+    from wenmo.lab.race import Lane, Race, RaceStep, Standing
 
 # Texts a second in the article's table: 100,000 reviews of 50 to 500 characters on an RTX 4090, its section 5.
 ARTICLE: Mapping[str, float] = {"one_by_one": 37, "fixed": 500, "ours": 909}
@@ -130,7 +130,7 @@ class _Lanes:
                 st.caption(say("throughput.preparing", step=_name(standing.step)))
                 return
             *_, ours = standing.positions
-            names: dict[Step, str] = {"one_by_one": _name("one_by_one"), "fixed": _name("fixed")}
+            names: dict[RaceStep, str] = {"one_by_one": _name("one_by_one"), "fixed": _name("fixed")}
             for step, name in (names | {ours: say("throughput.ours")}).items():
                 st.progress(standing.positions[step], text=name)
             st.caption(say("throughput.running", step=_name(standing.step)))
@@ -139,7 +139,7 @@ class _Lanes:
         self._place.empty()
 
 
-def _name(step: Step) -> str:
+def _name(step: RaceStep) -> str:
     return say(f"throughput.step.{step}")
 
 
@@ -170,7 +170,7 @@ def summary(race: Race) -> None:
             device=race.device,
             model=components.literal(race.model),
             texts=f"{race.texts:,}",
-            pieces=f"{race.pieces:,}",
+            pieces=f"{race.tokens:,}",
         )
     )
     if race.other_cores > _DISTURBED_CORES:
@@ -222,28 +222,28 @@ def steps(race: Race) -> None:
 def padding(race: Race) -> None:
     """What share of the pieces that a plan computes are padding."""
     st.subheader(say("throughput.padding"), anchor=False)
-    drawn = {_name(step): race.lane(step).computed_pieces for step in _PADDED}
-    computed = {say("throughput.full_length"): race.full_length_pieces, **drawn}
-    figure = charts.padding(list(computed), [race.pieces] * len(computed), list(computed.values()))
+    drawn = {_name(step): race.lane(step).computed_tokens for step in _PADDED}
+    computed = {say("throughput.full_length"): race.full_length_tokens, **drawn}
+    figure = charts.padding(list(computed), [race.tokens] * len(computed), list(computed.values()))
     st.plotly_chart(figure, config=charts.CONFIG, key="throughput_padding", alt=say("throughput.padding"))
     st.caption(say("throughput.padding_note"))
 
 
-_PADDED: tuple[Step, ...] = ("fixed", "sorted", "packed")
+_PADDED: tuple[RaceStep, ...] = ("fixed", "sorted", "packed")
 
 
 def download(race: Race) -> None:
     """All figures as a file, with what they were measured on."""
     lanes = race.lanes
-    same = {"texts": race.texts, "pieces": race.pieces, "model": race.model, "device": race.device}
+    same = {"texts": race.texts, "pieces": race.tokens, "model": race.model, "device": race.device}
     components.download(
         "throughput",
         {
             "step": [lane.step for lane in lanes],
             "seconds": [round(lane.seconds, 4) for lane in lanes],
             "texts_per_s": [round(lane.texts_per_s, 2) for lane in lanes],
-            "computed_pieces": [lane.computed_pieces for lane in lanes],
-            "padding_share": [round(1 - race.pieces / lane.computed_pieces, 4) for lane in lanes],
+            "computed_pieces": [lane.computed_tokens for lane in lanes],
+            "padding_share": [round(1 - race.tokens / lane.computed_tokens, 4) for lane in lanes],
             "same_decisions": [lane.agreeing for lane in lanes],
             "largest_difference": [lane.largest_difference for lane in lanes],
             **{name: [value] * len(lanes) for name, value in same.items()},
