@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from wenmo.engine import Engine
-from wenmo.lab.throughput import machine, read_items, write_result
+from wenmo.lab.throughput import read_items, write_result
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.tasks.explain import Unit, hide, units
+from wenmo.telemetry.machine import machine
 from wenmo.tokenizer import Encoding
 
 STEPS = 10

@@ -69,6 +69,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from wenmo.lab import throughput as bench
+    from wenmo.telemetry.machine import machine
 
     items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
     given: dict[str, Any] = {
@@ -84,7 +85,7 @@ def _bench(options: argparse.Namespace) -> None:
             print(f"{figure.name:40} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
         result: dict[str, Any] = {
             "benchmark": "latency",
-            "machine": bench.machine(),
+            "machine": machine(),
             "shape": options.shape,
             "items": len(items),
             "figures": [asdict(figure) for figure in figures],

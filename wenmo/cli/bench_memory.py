@@ -11,13 +11,14 @@ from typing import Any
 
 from wenmo.engine import Engine
 from wenmo.errors import Language
-from wenmo.lab.accuracy import Accuracy, accuracy, read_labelled
+from wenmo.lab.accuracy import AccuracyByPrecision, accuracy, read_labelled
 from wenmo.lab.configuration import Configuration, parse_configurations
-from wenmo.lab.findings import summary
+from wenmo.lab.findings import Findings, summary
 from wenmo.lab.fits import Fit, what_fits
-from wenmo.lab.presets import Row, custom, preset_of, run_preset
-from wenmo.lab.report import Report, as_csv, as_html
-from wenmo.lab.throughput import machine, write_result
+from wenmo.lab.presets import StepResult, custom, preset_of, run_preset
+from wenmo.lab.report import as_csv, as_html
+from wenmo.lab.throughput import write_result
+from wenmo.telemetry.machine import machine
 from wenmo.types import Precision
 
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")  # whose accuracy is compared; the first is the baseline
@@ -36,47 +37,51 @@ def bench_memory(
     out: Path | None,
     language: Language,
 ) -> None:
-    """Run the command; the arguments are its options.
-
-    Raises what `run_preset` and `read_labelled` do, and OSError when a file cannot be written.
-    """
-    selected = custom(parse_configurations(configurations)) if configurations else preset_of(preset, model=model)
-    rows: list[Row] = []
-    for row in run_preset(selected, measured=not predict_only, runs=runs, progress=_progress):
-        rows.append(row)
-        print(_line(row))
+    """Raises the errors of `run_preset`, of reading `labelled` (see `read_labelled`), and OSError."""
+    chosen = custom(parse_configurations(configurations)) if configurations else preset_of(preset, model=model)
+    steps: list[StepResult] = []
+    for step in run_preset(chosen, measured=not predict_only, runs=runs, progress=_progress):
+        steps.append(step)
+        print(_line(step))
     fits: list[Fit] = []
-    if selected.name == "article":
+    fits_of = Configuration(model=model or "large") if chosen.name == "article" else None
+    if fits_of is not None:
         print("what fits on a card", file=sys.stderr, flush=True)
-        fits = list(what_fits(Configuration(model=model or "large")))
-    figures = summary(rows)
-    print(_verdict(figures))
-    accuracies = None if labelled is None else _accuracy(labelled)
-    details = Report(rows=rows, fits=fits, accuracy=accuracies, machine=machine(), day=date.today())
+        fits = list(what_fits(fits_of))
+    in_short = summary(steps)
+    print(_verdict(in_short))
+    found = Findings(
+        steps=tuple(steps),
+        fits=tuple(fits),
+        fits_of=fits_of,
+        accuracy=None if labelled is None else _accuracy(labelled),
+        machine=machine(),
+        day=date.today(),
+    )
     if report is not None:
-        report.write_text(as_html(details, language=language), encoding="utf-8")
+        report.write_text(as_html(found, language=language), encoding="utf-8")
     if csv is not None:
-        csv.write_text(as_csv(rows, accuracies), encoding="utf-8")
+        csv.write_text(as_csv(found), encoding="utf-8")
     result: dict[str, Any] = {
         "benchmark": "memory",
-        "machine": details.machine,
-        "preset": selected.name,
-        "summary": figures,
-        "rows": [row.as_json() for row in rows],
+        "machine": found.machine,
+        "preset": chosen.name,
+        "summary": in_short,
+        "rows": [step.as_json() for step in steps],
         "fits": [asdict(fit) for fit in fits],
-        "accuracy": None if accuracies is None else asdict(accuracies),
+        "accuracy": None if found.accuracy is None else asdict(found.accuracy),
     }
     write_result(result, out)
 
 
-def _accuracy(labelled: Path) -> Accuracy:
-    def show(precision: Precision, done: int, of: int) -> None:
+def _accuracy(labelled: Path) -> AccuracyByPrecision:
+    def tell(precision: Precision, done: int, of: int) -> None:
         print(f"\r{precision}: {done:,} of {of:,}", end="", file=sys.stderr, flush=True)
 
     def engine_in(precision: Precision) -> Engine:
         return Engine(device="cpu", precision=precision, cache_mib=0)
 
-    accuracies = accuracy(read_labelled(labelled), _PRECISIONS, engine_in, progress=show)
+    accuracies = accuracy(read_labelled(labelled), _PRECISIONS, engine_in, progress=tell)
     print(file=sys.stderr)
     return accuracies
 
@@ -101,18 +106,17 @@ def _verdict(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _line(row: Row) -> str:
-    """A line of the table: configuration, MiB predicted for a GPU, MiB predicted and measured here, error, time."""
+def _line(result: StepResult) -> str:
+    """Fixed columns: configuration, predicted for a GPU, predicted and measured here in MiB, error, time."""
 
     def mib(size: int | None) -> str:
         return "-" if size is None else f"{size / 2**20:,.1f}"
 
-    gpu = row.gpu.gpu.allocated if row.gpu is not None and row.gpu.gpu is not None else None
-    measured = row.measured
-    error = "-" if row.prediction_error is None else f"{row.prediction_error:+.2%}"
-    time = (row.failed or "-") if measured is None else f"{measured.median_ms:,.0f} ms"
-    here = mib(measured.peak.total if measured is not None else None)
+    measured, gpu = result.measured, result.gpu_allocated_bytes
+    error = "-" if result.prediction_error is None else f"{result.prediction_error:+.2%}"
+    time = (result.failed or "-") if measured is None else f"{measured.median_ms:,.0f} ms"
+    here = mib(None if measured is None else measured.peak.total)
     return (
-        f"{row.step.configuration.name:44} GPU {mib(gpu):>9}  predicted {mib(row.cpu.peak.total):>9}  "
+        f"{result.step.configuration.name:44} GPU {mib(gpu):>9}  predicted {mib(result.cpu.peak.total):>9}  "
         f"measured {here:>9} MiB  {error:>7}  {time}"
     )

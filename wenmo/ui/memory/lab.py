@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,7 +18,6 @@ import streamlit as st
 from wenmo.errors import WenmoError
 from wenmo.types import Precision, TaskName
 from wenmo.ui.memory import lab_labelled_rows, lab_results
-from wenmo.ui.memory.lab_results import Found
 from wenmo.ui.shell import answers, components
 from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
 from wenmo.ui.text import say
@@ -25,9 +25,10 @@ from wenmo.ui.text import say
 if TYPE_CHECKING:
     from wenmo.engine import Engine, Progress
     from wenmo.evaluation.labelled import LabelledRows
-    from wenmo.lab.accuracy import Accuracy
+    from wenmo.lab.accuracy import AccuracyByPrecision
     from wenmo.lab.configuration import Configuration, Work
-    from wenmo.lab.presets import Preset, Row
+    from wenmo.lab.findings import Findings
+    from wenmo.lab.presets import Preset, StepResult
 
 MODELS = ("bundled", "tiny", "base", "large")
 SLOW = "large"  # takes minutes a configuration on a laptop, and is measured only if the visitor asks for it
@@ -87,7 +88,7 @@ def show() -> None:
     )
     if found is not None:
         stage.empty()
-        lab_results.show(found, card_gib=wish.card_gib)
+        lab_results.show(found)
 
 
 def _article() -> Wish | None:
@@ -215,14 +216,16 @@ def _own_card(cards_gib: tuple[int, ...]) -> int:
     return min(range(len(cards_gib)), key=lambda index: abs(cards_gib[index] - gib))
 
 
-def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Callable[[str], object]) -> Found:
-    """Everything that `wish` asks for.
+def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Callable[[str], object]) -> Findings:
+    """What `wish` asks for. `progress` is called several times a second, so that it can leave by raising.
 
     `models` answer the labelled rows. `progress` is called several times a second, and may raise to end the run; `tell`
     gets the name of the stage. Raises the errors of `run_preset`, and those of loading a model.
     """
+    from wenmo.lab.findings import Findings
     from wenmo.lab.fits import CARDS_GIB, what_fits
     from wenmo.lab.presets import run_preset
+    from wenmo.telemetry.machine import machine
 
     presets = [(wish.shown, wish.measured)] + ([] if wish.checked is None else [(wish.checked, True)])
     steps = sum(len(preset.steps) for preset, _ in presets)
@@ -233,14 +236,14 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Ca
         progress(done, of)
         return False
 
-    rows: list[list[Row]] = []
+    results: list[list[StepResult]] = []
     with _turn(beat, tell):
         answered = None
         if wish.labelled is not None:  # first, because it is fast and shows at once if a model cannot be loaded
             answered = _answers(wish.labelled, wish.asked, models, beat, tell)
             done = len(wish.asked)
         for preset, measured in presets:
-            rows.append([])
+            results.append([])
 
             def stage(at: int, _: int, name: str, preset: Preset = preset) -> None:
                 if at < len(preset.steps):
@@ -248,18 +251,26 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Ca
                     tell(f"{what} · {components.literal(preset.steps[at].configuration.name)}")
                 beat()
 
-            for row in run_preset(
+            for result in run_preset(
                 preset, measured=measured, runs=RUNS, time_limit_s=TIME_LIMIT_S, progress=stage, cancelled=beat
             ):
-                rows[-1].append(row)
+                results[-1].append(result)
                 done += 1
         tell(say("lab.stage.fits"))
         fits = []
         for fit in what_fits(wish.fits, precisions=wish.precisions, lengths=wish.lengths, cancelled=beat):
             fits.append(fit)
             done = len(wish.asked) + steps + len(fits) // len(CARDS_GIB)
-    checks = tuple(rows[1]) if len(rows) > 1 else ()
-    return Found(rows=tuple(rows[0]), checks=checks, fits=tuple(fits), of=wish.fits, accuracy=answered)
+    return Findings(
+        steps=tuple(results[0]),
+        checks=tuple(results[1]) if len(results) > 1 else (),
+        fits=tuple(fits),
+        fits_of=wish.fits,
+        accuracy=answered,
+        card_gib=wish.card_gib,
+        machine=machine(),
+        day=date.today(),
+    )
 
 
 def _answers(
@@ -268,8 +279,8 @@ def _answers(
     models: Mapping[TaskName, str],
     beat: Callable[[], bool],
     tell: Callable[[str], object],
-) -> Accuracy:
-    """The accuracy in each precision, on the CPU like all measurements here, by engines that no other page uses."""
+) -> AccuracyByPrecision:
+    """On the CPU, as everything here is measured, by engines that share nothing with those of the other pages."""
     from wenmo.lab.accuracy import accuracy
     from wenmo.settings import Settings
 

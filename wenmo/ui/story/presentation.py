@@ -19,9 +19,9 @@ from wenmo.ui.shell.element import element
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.story.figures import Figures
+    from wenmo.story.figures import StoryFigures
     from wenmo.story.money import Price
-    from wenmo.story.steps import Step
+    from wenmo.story.steps import StoryStep
 
 _STEP, _PRICE, _TEXTS, _CURRENCY = "step", "price", "texts", "currency"  # in the address
 _FULLSCREEN_SCRIPT = Path(__file__).with_name("fullscreen.js")
@@ -45,17 +45,16 @@ def price() -> Price:
     return found
 
 
-def steps(price: Price) -> tuple[Step, ...]:
-    """All steps of the story, in the reader's language."""
+def steps(price: Price) -> tuple[StoryStep, ...]:
+    """The whole story."""
     from wenmo.story.steps import story
 
-    return story(_figures(), price, language=language())
+    return story(_figures(), price)
 
 
-def _figures() -> Figures:
-    """The committed figures or, if the visitor wants, those of this session's own runs."""
-    from wenmo.lab.throughput import machine
-    from wenmo.story.figures import committed, of_race, of_rows
+def _figures() -> StoryFigures:
+    """The committed ones, or those of this session's own runs where the visitor wants these."""
+    from wenmo.story.figures import committed, of_lab, of_race
 
     found = committed()
     race, lab = answers.last("throughput"), answers.last("lab_article")
@@ -67,7 +66,7 @@ def _figures() -> Figures:
     return replace(
         found,
         speed=found.speed if race is None else of_race(race),
-        memory=found.memory if lab is None else of_rows(lab.rows, machine()),
+        memory=found.memory if lab is None else of_lab(lab),
     )
 
 
@@ -77,12 +76,12 @@ def number(of: int) -> int:
     return min(of, max(1, int(asked))) if asked.isdecimal() and len(asked) < 3 else 1
 
 
-def show(step: Step, at: int) -> None:
-    """The step, with a link to the page that measures the figures it lacks."""
-    from wenmo.story.draw import STYLE, section
+def show(step: StoryStep, at: int) -> None:
+    """The step, and where to measure what it lacks."""
+    from wenmo.story.draw import section, style
 
-    st.html(STYLE)
-    st.html(section(step, number=at))
+    st.html(f"<style>{style()}</style>")
+    st.html(section(step, number=at, language=language()))
     if step.missing is not None:
         st.page_link(f"pages/{step.missing}.py", label=say("story.measure", page=say(f"app.{step.missing}")))
 
@@ -129,8 +128,8 @@ def ask_price(now: Price) -> None:
         )
 
 
-def turn(at: int, steps: tuple[Step, ...]) -> None:
-    """Buttons, and arrow keys, to turn to the step before and after; full screen; the export."""
+def turn(at: int, steps: tuple[StoryStep, ...]) -> None:
+    """Back and on, by buttons and by arrow keys, and the file."""
 
     def go(to: int) -> None:
         st.query_params[_STEP] = str(to)

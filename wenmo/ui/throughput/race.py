@@ -17,7 +17,7 @@ from wenmo.ui.throughput import upload
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.engine import Progress
-    from wenmo.lab.race import Race, Standing, Step
+    from wenmo.lab.race import Race, RaceStep, Standing
 
 _TARGET_S = 15.0  # duration of a race
 _REDRAW_S = 0.1
@@ -128,7 +128,7 @@ class _Lanes:
                 st.caption(say("throughput.preparing", step=step_name(standing.step)))
                 return
             *_, ours = standing.positions
-            names: dict[Step, str] = {"one_by_one": step_name("one_by_one"), "fixed": step_name("fixed")}
+            names: dict[RaceStep, str] = {"one_by_one": step_name("one_by_one"), "fixed": step_name("fixed")}
             for step, name in (names | {ours: say("throughput.ours")}).items():
                 st.progress(standing.positions[step], text=name)
             st.caption(say("throughput.running", step=step_name(standing.step)))
@@ -137,6 +137,6 @@ class _Lanes:
         self._place.empty()
 
 
-def step_name(step: Step) -> str:
+def step_name(step: RaceStep) -> str:
     """The name of a step on the screen."""
     return say(f"throughput.step.{step}")

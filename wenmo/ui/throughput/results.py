@@ -14,11 +14,11 @@ from wenmo.ui.text import say
 from wenmo.ui.throughput.race import step_name
 
 if TYPE_CHECKING:
-    from wenmo.lab.race import Lane, Race, Step
+    from wenmo.lab.race import Lane, Race, RaceStep
 
 # Texts a second in the article's table: 100,000 reviews of 50 to 500 characters on an RTX 4090, its section 5.
 ARTICLE: Mapping[str, float] = {"one_by_one": 37, "fixed": 500, "ours": 909}
-_PADDED: tuple[Step, ...] = ("fixed", "sorted", "packed")  # steps drawn in the chart of padding
+_PADDED: tuple[RaceStep, ...] = ("fixed", "sorted", "packed")  # steps drawn in the chart of padding
 _DISTURBED_CORES = 0.3  # a warning is shown when other programs kept more cores busy
 
 
@@ -58,7 +58,7 @@ def _summary(race: Race) -> None:
             device=race.device,
             model=components.literal(race.model),
             texts=f"{race.texts:,}",
-            pieces=f"{race.pieces:,}",
+            pieces=f"{race.tokens:,}",
         )
     )
     if race.other_cores > _DISTURBED_CORES:
@@ -112,9 +112,9 @@ def _steps(race: Race) -> None:
 def _padding(race: Race) -> None:
     """The share of padding among the tokens that each way of batching computes."""
     st.subheader(say("throughput.padding"), anchor=False)
-    drawn = {step_name(step): race.lane(step).computed_pieces for step in _PADDED}
-    computed = {say("throughput.full_length"): race.full_length_pieces, **drawn}
-    figure = charts.padding(list(computed), [race.pieces] * len(computed), list(computed.values()))
+    drawn = {step_name(step): race.lane(step).computed_tokens for step in _PADDED}
+    computed = {say("throughput.full_length"): race.full_length_tokens, **drawn}
+    figure = charts.padding(list(computed), [race.tokens] * len(computed), list(computed.values()))
     st.plotly_chart(figure, config=charts.CONFIG, key="throughput_padding", alt=say("throughput.padding"))
     st.caption(say("throughput.padding_note"))
 
@@ -122,15 +122,15 @@ def _padding(race: Race) -> None:
 def _download(race: Race) -> None:
     """All figures as a file, with the machine and the model."""
     lanes = race.lanes
-    same = {"texts": race.texts, "pieces": race.pieces, "model": race.model, "device": race.device}
+    same = {"texts": race.texts, "pieces": race.tokens, "model": race.model, "device": race.device}
     components.download(
         "throughput",
         {
             "step": [lane.step for lane in lanes],
             "seconds": [round(lane.seconds, 4) for lane in lanes],
             "texts_per_s": [round(lane.texts_per_s, 2) for lane in lanes],
-            "computed_pieces": [lane.computed_pieces for lane in lanes],
-            "padding_share": [round(1 - race.pieces / lane.computed_pieces, 4) for lane in lanes],
+            "computed_pieces": [lane.computed_tokens for lane in lanes],
+            "padding_share": [round(1 - race.tokens / lane.computed_tokens, 4) for lane in lanes],
             "same_decisions": [lane.agreeing for lane in lanes],
             "largest_difference": [lane.largest_difference for lane in lanes],
             **{name: [value] * len(lanes) for name, value in same.items()},
