@@ -10,7 +10,8 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 _BUNDLE = _PACKAGE / "bundle"
 
-ROOT = _BUNDLE if _BUNDLE.is_dir() else _PACKAGE.parent
+INSTALLED = _BUNDLE.is_dir()
+ROOT = _BUNDLE if INSTALLED else _PACKAGE.parent
 APP = ROOT / "app.py"
 ASSETS = ROOT / "assets"
 STATIC = ROOT / "static"

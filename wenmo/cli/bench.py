@@ -10,6 +10,7 @@ from typing import Any
 
 from wenmo.cli.common import Commands, language, positive
 from wenmo.errors import InputError
+from wenmo.extras import needs
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -138,38 +139,41 @@ def _bench_articles(options: argparse.Namespace) -> None:
 
 
 def _benchmark(name: str) -> Any:
-    """A module of benchmarks/, which only a clone of the repository has, and which needs the tests' requirements.
-
-    Raises InputError where it cannot be imported.
-    """
+    """A module of benchmarks/, which needs what the tests need."""
     import importlib
 
     try:
         importlib.import_module("aiohttp")  # which the module imports only when it runs
         return importlib.import_module(f"benchmarks.{name}")
     except ImportError as error:
-        raise InputError(
-            f"This benchmark cannot be loaded: {error}. Run from the repository's folder, after "
-            "`pip install -r requirements-dev.txt`.",
-            f"无法载入此基准测试：{error}。请先 `pip install -r requirements-dev.txt`，并在仓库目录中运行。",
-        ) from None
+        raise _needs_a_checkout(error) from None
+
+
+def _needs_a_checkout(error: ImportError) -> InputError:
+    return InputError(
+        f"This benchmark cannot be loaded: {error}. Its code is in the repository, not in the installed package: clone "
+        "it, run `pip install -r requirements-dev.txt` there, and `python -m wenmo bench …` from its folder.",
+        f"无法载入此基准测试：{error}。其代码在仓库中，不在安装的包里：请克隆仓库，在其目录中运行 "
+        "`pip install -r requirements-dev.txt`，再运行 `python -m wenmo bench …`。",
+    )
 
 
 def _bench_memory(options: argparse.Namespace) -> None:
     from wenmo.cli.bench_memory import bench_memory
 
-    bench_memory(
-        preset=options.preset,
-        model=options.model,
-        configurations=options.configurations,
-        predict_only=options.predict_only,
-        runs=options.rounds,
-        labelled=options.labelled,
-        report=options.report,
-        csv=options.csv,
-        out=options.out,
-        language=language(),
-    )
+    with needs("train"):  # transformers, imported where a padded forward or a training step is first built
+        bench_memory(
+            preset=options.preset,
+            model=options.model,
+            configurations=options.configurations,
+            predict_only=options.predict_only,
+            runs=options.rounds,
+            labelled=options.labelled,
+            report=options.report,
+            csv=options.csv,
+            out=options.out,
+            language=language(),
+        )
 
 
 def _peers(wanted: str | None) -> dict[str, Any]:
@@ -183,10 +187,7 @@ def _peers(wanted: str | None) -> dict[str, Any]:
         from benchmarks import peers
         from wenmo.lab.padded import export
     except ImportError as error:
-        raise InputError(
-            f"Peers cannot be loaded: {error}. Run from the repository's folder.",
-            f"无法载入对照实现：{error}。请在仓库目录中运行。",
-        ) from None
+        raise _needs_a_checkout(error) from None
     everything = {**peers.PEERS, **peers.INT8_PEERS}
     groups = {"all": everything, "fp32": dict(peers.PEERS), "int8": dict(peers.INT8_PEERS)}
     selected: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wenmo.cli.common import Commands, positive, print_json
+from wenmo.extras import needs
 from wenmo.tasks.table import row_tasks, task_spec
 
 
@@ -35,7 +36,8 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _adapt(options: argparse.Namespace) -> None:
-    from wenmo.adapt.train import AdaptOptions, AdaptProgress, adapt
+    with needs("train"):
+        from wenmo.adapt.train import AdaptOptions, AdaptProgress, adapt
     from wenmo.evaluation.labelled import guess_columns, read_rows
     from wenmo.settings import Settings
     from wenmo.tables.readers import open_reader

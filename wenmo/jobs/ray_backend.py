@@ -294,8 +294,10 @@ def import_ray() -> Any:
         import ray
     except ImportError:
         raise InputError(
-            "Ray is not installed. Run `pip install -r requirements-cluster.txt`.",
-            "尚未安装 Ray。请运行 `pip install -r requirements-cluster.txt`。",
+            "Ray is not installed. Run `pip install 'wenmo[cluster]'`; in a checkout, "
+            "`pip install -r requirements-cluster.txt`.",
+            "尚未安装 Ray。请运行 `pip install 'wenmo[cluster]'`；在仓库中则运行 "
+            "`pip install -r requirements-cluster.txt`。",
         ) from None
     return ray
 

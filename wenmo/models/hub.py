@@ -104,8 +104,8 @@ def download(model_id: str, *, progress: ProgressListener | None = None) -> Path
     except ImportError:
         raise DownloadError(
             f"{model_id} cannot be downloaded because the package modelscope is not installed. Run "
-            f"`pip install -r requirements.txt`, or {_OTHER_WAYS_EN}.",
-            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install -r requirements.txt`，{_OTHER_WAYS_ZH}。",
+            f"`pip install modelscope`, or {_OTHER_WAYS_EN}.",
+            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install modelscope`，{_OTHER_WAYS_ZH}。",
         ) from None
 
     raised: list[Exception] = []

@@ -14,10 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from wenmo.errors import InputError
+from wenmo.paths import INSTALLED, ROOT
 from wenmo.tasks.table import TASKS
 
-DEFAULT_MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"  # beside the code; a volume in a container
+# Beside the code in a checkout, and a volume in a container. site-packages is no place for a user's own files.
+DEFAULT_MODELS_FOLDER = (user_data_path("wenmo", appauthor=False) if INSTALLED else ROOT) / "models"
 MAX_MODELS = 50  # whoever reaches the page can make one: a bound for the disk
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
