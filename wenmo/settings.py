@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
@@ -58,7 +58,7 @@ def _models(given: Mapping[str, str]) -> dict[str, str]:
 class Settings(BaseSettings):
     """Each field is an environment variable with the prefix WENMO_, such as WENMO_DEVICE=cpu."""
 
-    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=())
+    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=(), populate_by_name=True)
 
     device: str = "auto"
     precision: str = "auto"
@@ -70,7 +70,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None  # it may hold a password
     redis_expiry_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
     redis_timeout_ms: float = Field(default=100.0, gt=0, le=10_000)
-    waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
+    waiting_tokens: int = Field(
+        default=SchedulerLimits.waiting_tokens,
+        ge=1,
+        # The second is the variable's former name.
+        validation_alias=AliasChoices("WENMO_WAITING_TOKENS", "WENMO_WAITING_PIECES"),
+    )
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
     calls_at_once: int = Field(default=CALLS_AT_ONCE, ge=1, le=4096)
     sampler_hz: float = Field(default=2.0, ge=2, le=10)
@@ -97,7 +102,8 @@ class Settings(BaseSettings):
             return cls(models=_models(models), **there)
         except ValidationError as error:
             problems = "; ".join(
-                f"WENMO_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+                f"WENMO_{'_'.join(map(str, problem['loc'])).upper().removeprefix('WENMO_')}: {problem['msg']}"
+                for problem in error.errors()
             )
             raise InputError(
                 f"A setting cannot be read. {problems}. Correct the environment variable or the option.",

@@ -30,9 +30,9 @@ class Resolved(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulerLimits:
-    """`waiting_pieces` may wait at once, each for `wait_s` at most; what is more is turned away with BusyError."""
+    """`waiting_tokens` may wait at once, each for `wait_s` at most; what is more is turned away with BusyError."""
 
-    waiting_pieces: int = 65_536
+    waiting_tokens: int = 65_536
     wait_s: float = 30.0
 
 
@@ -122,7 +122,7 @@ class Alignment:
     """Which part of one sentence stands for which of the other, to the embedding model.
 
     `first` and `second` are the (start, end) of each one's parts, `cosines` (len(first), len(second)) how alike they
-    are in their sentences: cosines of last-layer states, whose means over all pieces are the vectors of `embed`.
+    are in their sentences: cosines of last-layer states, whose means over all tokens are the vectors of `embed`.
     """
 
     first: tuple[tuple[int, int], ...]

@@ -46,7 +46,7 @@ def fake_engine(golden_models: dict[str, str]) -> Engine:
 
 
 def test_similarity_by_hand(fake_engine: Engine) -> None:
-    """[CLS] 天 气 [SEP] 好 [SEP]: 6 pieces, 2 of them in the second segment."""
+    """[CLS] 天 气 [SEP] 好 [SEP]: 6 tokens, 2 of them in the second segment."""
     (result,) = fake_engine.similarity([("天气", "好")])
     assert result.logits == ((6.0, 2.0),)
     assert result.label == "no"  # logit 0 of the golden checkpoint
@@ -63,7 +63,7 @@ def test_sentiment_by_hand(fake_engine: Engine) -> None:
 
 
 def test_zero_shot_by_hand(fake_engine: Engine) -> None:
-    """Entailment is logit 0: the longer label wins by e to the difference in pieces."""
+    """Entailment is logit 0: the longer label wins by e to the difference in tokens."""
     (result,) = fake_engine.zero_shot(["天气"], labels="体，体育, ,体", template="{}")
     assert [row[0] for row in result.logits] == [6.0, 7.0]
     assert result.label == "体育"
@@ -83,10 +83,10 @@ def test_zero_shot_multi_label_by_hand(fake_engine: Engine) -> None:
 
 
 def test_zero_shot_by_vectors_by_hand(fake_engine: Engine) -> None:
-    """Vectors are (pieces, 1): 天气好 (5, 1) has the direction of the hypothesis of as many pieces."""
+    """Vectors are (tokens, 1): 天气好 (5, 1) has the direction of the hypothesis of as many tokens."""
     labels = ["体", "体育馆", "体育馆前的广场"]
     (result,) = fake_engine.zero_shot(["天气好"], labels=labels, method="embedding")
-    cosines = [(5 * pieces + 1) / math.sqrt(26 * (pieces**2 + 1)) for pieces in (3, 5, 9)]
+    cosines = [(5 * tokens + 1) / math.sqrt(26 * (tokens**2 + 1)) for tokens in (3, 5, 9)]
     assert [row[0] for row in result.logits] == pytest.approx(cosines, abs=1e-6)
     exponents = [math.exp(20 * cosine) for cosine in cosines]
     assert [result.scores[label] for label in labels] == pytest.approx(
@@ -257,8 +257,8 @@ def test_embed_is_the_mean_of_the_last_layer(golden_engine: Engine) -> None:
     config = BertConfig(**asdict(checkpoint.shape))  # type: ignore[call-arg]
     model = BertForSequenceClassification(config).eval()
     model.load_state_dict(dict(checkpoint.weights))
-    pieces = checkpoint.tokenizer.pieces(["下班以后去哪里吃饭"], limit=512)[0]
-    ids = torch.tensor([[checkpoint.tokenizer.cls_id, *pieces, checkpoint.tokenizer.sep_id]])
+    tokens = checkpoint.tokenizer.tokenize(["下班以后去哪里吃饭"], limit=512)[0]
+    ids = torch.tensor([[checkpoint.tokenizer.cls_id, *tokens, checkpoint.tokenizer.sep_id]])
     with torch.inference_mode():
         expected = model.bert(input_ids=ids).last_hidden_state.mean(1).numpy()
     ours = golden_engine.embed(["下班以后去哪里吃饭", "短"])  # beside a shorter one, hence padded
@@ -429,7 +429,7 @@ def test_progress_can_stop_the_work(golden_models: dict[str, str], small_windows
 def test_what_fails_takes_nothing_else_with_it(golden_models: dict[str, str], small_windows: None) -> None:
     engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
     texts = ["天气"] * 20
-    texts[3] = texts[17] = "天气好"  # with [CLS] and [SEP] five pieces
+    texts[3] = texts[17] = "天气好"  # with [CLS] and [SEP] five tokens
     with pytest.raises(ForwardError, match=r"2 of 20 .* number 4: five") as caught:
         engine.sentiment(texts)
     assert caught.value.failed == {3: "five", 17: "five"}
@@ -439,7 +439,7 @@ def test_what_fails_takes_nothing_else_with_it(golden_models: dict[str, str], sm
 
 
 def test_a_label_that_fails_fails_its_text(golden_models: dict[str, str], small_windows: None) -> None:
-    """[CLS] 天 [SEP] 体 [SEP] is five pieces: the texts of one character lose their answer, the others do not."""
+    """[CLS] 天 [SEP] 体 [SEP] is five tokens: the texts of one character lose their answer, the others do not."""
     engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
     with pytest.raises(ForwardError) as caught:
         engine.zero_shot(["天", "天气", "天", "天气"], labels=["体", "体育"])

@@ -105,13 +105,13 @@ class _EngineCollector:
         pieces = GaugeMetricFamily("wenmo_waiting_pieces", "Pieces of text in these calls", labels=["task"])
         for task, statistics in schedulers.items():
             waiting.add_metric([task], statistics.waiting)
-            pieces.add_metric([task], statistics.waiting_pieces)
+            pieces.add_metric([task], statistics.waiting_tokens)
         yield waiting
         yield pieces
         for name, text, attribute in (
             ("wenmo_forward_calls", "Calls answered by a forward", "calls_per_forward"),
             ("wenmo_forward_inputs", "Inputs given to a forward", "inputs_per_forward"),
-            ("wenmo_forward_pieces", "Pieces of text given to a forward", "pieces_per_forward"),
+            ("wenmo_forward_pieces", "Pieces of text given to a forward", "tokens_per_forward"),
         ):
             histogram = HistogramMetricFamily(name, text, labels=["task"])
             for task, statistics in schedulers.items():

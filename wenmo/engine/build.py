@@ -30,7 +30,7 @@ def build_engine(settings: Settings, *, events: EventLog | None = None, repeatab
         cache_mib=settings.cache_mib,
         shared_cache=shared_cache,
         models_folder=settings.models_folder,
-        limits=SchedulerLimits(waiting_pieces=settings.waiting_pieces, wait_s=settings.wait_s),
+        limits=SchedulerLimits(waiting_tokens=settings.waiting_tokens, wait_s=settings.wait_s),
         models=settings.models,
         events=events,
         repeatable=repeatable,

@@ -47,7 +47,7 @@ class Engine:
 
     `device`: auto, cpu, cuda, cuda:N. `precision`: auto, fp32, fp16, bf16, int8 (on a CPU). `models`: for each task a
     bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
-    pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
+    tokens of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
     that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
     computed again (but for lists of 4,096 inputs and more, which would only flush the others). What is not there is
     looked for in `shared_cache`, a RedisStore, say, where engines in other processes put theirs; `cache_mib=0` uses
@@ -198,7 +198,7 @@ class Engine:
         )
 
     def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
-        """(N, H) float32: the mean of the last layer of the embedding model over a text's pieces. Not normalised.
+        """(N, H) float32: the mean of the last layer of the embedding model over a text's tokens. Not normalised.
 
         For search, clusters and near-duplicates: one forward a text instead of one a pair. Weaker than `similarity`.
         `models={"embedding": …}` takes a checkpoint of any task; those that were not trained for vectors, such as
@@ -277,7 +277,7 @@ class Engine:
         return self._models.get(task_spec(task).name).info
 
     def batch_tokens(self, task: TaskName) -> Resolved[int]:
-        """Pieces that a batch of `task` takes at most, and why; loads the model first where it is not."""
+        """Tokens that a batch of `task` takes at most, and why; loads the model first where it is not."""
         return self._models.get(task).runtime.batch_tokens()
 
     def cache_statistics(self) -> CacheStatistics:

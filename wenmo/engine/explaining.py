@@ -85,7 +85,7 @@ def _hide_in_turn(
 ) -> tuple[list[explain_task.Unit], np.ndarray]:
     """The units of `texts`, and logits (len(bases), 1 + units, classes): each base whole, then without each unit.
 
-    All `bases` begin with the pieces of `texts`.
+    All `bases` begin with the tokens of `texts`.
     """
     model = models.get(task)
     words = [model.tokenizer.words(text, limit=model.max_length) for text in texts]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class ModelInfo:
     """What is loaded for a task.
 
-    `name` is what was asked for, `max_length` counts pieces. `temperatures` are those that the engine divides logits
+    `name` is what was asked for, `max_length` counts tokens. `temperatures` are those that the engine divides logits
     by before it makes probabilities of them: the checkpoint's, or 1 where it has none or the engine is uncalibrated.
     `weights_mib` is what the weights take on the device, None where the runtime cannot tell.
     """

@@ -82,7 +82,7 @@ def answers(
 
 
 def embed(models: Models, texts: list[str], *, progress: Progress | None = None) -> np.ndarray:
-    """(N, H) float32: the mean of the embedding model's last layer over each text's pieces."""
+    """(N, H) float32: the mean of the embedding model's last layer over each text's tokens."""
     vectors = answers(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
     if not vectors:
         return np.empty((0, models.get("embedding").info.hidden_size), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""BERT's forward pass over packed inputs: all pieces of a batch stand in one (T, H), and none of them is padding.
+"""BERT's forward pass over packed inputs: all tokens of a batch stand in one (T, H), and none of them is padding.
 
-Linear layers and norms see every piece once, whatever the lengths; only attention looks at the sequences, one run of
+Linear layers and norms see every token once, whatever the lengths; only attention looks at the sequences, one run of
 equal lengths at a time. Where a task reads nothing but [CLS], the last layer computes queries, attention output and
 feed-forward for that one row a sequence (keys and values for all). Query, key and value are one product.
 
@@ -38,7 +38,7 @@ ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """`count` sequences of `length` pieces each, from piece `start` of the batch on."""
+    """`count` sequences of `length` tokens each, from token `start` of the batch on."""
 
     start: int
     count: int
@@ -47,7 +47,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """A batch without padding: T pieces of N sequences, one after another."""
+    """A batch without padding: T tokens of N sequences, one after another."""
 
     ids: torch.Tensor  # (T,) int64
     positions: torch.Tensor  # (T,) int64
@@ -64,7 +64,7 @@ class Packed:
         positions = np.arange(ends[-1]) - np.repeat(starts, lengths)
         second = np.fromiter((encoding.segment_b for encoding in encodings), dtype=np.int64, count=len(encodings))
         segments = positions >= np.repeat(lengths - second, lengths)
-        ids = np.fromiter((piece for encoding in encodings for piece in encoding.input_ids), np.int64, int(ends[-1]))
+        ids = np.fromiter((token for encoding in encodings for token in encoding.input_ids), np.int64, int(ends[-1]))
         changes = np.flatnonzero(np.diff(lengths, prepend=-1, append=-1))
         runs = tuple(
             Run(start=int(starts[begin]), count=int(end - begin), length=int(lengths[begin]))
@@ -143,8 +143,8 @@ class Layer(nn.Module):
         begin = 0
         for run in runs:
             rows = slice(begin, begin + run.count * (queries or run.length))
-            pieces = slice(run.start, run.start + run.count * run.length)
-            context[rows] = self._attend_run(query[rows], key[pieces], value[pieces], run.count)
+            tokens = slice(run.start, run.start + run.count * run.length)
+            context[rows] = self._attend_run(query[rows], key[tokens], value[tokens], run.count)
             begin = rows.stop
         return context
 
@@ -214,7 +214,7 @@ class Bert(nn.Module):
         return logits
 
     def vectors(self, packed: Packed) -> torch.Tensor:
-        """(N, H): the mean of the last layer over the pieces of each sequence."""
+        """(N, H): the mean of the last layer over the tokens of each sequence."""
         hidden = self.hidden(packed, first_only=False)
         means = [
             hidden[run.start : run.start + run.count * run.length].unflatten(0, (run.count, run.length)).mean(1)

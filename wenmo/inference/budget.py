@@ -1,6 +1,6 @@
-"""How many pieces a forward takes: a fixed number on a CPU, followed while a GPU works.
+"""How many tokens a forward takes: a fixed number on a CPU, followed while a GPU works.
 
-More pieces a forward keep a GPU busier until it is saturated; beyond that they only take memory. So there the budget
+More tokens a forward keep a GPU busier until it is saturated; beyond that they only take memory. So there the budget
 doubles while the GPU is under-used and memory is free, halves when memory runs short or the GPU is overloaded, and
 halves at once when memory ran out, without growing back to where that happened while memory is short. Every change is
 kept with its reason.
@@ -50,13 +50,13 @@ class Budget(Protocol):
 
     @property
     def tokens(self) -> Resolved[int]:
-        """Pieces that the next batch takes at most."""
+        """Tokens that the next batch takes at most."""
 
     def after_batch(self, tokens: int) -> None:
-        """A batch of `tokens` pieces is done."""
+        """A batch of `tokens` is done."""
 
     def out_of_memory(self, tokens: int) -> None:
-        """A batch of `tokens` pieces did not fit."""
+        """A batch of `tokens` did not fit."""
 
 
 class FixedBudget:
@@ -118,7 +118,7 @@ class CudaGauge:
 
 
 class AdaptiveBudget:
-    """Pieces a forward on a GPU. The gauge is read once in `interval_s` seconds of `clock`."""
+    """Tokens a forward on a GPU. The gauge is read once in `interval_s` seconds of `clock`."""
 
     def __init__(
         self,
@@ -197,12 +197,12 @@ class AdaptiveBudget:
                 )
 
     def out_of_memory(self, tokens: int) -> None:
-        """A forward of `tokens` pieces did not fit: halve, and keep below where it failed."""
+        """A forward of `tokens` did not fit: halve, and keep below where it failed."""
         with self._lock:
             self._ceiling = max(MIN_TOKENS, min(self._ceiling, tokens // 2))
             self._change(
                 min(self._tokens, self._ceiling),  # once, however many batches of that size were under way
-                f"memory ran out at {tokens:,} pieces",
+                f"memory ran out at {tokens:,} tokens",
                 f"{tokens:,} 个词元时显存不足",
             )
 

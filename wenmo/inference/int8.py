@@ -1,6 +1,6 @@
 """INT8 on a CPU: weights and activations as 8-bit integers, products summed exactly in 32-bit ones.
 
-Symmetric, one scale an output channel for weights and one a row (a piece of text) for activations. A scale for a whole
+Symmetric, one scale an output channel for weights and one a row (a token of text) for activations. A scale for a whole
 batch would be cheaper, but then an answer would depend on what else happened to be in the batch.
 
 The product is oneDNN's, through the operator that torch.compile uses, on weights packed once. Where torch was built

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 
 def plan_batches(lengths: Sequence[int], *, max_tokens: Callable[[], int]) -> Iterator[list[int]]:
-    """Indices of `lengths`, sorted by length and cut so that a batch holds at most `max_tokens()` pieces.
+    """Indices of `lengths`, sorted by length and cut so that a batch holds at most `max_tokens()` tokens.
 
     Every index occurs exactly once; an input longer than the budget is a batch of its own. The budget is asked anew for
     every batch, as it may follow what the batches before have shown.
@@ -14,9 +14,9 @@ def plan_batches(lengths: Sequence[int], *, max_tokens: Callable[[], int]) -> It
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     start = 0
     while start < len(order):
-        budget, pieces, end = max_tokens(), lengths[order[start]], start + 1
-        while end < len(order) and pieces + lengths[order[end]] <= budget:
-            pieces += lengths[order[end]]
+        budget, tokens, end = max_tokens(), lengths[order[start]], start + 1
+        while end < len(order) and tokens + lengths[order[end]] <= budget:
+            tokens += lengths[order[end]]
             end += 1
         yield order[start:end]
         start = end

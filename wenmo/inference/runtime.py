@@ -1,6 +1,6 @@
 """The forward pass: encodings in, logits or mean-pooled vectors out, in the order given.
 
-Batches are planned by pieces over inputs sorted by length, equal inputs are computed once, and the order is restored.
+Batches are planned by tokens over inputs sorted by length, equal inputs are computed once, and the order is restored.
 A batch that fails is halved until the guilty input stands alone. Weights are only read during a forward, so any number
 of threads may call it at once.
 """
@@ -49,17 +49,17 @@ class Runtime(Protocol):
         """(N, labels) float32, in the order of `encodings`. Raises PartialOutputError when all else is done."""
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        """(N, H) float32, in the order of `encodings`: the mean of the last layer over all pieces of each input."""
+        """(N, H) float32, in the order of `encodings`: the mean of the last layer over all tokens of each input."""
 
     def batch_tokens(self) -> Resolved[int]:
-        """Pieces that a batch takes at most, as things stand."""
+        """Tokens that a batch takes at most, as things stand."""
 
 
 class ModelRuntime(Runtime, Protocol):
     """A runtime that holds the model itself, and can also show what the vectors are means of."""
 
     def states(self, encoding: Encoding) -> np.ndarray:
-        """(L, H) float32: the last layer of one input, a row a piece."""
+        """(L, H) float32: the last layer of one input, a row a token."""
 
 
 class TorchRuntime:
@@ -193,7 +193,7 @@ class TorchRuntime:
             if _is_for_want_of_memory(error):
                 self._budget.out_of_memory(sum(len(encodings[index]) for index in indices))
             if len(indices) == 1:
-                log.warning("an input of %d pieces cannot be computed", len(encodings[indices[0]]), exc_info=error)
+                log.warning("an input of %d tokens cannot be computed", len(encodings[indices[0]]), exc_info=error)
                 return [(indices, error.with_traceback(None))]  # the traceback holds the tensors of all layers
         middle = len(indices) // 2  # outside of the handler, which would keep the failed forward's tensors alive
         parts = (indices[:middle], indices[middle:])
@@ -201,7 +201,7 @@ class TorchRuntime:
 
 
 def _equal_shares(lengths: Sequence[int], *, budget: int, workers: int) -> list[list[int]]:
-    """Batches of at most `budget` pieces, as many for one worker as for the other, also where they are small."""
+    """Batches of at most `budget` tokens, as many for one worker as for the other, also where they are small."""
     turns = -(-sum(lengths) // (workers * budget))
     share = max(-(-sum(lengths) // (workers * turns)), max(lengths), _LEAST_SHARE)
     # With room for one input more: a share that ends within one would leave a small batch over. But where that leaves
@@ -212,7 +212,7 @@ def _equal_shares(lengths: Sequence[int], *, budget: int, workers: int) -> list[
     return batches
 
 
-_LEAST_SHARE = 64  # pieces: below it a worker costs more than it saves
+_LEAST_SHARE = 64  # tokens: below it a worker costs more than it saves
 _Answered = tuple[list[int], Callable[[], np.ndarray] | Exception]
 
 

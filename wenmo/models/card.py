@@ -24,7 +24,7 @@ class Sizes:
     layers: int | None
     hidden_size: int | None
     heads: int | None
-    pieces: int | None  # of the vocabulary
+    vocab_size: int | None
     parameters: int | None
     weights_mib: float | None  # of the file
 
@@ -56,7 +56,7 @@ def read_sizes(folder: Path) -> Sizes:
         layers=size("num_hidden_layers"),
         hidden_size=size("hidden_size"),
         heads=size("num_attention_heads"),
-        pieces=size("vocab_size"),
+        vocab_size=size("vocab_size"),
         parameters=None if weights is None else _parameters(weights),
         weights_mib=None if weights is None else weights.stat().st_size / 2**20,
     )

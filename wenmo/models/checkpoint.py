@@ -44,7 +44,7 @@ _SIZES = (
     "max_position_embeddings",
     "type_vocab_size",
 )
-DEFAULT_MAX_LENGTH = 512  # pieces; ModelScope's default
+DEFAULT_MAX_LENGTH = 512  # tokens; ModelScope's default
 MIN_MAX_LENGTH = 5  # [CLS] a [SEP] b [SEP]
 
 
@@ -70,7 +70,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     """Read a model folder.
 
     `task` is what the model is wanted for; a checkpoint of another task is refused, but for embedding any will do.
-    `sequence_length` bounds the pieces of an input where configuration.json does not (`preprocessor.max_length` wins,
+    `sequence_length` bounds the tokens of an input where configuration.json does not (`preprocessor.max_length` wins,
     as in ModelScope; zero-shot ignores both). Raises CheckpointError.
     """
     if not folder.is_dir():
@@ -90,7 +90,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     highest = max(tokenizer.vocabulary.values())
     if highest >= shape.vocab_size:
         raise CheckpointError(
-            f"{folder}: vocab.txt has {highest + 1} pieces, config.json says {shape.vocab_size}. "
+            f"{folder}: vocab.txt has {highest + 1} tokens, config.json says {shape.vocab_size}. "
             "Use the vocab.txt that belongs to the model.",
             f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
             "请使用该模型自带的 vocab.txt。",
@@ -168,7 +168,7 @@ def _check_pooling(folder: Path, pooling: object) -> None:
     if pooling != MEAN_POOLING:
         raise CheckpointError(
             f"{folder}: configuration.json says model.emb_pooler_type {pooling!r}; only {MEAN_POOLING!r}, the mean "
-            "over the pieces, is computed. Choose another embedding model.",
+            "over the tokens, is computed. Choose another embedding model.",
             f"{folder}：configuration.json 的 model.emb_pooler_type 为 {pooling!r}；这里只支持 {MEAN_POOLING!r}"
             "（对词元取平均）。请换一个向量模型。",
         )

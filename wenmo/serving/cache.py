@@ -118,9 +118,9 @@ class ResultCache:
         self._lock = threading.Lock()
         self._rows: LRUCache[bytes, bytes] = LRUCache(max_mib * _MIB, getsizeof=lambda row: len(row) + _ENTRY_OVERHEAD)
         self._memory_hits = self._misses = 0
-        self._pieces = 0  # of what was computed
+        self._tokens = 0  # of what was computed
         self._seconds = 0.0  # that it took
-        self._saved_pieces = 0
+        self._saved_tokens = 0
 
     def get(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
         """For each key its row (width,) float32, or None."""
@@ -154,12 +154,12 @@ class ResultCache:
                 if len(value) + _ENTRY_OVERHEAD <= self._rows.maxsize:
                     self._rows[key] = value
 
-    def count(self, *, hit_pieces: int, misses: int, miss_pieces: int, seconds: float) -> None:
+    def count(self, *, hit_tokens: int, misses: int, miss_tokens: int, seconds: float) -> None:
         """Note how much a call found, and what it computed in how long."""
         with self._lock:
             self._misses += misses
-            self._saved_pieces += hit_pieces
-            self._pieces += miss_pieces
+            self._saved_tokens += hit_tokens
+            self._tokens += miss_tokens
             self._seconds += seconds
 
     def statistics(self) -> CacheStatistics:
@@ -172,7 +172,7 @@ class ResultCache:
                 entries=len(self._rows),
                 mib=self._rows.currsize / _MIB,
                 max_mib=self.max_mib,
-                saved_s=self._saved_pieces * self._seconds / self._pieces if self._pieces else 0.0,
+                saved_s=self._saved_tokens * self._seconds / self._tokens if self._tokens else 0.0,
             )
 
 
@@ -226,11 +226,11 @@ class CachedRuntime:
         if tally is not None:
             tally.found += len(rows) - len(missing)
             tally.computed += len(missing)
-        missing_pieces = sum(len(encodings[index]) for index in missing)
+        missing_tokens = sum(len(encodings[index]) for index in missing)
         self._cache.count(
-            hit_pieces=sum(map(len, encodings)) - missing_pieces,
+            hit_tokens=sum(map(len, encodings)) - missing_tokens,
             misses=len(missing),
-            miss_pieces=missing_pieces,
+            miss_tokens=missing_tokens,
             seconds=seconds,
         )
         whole = np.stack(cast("list[np.ndarray]", rows))

@@ -35,7 +35,7 @@ Kind = Literal["logits", "vectors"]
 
 _CALLS = tuple(2**power for power in range(9))  # bounds of the histograms: 1 to 256 calls,
 _INPUTS = tuple(2**power for power in range(13))  # 1 to 4,096 inputs,
-_PIECES = tuple(2**power for power in range(4, 17))  # and 16 to 65,536 pieces in a forward
+_TOKENS = tuple(2**power for power in range(4, 17))  # and 16 to 65,536 tokens in a forward
 _RECENT = 1000  # calls whose durations are kept
 
 
@@ -43,7 +43,7 @@ _RECENT = 1000  # calls whose durations are kept
 class SchedulerStatistics:
     """Calls and forwards since the start, and what waits now. `joined` calls were computed in another one's forward.
 
-    The histograms have a value a forward: how many calls it answered, of how many inputs, of how many pieces. A call of
+    The histograms have a value a forward: how many calls it answered, of how many inputs, of how many tokens. A call of
     more than a batch counts as one forward here; the runtime cuts it up. `waited_s` and `computed_s` are of the last
     calls that were answered, oldest first: until their forward began, and from there to their answer.
     """
@@ -53,10 +53,10 @@ class SchedulerStatistics:
     turned_away: int
     forwards: int
     waiting: int
-    waiting_pieces: int
+    waiting_tokens: int
     calls_per_forward: HistogramCounts
     inputs_per_forward: HistogramCounts
-    pieces_per_forward: HistogramCounts
+    tokens_per_forward: HistogramCounts
     waited_s: tuple[float, ...]
     computed_s: tuple[float, ...]
 
@@ -65,7 +65,7 @@ class SchedulerStatistics:
 class _Call:
     kind: Kind
     encodings: Sequence[Encoding]
-    pieces: int
+    tokens: int
     woken: threading.Event = field(default_factory=threading.Event)
     outcome: np.ndarray | Exception | None = None
     entered_s: float = field(default_factory=time.perf_counter)
@@ -83,11 +83,11 @@ class ScheduledRuntime:
         self._may_lead = leaders  # more than do so, or have been told to, by now
         self._lock = threading.Lock()
         self._waiting: deque[_Call] = deque()
-        self._waiting_pieces = 0
+        self._waiting_tokens = 0
         self._calls = self._joined = self._turned_away = 0
         self._calls_per_forward = Histogram(_CALLS)
         self._inputs_per_forward = Histogram(_INPUTS)
-        self._pieces_per_forward = Histogram(_PIECES)
+        self._tokens_per_forward = Histogram(_TOKENS)
         self._durations: deque[tuple[float, float]] = deque(maxlen=_RECENT)  # waited, computed
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
@@ -109,10 +109,10 @@ class ScheduledRuntime:
                 turned_away=self._turned_away,
                 forwards=calls_per_forward.count,
                 waiting=len(self._waiting),
-                waiting_pieces=self._waiting_pieces,
+                waiting_tokens=self._waiting_tokens,
                 calls_per_forward=calls_per_forward,
                 inputs_per_forward=self._inputs_per_forward.counts(),
-                pieces_per_forward=self._pieces_per_forward.counts(),
+                tokens_per_forward=self._tokens_per_forward.counts(),
                 waited_s=tuple(waited for waited, _ in durations),
                 computed_s=tuple(computed for _, computed in durations),
             )
@@ -121,9 +121,9 @@ class ScheduledRuntime:
         return self._runtime.logits if kind == "logits" else self._runtime.vectors
 
     def _through(self, kind: Kind, encodings: Sequence[Encoding], on_batch: OnBatch | None) -> np.ndarray:
-        pieces = sum(map(len, encodings))
-        call = _Call(kind=kind, encodings=encodings, pieces=pieces)
-        if pieces > self.batch_tokens().value:
+        tokens = sum(map(len, encodings))
+        call = _Call(kind=kind, encodings=encodings, tokens=tokens)
+        if tokens > self.batch_tokens().value:
             with self._lock:
                 self._calls += 1
                 self._begin([call])
@@ -162,7 +162,7 @@ class ScheduledRuntime:
             call.began_s = now
         self._calls_per_forward.add(len(together))
         self._inputs_per_forward.add(sum(len(call.encodings) for call in together))
-        self._pieces_per_forward.add(sum(call.pieces for call in together))
+        self._tokens_per_forward.add(sum(call.tokens for call in together))
 
     def _note_durations(self, call: _Call) -> None:
         """Of a call that has its answer."""
@@ -181,15 +181,15 @@ class ScheduledRuntime:
                 call.woken.set()
                 return
             # What is alone too large for the queue is taken when the queue is empty.
-            if self._waiting and self._waiting_pieces + call.pieces > self._limits.waiting_pieces:
+            if self._waiting and self._waiting_tokens + call.tokens > self._limits.waiting_tokens:
                 self._turned_away += 1
                 raise BusyError(
-                    f"Too much is waiting already ({self._waiting_pieces:,} pieces of text). Try again in a moment.",
-                    f"等待处理的文本已过多（{self._waiting_pieces:,} 个词元）。请稍后重试。",
+                    f"Too much is waiting already ({self._waiting_tokens:,} tokens). Try again in a moment.",
+                    f"等待处理的文本已过多（{self._waiting_tokens:,} 个词元）。请稍后重试。",
                     retry_after_s=1.0,
                 )
             self._waiting.append(call)
-            self._waiting_pieces += call.pieces
+            self._waiting_tokens += call.tokens
 
     def _wait(self, call: _Call) -> None:
         """Until the call is answered or leads. Raises BusyError when it has waited for too long."""
@@ -221,7 +221,7 @@ class ScheduledRuntime:
         if call not in self._waiting:
             return False
         self._waiting.remove(call)
-        self._waiting_pieces -= call.pieces
+        self._waiting_tokens -= call.tokens
         return True
 
     def _lead(self, own: _Call) -> None:
@@ -229,12 +229,12 @@ class ScheduledRuntime:
         together = [own]
         try:
             with self._lock:
-                room = self.batch_tokens().value - own.pieces
+                room = self.batch_tokens().value - own.tokens
                 for call in list(self._waiting):
-                    if call.kind == own.kind and call.pieces <= room:
+                    if call.kind == own.kind and call.tokens <= room:
                         together.append(call)  # first: what is in neither would wait for ever
                         self._take(call)
-                        room -= call.pieces
+                        room -= call.tokens
                 self._joined += len(together) - 1
             self._compute(together)
         finally:
@@ -242,7 +242,7 @@ class ScheduledRuntime:
                 for call in reversed(together[1:]):
                     if call.outcome is None and not call.gone and call not in self._waiting:
                         self._waiting.appendleft(call)  # the leader was interrupted: none of the others' doing
-                        self._waiting_pieces += call.pieces
+                        self._waiting_tokens += call.tokens
             self._pass_on(own)
             for call in together:
                 if call.outcome is not None:

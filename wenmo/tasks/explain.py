@@ -30,7 +30,7 @@ _CLAUSE_ENDS = frozenset("。！？；，、：…!?;,:\n")
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """What is hidden at once: characters `start` to `end` of text number `text`, pieces `first` to `last` of the input.
+    """What is hidden at once: characters `start` to `end` of text number `text`, tokens `first` to `last` of the input.
 
     Neither `end` nor `last` is included. `words`: of how many words it is made.
     """
@@ -59,7 +59,7 @@ def units(encoding: Encoding, texts: Sequence[str], words: Sequence[Sequence[Wor
         for word in own:
             if first >= end:
                 break
-            last = min(first + word.pieces, end)
+            last = min(first + word.tokens, end)
             found.append(Unit(text=text, start=word.start, end=word.end, first=first, last=last))
             first = last
         single.append(found)
@@ -91,7 +91,7 @@ def _joined(group: Sequence[Unit]) -> Unit:
 
 
 def hide(encoding: Encoding, unit: Unit, *, mask_id: int) -> Encoding:
-    """`encoding` with each piece of `unit` replaced by [MASK]: everything else stays in its place."""
+    """`encoding` with each token of `unit` replaced by [MASK]: everything else stays in its place."""
     masks = (mask_id,) * (unit.last - unit.first)
     return replace(encoding, input_ids=(*encoding.input_ids[: unit.first], *masks, *encoding.input_ids[unit.last :]))
 

@@ -119,9 +119,9 @@ class Question:
 def encode(tokenizer: Tokenizer, questions: Sequence[Question], *, template: str, max_length: int) -> list[Encoding]:
     """One encoding for each label of each question, all labels of the first text first."""
     labels = list(dict.fromkeys(label for question in questions for label in question.labels))
-    pieces = tokenizer.pieces([template.format(label) for label in labels], limit=max_length)
-    hypotheses = dict(zip(labels, pieces, strict=True))
-    texts = tokenizer.pieces([question.text for question in questions], limit=max_length)
+    tokens = tokenizer.tokenize([template.format(label) for label in labels], limit=max_length)
+    hypotheses = dict(zip(labels, tokens, strict=True))
+    texts = tokenizer.tokenize([question.text for question in questions], limit=max_length)
     return [
         tokenizer.encode_pair(text, hypotheses[label], max_length=max_length)
         for text, question in zip(texts, questions, strict=True)

@@ -93,10 +93,10 @@ class EventLog:
         self._add("release", f"released {name}", f"释放 {name}")
 
     def budget_changed(self, task: TaskName, before: int, after: Resolved[int]) -> None:
-        """Batches take another number of pieces now."""
+        """Batches take another number of tokens now."""
         self._add(
             "budget",
-            f"{task}: batches of {before:,} -> {after.value:,} pieces: {after.reason}",
+            f"{task}: batches of {before:,} -> {after.value:,} tokens: {after.reason}",
             f"{TASKS[task].title_zh}：批次上限 {before:,} → {after.value:,} 词元：{after.reason_zh}",
         )
 

@@ -8,7 +8,7 @@ from wenmo.inference.budget import MAX_TOKENS, MIN_FREE, MIN_TOKENS, AdaptiveBud
 
 
 class SimulatedGpu:
-    """Utilisation saturates at `saturating` pieces; a piece takes `mib_a_token`; others hold `others_mib`."""
+    """Utilisation saturates at `saturating` tokens; a token takes `mib_a_token`; others hold `others_mib`."""
 
     def __init__(self, *, saturating: int, memory_mib: float, mib_a_token: float, others_mib: float = 0.0) -> None:
         self.saturating = saturating
@@ -16,7 +16,7 @@ class SimulatedGpu:
         self.mib_a_token = mib_a_token
         self.others_mib = others_mib
         self.tokens = 0
-        self.kept = 0  # pieces whose memory the allocator keeps
+        self.kept = 0  # tokens whose memory the allocator keeps
 
     def fits(self, tokens: int) -> bool:
         return self.others_mib + tokens * self.mib_a_token <= self.memory_mib

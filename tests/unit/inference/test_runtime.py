@@ -54,7 +54,7 @@ def _encodings(lengths: Sequence[int], seed: int = 0) -> list[Encoding]:
 
 
 _WAYS: list[dict[str, Any]] = [{}, {"workers": 2}, {"workers": 3}, {"asynchronous": True}]
-_POISON = Encoding(input_ids=(2, 10**6, 3), segment_b=0, truncated=False)  # no such piece: the table has no such row
+_POISON = Encoding(input_ids=(2, 10**6, 3), segment_b=0, truncated=False)  # no such token: the table has no such row
 
 
 @settings(max_examples=25, deadline=None)
@@ -118,7 +118,7 @@ class _Recorded(FixedBudget):
 
 
 def _spy(runtime: TorchRuntime, *, fits: int = 10**9) -> list[int]:
-    """Pieces of every forward from now on; one of more than `fits` runs out of memory."""
+    """Tokens of every forward from now on; one of more than `fits` runs out of memory."""
     seen: list[int] = []
     whole = runtime._model.logits
 

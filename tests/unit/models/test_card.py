@@ -22,7 +22,7 @@ def test_sizes_are_those_of_the_checkpoint(name: str) -> None:
     sizes, checkpoint = card.read_sizes(BUNDLED[name]), load_checkpoint(BUNDLED[name])
     assert sizes.parameters == checkpoint.parameters
     assert (sizes.layers, sizes.hidden_size) == (checkpoint.shape.num_hidden_layers, checkpoint.shape.hidden_size)
-    assert (sizes.heads, sizes.pieces) == (checkpoint.shape.num_attention_heads, checkpoint.shape.vocab_size)
+    assert (sizes.heads, sizes.vocab_size) == (checkpoint.shape.num_attention_heads, checkpoint.shape.vocab_size)
     assert sizes.weights_mib == pytest.approx((BUNDLED[name] / "model.safetensors").stat().st_size / 2**20)
 
 

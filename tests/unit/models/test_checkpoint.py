@@ -116,11 +116,11 @@ def test_shapes_must_fit_config(folder: Path) -> None:
 def test_vocabulary_must_fit(folder: Path) -> None:
     with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
         file.write("多出来的\n")
-    with pytest.raises(CheckpointError, match="1472 pieces"):
+    with pytest.raises(CheckpointError, match="1472 tokens"):
         load_checkpoint(folder)
 
 
-def test_special_pieces_must_be_there(folder: Path) -> None:
+def test_special_tokens_must_be_there(folder: Path) -> None:
     text = (folder / "vocab.txt").read_text(encoding="utf-8")
     (folder / "vocab.txt").write_text(text.replace("[SEP]", "[sep]"), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"\[SEP\]"):

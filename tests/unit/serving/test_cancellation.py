@@ -38,7 +38,7 @@ def test_a_waiting_call_that_is_given_up_leaves_the_queue_at_once() -> None:
     with pytest.raises(CancelledError):
         given_up.result(WAIT_S)  # while the leader still computes
     statistics = crowd.scheduled.statistics()
-    assert (statistics.waiting, statistics.waiting_pieces, statistics.turned_away) == (1, 2, 0)
+    assert (statistics.waiting, statistics.waiting_tokens, statistics.turned_away) == (1, 2, 0)
     crowd.release()
     assert other.result(WAIT_S).tolist() == [[8.0]]
     assert crowd.runtime.forwards == [[1], [8]]

@@ -101,7 +101,7 @@ def test_who_waits_is_computed_together() -> None:
     assert told == [2] * 10
     statistics = crowd.scheduled.statistics()
     assert (statistics.calls, statistics.joined, statistics.forwards) == (11, 9, 2)
-    assert (statistics.waiting, statistics.waiting_pieces) == (0, 0)
+    assert (statistics.waiting, statistics.waiting_tokens) == (0, 0)
 
 
 def test_a_batch_takes_what_fits_and_no_vectors_among_logits() -> None:
@@ -213,9 +213,9 @@ def test_who_waits_for_too_long_leaves() -> None:
 
 
 def test_a_full_queue_turns_away_at_once() -> None:
-    crowd = _Crowd(_Runtime(), SchedulerLimits(waiting_pieces=5))
+    crowd = _Crowd(_Runtime(), SchedulerLimits(waiting_tokens=5))
     first = crowd.wait(_encoding(10, 4))
-    with pytest.raises(BusyError, match="4 pieces"):
+    with pytest.raises(BusyError, match="4 tokens"):
         crowd.wait(_encoding(11, 2)).result(WAIT_S)
     crowd.release()
     assert first.result(WAIT_S).tolist() == [[10]]
@@ -245,25 +245,25 @@ def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str
 
 
 def test_forwards_are_counted_by_size() -> None:
-    """One call of one input alone, then three calls of four inputs together; two pieces an input."""
+    """One call of one input alone, then three calls of four inputs together; two tokens an input."""
     crowd = _Crowd(_Runtime())
     waiting = [crowd.wait(_encoding(10)), crowd.wait(_encoding(11), _encoding(12)), crowd.wait(_encoding(13))]
     crowd.release()
     for future in waiting:
         future.result(WAIT_S)
     statistics = crowd.scheduled.statistics()
-    calls, inputs, pieces = (
+    calls, inputs, tokens = (
         dict(zip((*histogram.bounds, None), histogram.counts, strict=True))
         for histogram in (
             statistics.calls_per_forward,
             statistics.inputs_per_forward,
-            statistics.pieces_per_forward,
+            statistics.tokens_per_forward,
         )
     )
     assert (calls[1], calls[4], sum(calls.values())) == (1, 1, 2)
     assert (inputs[1], inputs[4], sum(inputs.values())) == (1, 1, 2)
-    assert pieces[16] == 2
-    assert (statistics.inputs_per_forward.total, statistics.pieces_per_forward.total) == (5, 10)
+    assert tokens[16] == 2
+    assert (statistics.inputs_per_forward.total, statistics.tokens_per_forward.total) == (5, 10)
 
 
 def test_waiting_is_told_from_computing() -> None:

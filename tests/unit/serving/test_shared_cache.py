@@ -244,7 +244,7 @@ def test_failed_inputs_are_not_shared(server: RedisServer) -> None:
             Engine(device="cpu", models=GOLDEN_MODELS, make_runtime=FailingRuntime, shared_cache=store) as engine,
             pytest.raises(ForwardError) as caught,
         ):
-            engine.sentiment(["一二三", "一", "一二"])  # the first makes five pieces
+            engine.sentiment(["一二三", "一", "一二"])  # the first makes five tokens
         assert set(caught.value.failed) == {0}
     assert server.admin().dbsize() == 2
 

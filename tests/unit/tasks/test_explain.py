@@ -33,7 +33,7 @@ def bundled() -> Iterator[Engine]:
 
 
 def _ids(text: str) -> list[int]:
-    return TOKENIZER.pieces([text], limit=512)[0]
+    return TOKENIZER.tokenize([text], limit=512)[0]
 
 
 def _weights(explanation: Explanation, text: str, *, side: int = 0) -> dict[str, float]:
@@ -108,7 +108,7 @@ WORDS = st.text("好天，。a 3", max_size=400)
 
 @given(first=WORDS, second=WORDS | st.none(), max_length=st.sampled_from([16, 128, 512]))
 @settings(max_examples=200, deadline=None)
-def test_units_are_bounded_and_miss_no_piece_that_is_read(first: str, second: str | None, max_length: int) -> None:
+def test_units_are_bounded_and_miss_no_token_that_is_read(first: str, second: str | None, max_length: int) -> None:
     texts = (first,) if second is None else (first, second)
     (encoding,) = (
         encode_texts(TOKENIZER, [first], max_length=max_length)

@@ -74,7 +74,7 @@ def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
     statuses = ", ".join(f"{status}: {count:,}" for status, count in sorted(rest.by_status.items())) or "–"
     with st.container(horizontal=True, gap="medium"):
         st.metric(say("service.health"), say("service.ready"), width=130)
-        pieces = sum(each.waiting_pieces for each in schedulers)
+        pieces = sum(each.waiting_tokens for each in schedulers)
         st.metric(
             say("service.waiting"),
             f"{sum(each.waiting for each in schedulers):,}",
