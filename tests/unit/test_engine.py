@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import CheckpointError, DeviceError, Engine, ForwardError, InputError, ModelNotFoundError
-from wenmo.engine import walk
+from wenmo.engine import pipeline
 from wenmo.inference.runtime import OnBatch, PartialOutputError
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.tokenizer import Encoding
@@ -367,7 +367,7 @@ def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven encodings a window, so that a short list makes many."""
-    monkeypatch.setattr(walk, "_WINDOW_ENCODINGS", 7)
+    monkeypatch.setattr(pipeline, "_WINDOW_ENCODINGS", 7)
 
 
 def test_windows_do_not_show(golden_engine: Engine, small_windows: None) -> None:

@@ -9,6 +9,6 @@ engine changes, so any number of threads may call it.
 
 from wenmo.engine.engine import Engine
 from wenmo.engine.loading import ModelInfo
-from wenmo.engine.walk import Progress
+from wenmo.engine.pipeline import OnProgress
 
-__all__ = ["Engine", "ModelInfo", "Progress"]
+__all__ = ["Engine", "ModelInfo", "OnProgress"]

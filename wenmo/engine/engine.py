@@ -12,7 +12,7 @@ import numpy as np
 from wenmo.engine import explaining
 from wenmo.engine import zero_shot_methods as zero_shot
 from wenmo.engine.loading import LoadedModel, Loading, ModelInfo, Models, one_worker_a_core
-from wenmo.engine.walk import Progress, answers, embed, encode_pairs, encode_texts, rows
+from wenmo.engine.pipeline import OnProgress, embed, encode_pairs, encode_texts, rows, run_pipeline
 from wenmo.errors import InputError
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.tasks import zero_shot as zero_shot_task
@@ -121,7 +121,7 @@ class Engine:
         """For each task the name of its model, as it was asked for."""
         return self._models.names
 
-    def ask(self, task: str, inputs: Sequence[Any], *, progress: Progress | None = None, **options: Any) -> list[Any]:
+    def ask(self, task: str, inputs: Sequence[Any], *, progress: OnProgress | None = None, **options: Any) -> list[Any]:
         """What any of the tasks that answer a row says of `inputs`, texts or pairs, as the task's own method would.
 
         `options` are those of `zero_shot`, for tasks that take labels. Raises InputError for a task that there is not,
@@ -142,7 +142,7 @@ class Engine:
             )
         return self._answer(spec.name, inputs, progress=progress)
 
-    def _answer(self, task: str, inputs: Sequence[Any], *, progress: Progress | None) -> list[Any]:
+    def _answer(self, task: str, inputs: Sequence[Any], *, progress: OnProgress | None) -> list[Any]:
         """One walk through the model of a task whose labels are the checkpoint's own."""
         spec = TASKS[task]
 
@@ -153,15 +153,15 @@ class Engine:
             return spec.decode(logits, encodings, labels=model.labels, temperatures=model.temperatures)
 
         checked = checked_pairs(inputs) if spec.inputs == "pair" else checked_texts(inputs)
-        return answers(self._models, task, checked, encode, decode, progress=progress)
+        return run_pipeline(self._models, task, checked, encode, decode, progress=progress)
 
     def similarity(
-        self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None
+        self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None
     ) -> list[SimilarityResult]:
         """Whether the two sentences of each pair mean the same, read together by a cross-encoder."""
         return self._answer("similarity", pairs, progress=progress)
 
-    def sentiment(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[SentimentResult]:
+    def sentiment(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> list[SentimentResult]:
         """The mood of each text."""
         return self._answer("sentiment", texts, progress=progress)
 
@@ -174,7 +174,7 @@ class Engine:
         multi_label: bool = False,
         method: ZeroShotMethod = "nli",
         shortlist: int = zero_shot_task.SHORTLIST,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> list[ZeroShotResult]:
         """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`.
 
@@ -197,7 +197,7 @@ class Engine:
             self._models, questions, parsed, template, multi_label=multi_label, method=method, progress=progress
         )
 
-    def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
+    def embed(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N, H) float32: the mean of the last layer of the embedding model over a text's tokens. Not normalised.
 
         For search, clusters and near-duplicates: one forward a text instead of one a pair. Weaker than `similarity`.
@@ -206,7 +206,7 @@ class Engine:
         """
         return embed(self._models, checked_texts(texts), progress=progress)
 
-    def cosine_similarity(self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None) -> np.ndarray:
+    def cosine_similarity(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N,) float32 in [-1, 1]: cosine of the `embed` vectors of each pair. Not the cross-encoder's probability."""
 
         def encode(model: LoadedModel, window: list[tuple[str, str]]) -> list[Encoding]:
@@ -217,27 +217,27 @@ class Engine:
             return np.clip(np.sum(unit[0::2] * unit[1::2], axis=1), -1.0, 1.0).tolist()
 
         checked = checked_pairs(pairs)
-        cosines = answers(
+        cosines = run_pipeline(
             self._models, "embedding", checked, encode, decode, encodings_each=2, vectors=True, progress=progress
         )
         return np.asarray(cosines, dtype=np.float32)
 
-    def nli(self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None) -> np.ndarray:
+    def nli(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
 
         In the order entailment, neutral, contradiction.
         """
-        logits = answers(self._models, "zero_shot", checked_pairs(pairs), encode_pairs, rows, progress=progress)
+        logits = run_pipeline(self._models, "zero_shot", checked_pairs(pairs), encode_pairs, rows, progress=progress)
         return np.stack(logits) if logits else np.empty((0, 3), dtype=np.float32)
 
-    def explain_similarity(self, pair: tuple[str, str], *, progress: Progress | None = None) -> Explanation:
+    def explain_similarity(self, pair: tuple[str, str], *, progress: OnProgress | None = None) -> Explanation:
         """What in both sentences carries "the same meaning" and what pulls against it; see `wenmo.tasks.explain`.
 
         One forward for each part, at most `MAX_UNITS` there.
         """
         return explaining.explain_two_class(self._models, "similarity", checked_pairs([pair])[0], progress=progress)
 
-    def explain_sentiment(self, text: str, *, progress: Progress | None = None) -> Explanation:
+    def explain_sentiment(self, text: str, *, progress: OnProgress | None = None) -> Explanation:
         """What in the text pulls up, to positive, and what pulls down."""
         return explaining.explain_two_class(self._models, "sentiment", (checked_texts([text])[0],), progress=progress)
 
@@ -249,7 +249,7 @@ class Engine:
         label: str | None = None,
         template: str = zero_shot_task.DEFAULT_TEMPLATE,
         multi_label: bool = False,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Explanation:
         """What in the text speaks for `label` (None: the best of `labels`), as `zero_shot` judges by its method nli.
 

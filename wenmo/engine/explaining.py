@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wenmo.engine.loading import Models
-from wenmo.engine.walk import Progress, answers, encode_pairs, encode_texts, rows
+from wenmo.engine.pipeline import OnProgress, encode_pairs, encode_texts, rows, run_pipeline
 from wenmo.tasks import explain as explain_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.scores import softmax
@@ -26,7 +26,7 @@ def explain_two_class(
     task: TaskName,
     texts: tuple[str, ...],
     *,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> Explanation:
     """What in a text, or in the two of a pair, speaks for the second of the task's labels, and what for the first."""
     model = models.get(task)
@@ -46,7 +46,7 @@ def explain_label(
     *,
     label: str,
     template: str,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> Explanation:
     """What in `text` speaks for `label`, one of those of `result`."""
     # Best first: the best of the others.
@@ -81,7 +81,7 @@ def align(models: Models, pair: tuple[str, str]) -> Alignment:
 
 
 def _hide_in_turn(
-    models: Models, task: TaskName, bases: list[Encoding], texts: tuple[str, ...], *, progress: Progress | None
+    models: Models, task: TaskName, bases: list[Encoding], texts: tuple[str, ...], *, progress: OnProgress | None
 ) -> tuple[list[explain_task.Unit], np.ndarray]:
     """The units of `texts`, and logits (len(bases), 1 + units, classes): each base whole, then without each unit.
 
@@ -97,5 +97,5 @@ def _hide_in_turn(
         for base in bases
         for variant in (base, *(explain_task.hide(base, unit, mask_id=mask_id) for unit in units))
     ]
-    logits = answers(models, task, variants, lambda _, window: window, rows, progress=progress)
+    logits = run_pipeline(models, task, variants, lambda _, window: window, rows, progress=progress)
     return units, np.stack(logits).reshape(len(bases), 1 + len(units), -1)

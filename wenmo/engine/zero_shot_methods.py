@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from wenmo.engine.loading import LoadedModel, Models
-from wenmo.engine.walk import Progress, answers, embed, encode_texts
+from wenmo.engine.pipeline import OnProgress, embed, encode_texts, run_pipeline
 from wenmo.errors import ForwardError
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.embedding import cosines
@@ -30,7 +30,7 @@ def two_stage(
     *,
     multi_label: bool,
     shortlist: int,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> list[ZeroShotResult]:
     """Vectors choose, the zero-shot model judges; what fails in either loses no other text."""
 
@@ -76,7 +76,7 @@ def judge(
     *,
     multi_label: bool,
     method: ZeroShotMethod,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> list[ZeroShotResult]:
     """Each question's labels by the zero-shot model."""
     if not questions:
@@ -99,11 +99,11 @@ def judge(
         )
 
     each = len(questions[0].labels)
-    return answers(models, "zero_shot", questions, encode, decode, encodings_each=each, progress=progress)
+    return run_pipeline(models, "zero_shot", questions, encode, decode, encodings_each=each, progress=progress)
 
 
 def nearest_label(
-    models: Models, texts: list[str], labels: Labels, template: str, *, progress: Progress | None
+    models: Models, texts: list[str], labels: Labels, template: str, *, progress: OnProgress | None
 ) -> list[ZeroShotResult]:
     """The label whose vector is nearest to each text's, by the embedding model."""
     return _compared(models, texts, labels, template, progress=progress, decode=zero_shot_task.decode_vectors)
@@ -115,7 +115,7 @@ def _compared(
     labels: Labels,
     template: str,
     *,
-    progress: Progress | None,
+    progress: OnProgress | None,
     decode: Callable[..., Sequence[R]],
 ) -> list[R]:
     """What `decode` makes of the cosines (texts, labels) of the texts with the hypotheses."""
@@ -131,4 +131,4 @@ def _compared(
         near = cosines(vectors, of_labels)
         return decode(near, encodings, labels=labels, temperatures=model.temperatures)
 
-    return answers(models, "embedding", texts, encode_texts, compare, vectors=True, progress=progress)
+    return run_pipeline(models, "embedding", texts, encode_texts, compare, vectors=True, progress=progress)

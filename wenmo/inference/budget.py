@@ -28,7 +28,7 @@ TARGET_UTILIZATION = 80.0  # percent
 TOLERANCE = 10.0  # points on either side within which nothing is changed
 MIN_FREE = 0.10  # share of the device's memory: below it the budget shrinks
 GROW_FREE = 0.55  # above it the budget may grow: twice what is in use still leaves MIN_FREE
-FORGET_FREE = 0.65  # above it memory has been given back since it ran out, and the limit of that time is lifted
+RESET_FREE = 0.65  # above it memory has been given back since it ran out, and the limit of that time is lifted
 FULL = 0.7  # of the budget: a batch that holds less says nothing about it
 MIN_TOKENS, MAX_TOKENS = 512, 262_144
 GPU_START_TOKENS = 32_768
@@ -38,7 +38,7 @@ _KEPT_CHANGES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class GaugeReading:
     """What a device reports. None is "cannot be read"."""
 
     utilization: float | None  # percent of the last sampling interval in which a kernel ran
@@ -79,7 +79,7 @@ class FixedBudget:
 class Gauge(Protocol):
     """Where readings come from: a GPU, or a simulated one in tests."""
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeReading:
         """The state right now."""
 
     def release(self) -> None:
@@ -87,7 +87,7 @@ class Gauge(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class BudgetChange:
     """One decision: the budget before and after, and why."""
 
     before: int
@@ -105,13 +105,13 @@ class CudaGauge:
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeReading:
         free, total = torch.cuda.mem_get_info(self._device)
         try:
             utilization: float | None = float(torch.cuda.utilization(self._device))
         except Exception:  # no NVML, or one that does not know the device: each says so by an error of its own
             utilization = None
-        return Reading(utilization=utilization, free=free / total)
+        return GaugeReading(utilization=utilization, free=free / total)
 
     def release(self) -> None:
         torch.cuda.empty_cache()
@@ -136,7 +136,7 @@ class AdaptiveBudget:
         self._lock = threading.Lock()
         self._tokens = min(MAX_TOKENS, max(MIN_TOKENS, tokens))
         self._ceiling = MAX_TOKENS
-        self._changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
+        self._changes: deque[BudgetChange] = deque(maxlen=_KEPT_CHANGES)
 
     @property
     def tokens(self) -> Resolved[int]:
@@ -147,7 +147,7 @@ class AdaptiveBudget:
             return Resolved(value=self._tokens, reason=last.reason, reason_zh=last.reason_zh)
 
     @property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[BudgetChange, ...]:
         """The latest ones, oldest first."""
         with self._lock:
             return tuple(self._changes)
@@ -164,7 +164,7 @@ class AdaptiveBudget:
             self._read_at = now
             reading = self._gauge.read()
             may_grow = tokens >= FULL * self._tokens and (reading.free is None or reading.free > GROW_FREE)
-            if reading.free is not None and reading.free > FORGET_FREE:
+            if reading.free is not None and reading.free > RESET_FREE:
                 self._ceiling = MAX_TOKENS
             if reading.free is not None and reading.free < MIN_FREE:
                 self._change(
@@ -210,7 +210,7 @@ class AdaptiveBudget:
         after = max(MIN_TOKENS, min(wanted, self._ceiling, MAX_TOKENS))
         if after != self._tokens:
             log.info("batch budget %d -> %d: %s", self._tokens, after, reason)
-            self._changes.append(Change(before=self._tokens, after=after, reason=reason, reason_zh=reason_zh))
+            self._changes.append(BudgetChange(before=self._tokens, after=after, reason=reason, reason_zh=reason_zh))
             if after < self._tokens:
                 self._gauge.release()
             self._tokens = after

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import ForwardError, InputError, Language, WenmoError
-from wenmo.tables.table import Chunk, Kind, Row, TableReader
+from wenmo.tables.table import Chunk, ColumnKind, Row, TableReader
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each
@@ -34,7 +34,7 @@ from wenmo.types import Result, TaskName, ZeroShotMethod, ZeroShotResult
 if TYPE_CHECKING:
     from wenmo.engine import Engine
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, ColumnKind] = {
     "label": "text",
     "score": "number",
     "scores": "text",
@@ -112,7 +112,7 @@ def encodings_a_row(task: TaskName, options: RunOptions) -> int:
     return hypotheses_each(len(parse_labels(options.labels).names), options.method)
 
 
-def result_columns(options: RunOptions, taken: Sequence[str]) -> tuple[str, dict[str, Kind]]:
+def result_columns(options: RunOptions, taken: Sequence[str]) -> tuple[str, dict[str, ColumnKind]]:
     """The prefix that keeps the result columns apart from those `taken`, and their kinds by name, prefix included."""
     names = [name for name in _KINDS if name != "logits" or options.logits]
     prefix = _free_prefix(names, taken)

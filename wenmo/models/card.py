@@ -30,7 +30,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
+class AccuracyTable:
     """The table of a card: a header, rows of the same width, and the first command that measures it again."""
 
     header: tuple[str, ...]
@@ -62,7 +62,7 @@ def read_sizes(folder: Path) -> Sizes:
     )
 
 
-def read_accuracy(name: str) -> Accuracy | None:
+def read_accuracy_table(name: str) -> AccuracyTable | None:
     """The table of the bundled model `name`; None where its card is missing or has none."""
     try:
         lines = (bundled_models()[name] / "README.md").read_text(encoding="utf-8").splitlines()
@@ -74,7 +74,7 @@ def read_accuracy(name: str) -> Accuracy | None:
     if len(table) < 3 or command is None:
         return None
     header, _, *rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table]
-    return Accuracy(header=header, rows=tuple(rows), measured_by=command[1])
+    return AccuracyTable(header=header, rows=tuple(rows), measured_by=command[1])
 
 
 def _parameters(weights: Path) -> int | None:

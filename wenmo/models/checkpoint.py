@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 from wenmo.errors import CheckpointError
 from wenmo.models.hub_tasks import named_task, task_by_hub_name
-from wenmo.models.label_names import label_names
+from wenmo.models.label_map import logit_labels
 from wenmo.models.shape import BertShape
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
@@ -109,7 +109,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     labels = spec.label_names
     if spec.roles and not spec.takes_labels:
         has_mapping = (folder / "label_mapping.json").is_file()
-        labels = label_names(
+        labels = logit_labels(
             folder,
             config=config,
             configuration=configuration,
@@ -133,7 +133,7 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     )
 
 
-def read_sizes(folder: Path) -> tuple[BertShape, int]:
+def read_shape(folder: Path) -> tuple[BertShape, int]:
     """The sizes of the model in `folder` and its number of labels (0 for embedding), without reading its weights.
 
     Raises CheckpointError.

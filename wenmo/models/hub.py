@@ -50,7 +50,7 @@ class DownloadProgress:
     total_bytes: int | None
 
 
-ProgressListener = Callable[[DownloadProgress], None]
+OnDownloadProgress = Callable[[DownloadProgress], None]
 
 
 def is_model_id(text: str) -> bool:
@@ -84,7 +84,7 @@ def list_cached() -> list[str]:
     return sorted(model_id for model_id in ids if (folder := cached(model_id)) and _is_structbert(folder))
 
 
-def download(model_id: str, *, progress: ProgressListener | None = None) -> Path:
+def download(model_id: str, *, progress: OnDownloadProgress | None = None) -> Path:
     """The folder of a whole copy of `owner/name`, downloaded if there is none yet.
 
     `progress` is called from the client's threads, one call at a time; the first exception it raises is raised again
@@ -162,7 +162,7 @@ def _is_structbert(folder: Path) -> bool:
     return isinstance(config, dict) and config.get("model_type") in _MODEL_TYPES
 
 
-def _relay(progress: ProgressListener, raised: list[Exception]) -> type[Any]:
+def _relay(progress: OnDownloadProgress, raised: list[Exception]) -> type[Any]:
     """A callback class as the client wants it: one object a file, told how many bytes came."""
     from modelscope_hub import ProgressCallback
 

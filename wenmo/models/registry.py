@@ -32,7 +32,7 @@ def known_hub_ids() -> tuple[tuple[str, TaskName], ...]:
 
 _EXAMPLE_ID = "iic/nlp_structbert_sentence-similarity_chinese-base"  # in messages
 
-Kind = Literal["bundled", "local", "cached", "known"]
+ModelKind = Literal["bundled", "local", "cached", "known"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +40,14 @@ class ModelEntry:
     """One line of the list of models. `task`, `folder` and `size_mib` are None where they are not known (yet)."""
 
     name: str
-    kind: Kind
+    kind: ModelKind
     task: TaskName | None
     folder: Path | None
     size_mib: float | None
 
 
 def locate(
-    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.ProgressListener | None = None
+    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.OnDownloadProgress | None = None
 ) -> Path:
     """The folder of the model called `name`, downloaded from the hub if need be.
 
@@ -133,7 +133,7 @@ def _task_of(folder: Path) -> TaskName | None:
     return None if spec is None else spec.name
 
 
-def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: Kind) -> ModelEntry:
+def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: ModelKind) -> ModelEntry:
     size_mib = None
     if folder is not None:
         size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

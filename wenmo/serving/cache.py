@@ -85,20 +85,20 @@ class CacheStatistics:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class CacheTally:
     """Inputs that one caller's calls found among earlier results, and that were computed for it."""
 
-    found: int = 0
-    computed: int = 0
+    hits: int = 0
+    misses: int = 0
 
 
-_tally: ContextVar[Tally | None] = ContextVar("wenmo_tally", default=None)
+_tally: ContextVar[CacheTally | None] = ContextVar("wenmo_tally", default=None)
 
 
 @contextmanager
-def counted() -> Iterator[Tally]:
+def cache_tally() -> Iterator[CacheTally]:
     """Counts what calls within the block find, whatever other callers do meanwhile; not lists that bypass the cache."""
-    tally = Tally()
+    tally = CacheTally()
     token = _tally.set(tally)
     try:
         yield tally
@@ -188,15 +188,15 @@ class CachedRuntime:
         self._namespace = namespace.encode()
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._through(self._runtime.logits, b"logits", encodings, on_batch)
+        return self._run(self._runtime.logits, b"logits", encodings, on_batch)
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._through(self._runtime.vectors, b"vectors", encodings, on_batch)
+        return self._run(self._runtime.vectors, b"vectors", encodings, on_batch)
 
     def batch_tokens(self) -> Resolved[int]:
         return self._runtime.batch_tokens()
 
-    def _through(
+    def _run(
         self,
         forward: Callable[..., np.ndarray],
         kind: bytes,
@@ -224,8 +224,8 @@ class CachedRuntime:
             self._cache.put([keys[missing[place]] for place in computed], output[computed])
         tally = _tally.get()
         if tally is not None:
-            tally.found += len(rows) - len(missing)
-            tally.computed += len(missing)
+            tally.hits += len(rows) - len(missing)
+            tally.misses += len(missing)
         missing_tokens = sum(len(encodings[index]) for index in missing)
         self._cache.count(
             hit_tokens=sum(map(len, encodings)) - missing_tokens,

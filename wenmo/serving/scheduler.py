@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from wenmo.telemetry.statistics import Histogram, HistogramCounts
 from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved, SchedulerLimits
 
-Kind = Literal["logits", "vectors"]
+Forward = Callable[..., np.ndarray]  # `logits` or `vectors` of a runtime
 
 _CALLS = tuple(2**power for power in range(9))  # bounds of the histograms: 1 to 256 calls,
 _INPUTS = tuple(2**power for power in range(13))  # 1 to 4,096 inputs,
@@ -63,7 +62,7 @@ class SchedulerStatistics:
 
 @dataclass(kw_only=True, eq=False)
 class _Call:
-    kind: Kind
+    forward: Forward
     encodings: Sequence[Encoding]
     tokens: int
     woken: threading.Event = field(default_factory=threading.Event)
@@ -91,10 +90,10 @@ class ScheduledRuntime:
         self._durations: deque[tuple[float, float]] = deque(maxlen=_RECENT)  # waited, computed
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._through("logits", encodings, on_batch)
+        return self._run(self._runtime.logits, encodings, on_batch)
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._through("vectors", encodings, on_batch)
+        return self._run(self._runtime.vectors, encodings, on_batch)
 
     def batch_tokens(self) -> Resolved[int]:
         return self._runtime.batch_tokens()
@@ -117,17 +116,14 @@ class ScheduledRuntime:
                 computed_s=tuple(computed for _, computed in durations),
             )
 
-    def _forward(self, kind: Kind) -> Callable[..., np.ndarray]:
-        return self._runtime.logits if kind == "logits" else self._runtime.vectors
-
-    def _through(self, kind: Kind, encodings: Sequence[Encoding], on_batch: OnBatch | None) -> np.ndarray:
+    def _run(self, forward: Forward, encodings: Sequence[Encoding], on_batch: OnBatch | None) -> np.ndarray:
         tokens = sum(map(len, encodings))
-        call = _Call(kind=kind, encodings=encodings, tokens=tokens)
+        call = _Call(forward=forward, encodings=encodings, tokens=tokens)
         if tokens > self.batch_tokens().value:
             with self._lock:
                 self._calls += 1
                 self._begin([call])
-            output = self._forward(kind)(encodings, on_batch=_unless_cancelled(on_batch))
+            output = forward(encodings, on_batch=_unless_cancelled(on_batch))
             self._note_durations(call)
             return output
         try:
@@ -231,7 +227,7 @@ class ScheduledRuntime:
             with self._lock:
                 room = self.batch_tokens().value - own.tokens
                 for call in list(self._waiting):
-                    if call.kind == own.kind and call.tokens <= room:
+                    if call.forward == own.forward and call.tokens <= room:
                         together.append(call)  # first: what is in neither would wait for ever
                         self._take(call)
                         room -= call.tokens
@@ -266,7 +262,7 @@ class ScheduledRuntime:
         encodings = [encoding for call in together for encoding in call.encodings]
         failed: dict[int, Exception] = {}
         try:
-            output = self._forward(together[0].kind)(encodings)
+            output = together[0].forward(encodings)
         except PartialOutputError as error:
             failed, output = dict(error.failed), error.output
         except Exception as error:

@@ -22,14 +22,14 @@ from wenmo.errors import InputError
 from wenmo.tables.cells import FORMULA_START, as_text
 from wenmo.tables.files import replacing
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
-from wenmo.tables.table import Chunk, Kind, Row, TableReader
+from wenmo.tables.table import Chunk, ColumnKind, Row, TableReader
 from wenmo.tables.writers import table_format
 
 EXCEL_ROWS = 1_048_576
 EXCEL_CHARACTERS = 32_767
 
 
-def export(source: TableReader, finished: Path, target: Path, extra: Mapping[str, Kind]) -> None:
+def export(source: TableReader, finished: Path, target: Path, extra: Mapping[str, ColumnKind]) -> None:
     """Write `target` (.csv, .tsv, .jsonl or .xlsx): the rows of `source` with the columns `extra` of `finished`.
 
     `finished` is the Parquet file that a job over `source` made. Raises InputError where the rows do not fit or the
@@ -52,7 +52,7 @@ def export(source: TableReader, finished: Path, target: Path, extra: Mapping[str
 
 
 def _rows(
-    source: TableReader, finished: Path, extra: Mapping[str, Kind], *, parsed: bool
+    source: TableReader, finished: Path, extra: Mapping[str, ColumnKind], *, parsed: bool
 ) -> Iterator[tuple[Chunk, list[Row]]]:
     """Each chunk of the input with its results; those that are JSON text in Parquet as what they were, if `parsed`."""
     names = list(extra)

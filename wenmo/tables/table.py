@@ -18,7 +18,7 @@ from wenmo.tables.cells import as_text
 
 T = TypeVar("T")
 Row = dict[str, Any]
-Kind = Literal["text", "integer", "number", "boolean"]
+ColumnKind = Literal["text", "integer", "number", "boolean"]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*DELIMITERS, ".jsonl", ".ndjson", ".parquet")  # read and written
@@ -74,7 +74,7 @@ class TableReader(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.columns: tuple[str, ...] = ()
-        self.kinds: dict[str, Kind] = {}
+        self.kinds: dict[str, ColumnKind] = {}
         self.row_count = 0
 
     @abstractmethod
@@ -158,7 +158,7 @@ def parts(items: Iterable[T], *, rows: int, size: Callable[[T], int]) -> Iterato
 
 
 def kind_of(value: object) -> str:
-    """One of Kind, or "wide": an integer that a float would not hold."""
+    """One of ColumnKind, or "wide": an integer that a float would not hold."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):  # beyond 2**53 a float would lose digits, beyond 2**63 Parquet has no integer
@@ -166,7 +166,7 @@ def kind_of(value: object) -> str:
     return "number" if isinstance(value, float) else "text"
 
 
-def common_kind(kinds: set[str]) -> Kind:
+def common_kind(kinds: set[str]) -> ColumnKind:
     """The kind of a column that holds values of `kinds`, by `kind_of`."""
     if kinds == {"boolean"}:
         return "boolean"
@@ -193,11 +193,11 @@ class ColumnKinds:
     def columns(self) -> tuple[str, ...]:
         return tuple(self._seen)
 
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self) -> dict[str, ColumnKind]:
         return {name: common_kind(kinds) for name, kinds in self._seen.items()}
 
 
-def arrow_schema(kinds: Mapping[str, Kind]) -> Any:
+def arrow_schema(kinds: Mapping[str, ColumnKind]) -> Any:
     import pyarrow as pa
 
     types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}

@@ -21,7 +21,16 @@ from typing import Any, BinaryIO
 
 from wenmo.tables.cells import as_text, csv_cell, json_line
 from wenmo.tables.read_parquet import ArrowChunk
-from wenmo.tables.table import DELIMITERS, Chunk, Kind, Row, TableReader, arrow_schema, check_suffix, refuse_repeated
+from wenmo.tables.table import (
+    DELIMITERS,
+    Chunk,
+    ColumnKind,
+    Row,
+    TableReader,
+    arrow_schema,
+    check_suffix,
+    refuse_repeated,
+)
 
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20  # a Parquet row group is written when it reaches either
 _COPY_BYTES = 1 << 20
@@ -30,7 +39,7 @@ _COPY_BYTES = 1 << 20
 class TableFormat(ABC):
     """How rows become a file: the columns of a reader, then `extra` ones. Keeps nothing: any thread may use it."""
 
-    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> None:
+    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnKind]) -> None:
         self._reader = reader
         self._extra = dict(extra)
         refuse_repeated(path, [as_text(name) or "" for name in (*reader.columns, *extra)])
@@ -44,7 +53,7 @@ class TableFormat(ABC):
         """Write the whole table of the shards' rows, in order."""
 
 
-def table_format(path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> TableFormat:
+def table_format(path: Path, reader: TableReader, extra: Mapping[str, ColumnKind]) -> TableFormat:
     """How to write `path`, by its suffix.
 
     `extra` names the columns that follow the reader's, with their kinds ("text" takes any value, as JSON text where
@@ -57,7 +66,7 @@ def table_format(path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> 
 
 
 class _CsvFormat(TableFormat):
-    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind], delimiter: str) -> None:
+    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnKind], delimiter: str) -> None:
         super().__init__(path, reader, extra)
         self._delimiter = delimiter
 
@@ -92,7 +101,7 @@ class _JsonlFormat(TableFormat):
 
 
 class _ParquetFormat(TableFormat):
-    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> None:
+    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnKind]) -> None:
         super().__init__(path, reader, extra)
         import pyarrow as pa
 

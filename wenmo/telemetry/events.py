@@ -19,7 +19,7 @@ from wenmo.types import Precision, Resolved, TaskName
 if TYPE_CHECKING:
     pass
 
-Kind = Literal["engine", "load", "release", "batches", "budget"]
+EventKind = Literal["engine", "load", "release", "batches", "budget"]
 
 KEPT_EVENTS = 200
 JOIN_S = 2.0  # batches of a task with no longer pause between them are one event
@@ -29,7 +29,7 @@ JOIN_S = 2.0  # batches of a task with no longer pause between them are one even
 class Event:
     """Something that happened from `at_s` to `until_s`, in seconds since 1970; the same where it took no time."""
 
-    kind: Kind
+    kind: EventKind
     at_s: float
     until_s: float
     text: str
@@ -121,7 +121,7 @@ class EventLog:
                 ),
             )
 
-    def _add(self, kind: Kind, text: str, text_zh: str) -> None:
+    def _add(self, kind: EventKind, text: str, text_zh: str) -> None:
         with self._lock:
             now = self._now()
             self._put(self._next, Event(kind=kind, at_s=now, until_s=now, text=text, text_zh=text_zh))

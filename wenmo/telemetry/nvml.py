@@ -97,21 +97,21 @@ class Gpus:
         self._devices: tuple[tuple[Gpu, Any], ...] = ()  # with NVML's handles
         self._complete = False  # every GPU of the driver is in the list, and answers
         self._try_at = clock()
-        self._found = Resolved(value=0, reason="not asked yet", reason_zh="尚未查询")
+        self._count = Resolved(value=0, reason="not asked yet", reason_zh="尚未查询")
 
     @property
-    def found(self) -> Resolved[int]:
+    def count(self) -> Resolved[int]:
         """How many GPUs the last `read` listed, and by what they were read, or why they were not."""
-        return self._found
+        return self._count
 
     def read(self) -> tuple[GpuReading, ...]:
         """Each GPU in the order of its index; empty where there is none, or none can be reached."""
         if not self._complete and self._clock() >= self._try_at:
             self._try_at = self._clock() + RETRY_S
             self._open()
-        own = own_memory()
+        own = torch_memory()
         if not self._devices and own:
-            self._tell(len(own), "read by CUDA", "由 CUDA 读取")
+            self._set_count(len(own), "read by CUDA", "由 CUDA 读取")
             return tuple(own.values())
         return tuple(self._reading(gpu, handle, own.get(_bare(gpu.uuid))) for gpu, handle in self._devices)
 
@@ -128,23 +128,23 @@ class Gpus:
         try:
             nvml = cast(Nvml, importlib.import_module("pynvml"))
         except ImportError:
-            self._tell(0, "nvidia-ml-py is not installed", "未安装 nvidia-ml-py")
+            self._set_count(0, "nvidia-ml-py is not installed", "未安装 nvidia-ml-py")
             return
         try:
             nvml.nvmlInit()
             self._nvml = nvml
             cards = range(nvml.nvmlDeviceGetCount())
         except nvml.NVMLError as error:
-            self._tell(0, f"no NVIDIA driver answers ({error})", f"没有可用的 NVIDIA 驱动（{error}）")
+            self._set_count(0, f"no NVIDIA driver answers ({error})", f"没有可用的 NVIDIA 驱动（{error}）")
             return
         self._complete = True
-        self._devices = tuple(device for card in cards for device in self._ask(partial(_devices, card=card)) or ())
+        self._devices = tuple(device for card in cards for device in self._query(partial(_devices, card=card)) or ())
         if self._complete:
-            self._tell(len(self._devices), "read by NVML", "由 NVML 读取")
+            self._set_count(len(self._devices), "read by NVML", "由 NVML 读取")
 
     def _reading(self, gpu: Gpu, handle: Any, own: GpuReading | None) -> GpuReading:
-        memory = self._ask(lambda nvml: nvml.nvmlDeviceGetMemoryInfo(handle))
-        rates = None if ":" in gpu.index else self._ask(lambda nvml: nvml.nvmlDeviceGetUtilizationRates(handle))
+        memory = self._query(lambda nvml: nvml.nvmlDeviceGetMemoryInfo(handle))
+        rates = None if ":" in gpu.index else self._query(lambda nvml: nvml.nvmlDeviceGetUtilizationRates(handle))
         return GpuReading(
             gpu=gpu,
             used_mib=None if memory is None else memory.used / _MIB,
@@ -154,7 +154,7 @@ class Gpus:
             allocated_mib=None if own is None else own.allocated_mib,
         )
 
-    def _ask(self, question: Callable[[Nvml], T]) -> T | None:
+    def _query(self, question: Callable[[Nvml], T]) -> T | None:
         assert self._nvml is not None
         try:
             return question(self._nvml)
@@ -162,11 +162,11 @@ class Gpus:
             return None  # this GPU cannot tell, and never will
         except self._nvml.NVMLError as error:  # it fell off, the driver was unloaded, an instance was destroyed …
             self._complete = False
-            self._tell(len(self._devices), f"a GPU does not answer ({error})", f"有 GPU 没有应答（{error}）")
+            self._set_count(len(self._devices), f"a GPU does not answer ({error})", f"有 GPU 没有应答（{error}）")
             return None
 
-    def _tell(self, value: int, reason: str, reason_zh: str) -> None:
-        self._found = Resolved(value=value, reason=reason, reason_zh=reason_zh)
+    def _set_count(self, value: int, reason: str, reason_zh: str) -> None:
+        self._count = Resolved(value=value, reason=reason, reason_zh=reason_zh)
 
 
 def _devices(nvml: Nvml, *, card: int) -> list[tuple[Gpu, Any]]:
@@ -196,7 +196,7 @@ def _gpu(nvml: Nvml, handle: Any, index: str) -> Gpu:
         return Gpu(index=index, name=name, uuid=None)
 
 
-def own_memory() -> dict[str, GpuReading]:
+def torch_memory() -> dict[str, GpuReading]:
     """What CUDA and torch's allocator know of the GPUs of this process, by bare UUID; empty unless it computes on CUDA.
 
     By UUID, because CUDA_VISIBLE_DEVICES gives CUDA an order of its own. What the driver says is asked only of a GPU on

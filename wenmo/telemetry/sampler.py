@@ -90,9 +90,9 @@ class Sampler:
             self._thread.join()
 
     @property
-    def gpus_found(self) -> Resolved[int]:
+    def gpu_count(self) -> Resolved[int]:
         """How many GPUs the last sample has, and how they were read, or why not."""
-        return self._gpus.found
+        return self._gpus.count
 
     def samples(self, *, last_s: float = KEPT_S) -> tuple[Sample, ...]:
         """Those of the last seconds before the newest one, oldest first. Waits a moment for the very first one."""
@@ -135,7 +135,7 @@ class Sampler:
             self._gpus.close()
 
 
-def thin(
+def downsample(
     times: Sequence[float], values: Sequence[float | None], *, stretch_s: float
 ) -> tuple[list[float], list[float | None]]:
     """The highest value of each `stretch_s` seconds and when it was, so that no peak is lost.

@@ -46,7 +46,7 @@ class Histogram:
         return HistogramCounts(bounds=self._bounds, counts=tuple(self._counts), total=self._total)
 
 
-def together(histograms: Iterable[HistogramCounts]) -> HistogramCounts | None:
+def sum_histograms(histograms: Iterable[HistogramCounts]) -> HistogramCounts | None:
     """The sum of histograms of the same bounds; None of none."""
     each = list(histograms)
     if not each:

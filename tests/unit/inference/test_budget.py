@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wenmo.inference.budget import MAX_TOKENS, MIN_FREE, MIN_TOKENS, AdaptiveBudget, Reading
+from wenmo.inference.budget import MAX_TOKENS, MIN_FREE, MIN_TOKENS, AdaptiveBudget, GaugeReading
 
 
 class SimulatedGpu:
@@ -21,9 +21,9 @@ class SimulatedGpu:
     def fits(self, tokens: int) -> bool:
         return self.others_mib + tokens * self.mib_a_token <= self.memory_mib
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeReading:
         used = self.others_mib + self.kept * self.mib_a_token
-        return Reading(utilization=min(98.0, 100 * self.tokens / self.saturating), free=1 - used / self.memory_mib)
+        return GaugeReading(utilization=min(98.0, 100 * self.tokens / self.saturating), free=1 - used / self.memory_mib)
 
     def release(self) -> None:
         self.kept = 0
@@ -78,8 +78,8 @@ def test_out_of_memory_halves_and_is_remembered() -> None:
     """Its gauge sees nothing of the memory: only the failures tell, and they must not be repeated for ever."""
 
     class Blind(SimulatedGpu):
-        def read(self) -> Reading:
-            return Reading(utilization=10.0, free=None)
+        def read(self) -> GaugeReading:
+            return GaugeReading(utilization=10.0, free=None)
 
     gpu = Blind(saturating=10**9, memory_mib=1_000, mib_a_token=0.1)
     budget = AdaptiveBudget(4096, gauge=gpu, interval_s=0)
@@ -89,10 +89,12 @@ def test_out_of_memory_halves_and_is_remembered() -> None:
     assert len(set(sizes[-10:])) == 1 and gpu.fits(sizes[-1])
 
 
-@pytest.mark.parametrize("reading", [Reading(utilization=None, free=None), Reading(utilization=80.0, free=0.5)])
-def test_nothing_changes_without_a_cause(reading: Reading) -> None:
+@pytest.mark.parametrize(
+    "reading", [GaugeReading(utilization=None, free=None), GaugeReading(utilization=80.0, free=0.5)]
+)
+def test_nothing_changes_without_a_cause(reading: GaugeReading) -> None:
     class Still:
-        def read(self) -> Reading:
+        def read(self) -> GaugeReading:
             return reading
 
         def release(self) -> None:
@@ -106,17 +108,17 @@ def test_nothing_changes_without_a_cause(reading: Reading) -> None:
 
 def test_bounds() -> None:
     class Always:
-        def __init__(self, reading: Reading) -> None:
+        def __init__(self, reading: GaugeReading) -> None:
             self.reading = reading
 
-        def read(self) -> Reading:
+        def read(self) -> GaugeReading:
             return self.reading
 
         def release(self) -> None:
             pass
 
-    small = AdaptiveBudget(1024, gauge=Always(Reading(utilization=50.0, free=0.01)), interval_s=0)
-    large = AdaptiveBudget(1024, gauge=Always(Reading(utilization=1.0, free=0.99)), interval_s=0)
+    small = AdaptiveBudget(1024, gauge=Always(GaugeReading(utilization=50.0, free=0.01)), interval_s=0)
+    large = AdaptiveBudget(1024, gauge=Always(GaugeReading(utilization=1.0, free=0.99)), interval_s=0)
     for _ in range(40):
         small.after_batch(small.tokens.value)
         large.after_batch(large.tokens.value)
@@ -171,8 +173,8 @@ def test_without_utilisation_it_comes_back_to_where_it_started() -> None:
     """No NVML: memory alone is known. What another process took away is taken back, but no more."""
 
     class NoNvml(SimulatedGpu):
-        def read(self) -> Reading:
-            return Reading(utilization=None, free=super().read().free)
+        def read(self) -> GaugeReading:
+            return GaugeReading(utilization=None, free=super().read().free)
 
     gpu = NoNvml(saturating=10**9, memory_mib=8_000, mib_a_token=0.05, others_mib=7_000)
     budget = AdaptiveBudget(16_384, gauge=gpu, interval_s=0)

@@ -44,7 +44,7 @@ def test_of_what_cannot_be_read_nothing_is_known(tmp_path: Path, config: str) ->
 @pytest.mark.parametrize("name", list(BUNDLED))
 def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
     """Two test sets or more each; the first column names them, the third one is a percentage with its interval."""
-    accuracy = card.read_accuracy(name)
+    accuracy = card.read_accuracy_table(name)
     assert accuracy is not None
     assert len(accuracy.rows) >= 2
     assert all(len(row) == len(accuracy.header) for row in accuracy.rows)
@@ -55,7 +55,7 @@ def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
 def test_a_card_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(BUNDLED["wenmo-sentiment"] / "README.md", tmp_path / "README.md")
     monkeypatch.setattr(card, "bundled_models", lambda: {"here": tmp_path, "not": tmp_path / "not"})
-    assert card.read_accuracy("here") is not None
+    assert card.read_accuracy_table("here") is not None
     (tmp_path / "README.md").write_text("# A model\n\nGood.\n", encoding="utf-8")
-    assert card.read_accuracy("here") is None
-    assert card.read_accuracy("not") is None
+    assert card.read_accuracy_table("here") is None
+    assert card.read_accuracy_table("not") is None

@@ -223,7 +223,7 @@ def test_a_full_queue_turns_away_at_once() -> None:
 
 def test_no_part_of_a_long_list_queues(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Turned away at its last window, a list would have been computed for nothing."""
-    monkeypatch.setattr("wenmo.engine.walk._WINDOW_ENCODINGS", 8)
+    monkeypatch.setattr("wenmo.engine.pipeline._WINDOW_ENCODINGS", 8)
     with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
         assert len(engine.sentiment([f"第{number}件" for number in range(20)])) == 20
         assert engine.scheduler_statistics()["sentiment"].calls == 0

@@ -38,7 +38,7 @@ def test_two_cards_are_listed_by_name_and_index(monkeypatch: pytest.MonkeyPatch,
     assert (first.gpu.index, first.gpu.name, second.gpu.index, second.gpu.name) == ("0", "first", "1", "second")
     assert (first.used_mib, first.total_mib, first.utilization_percent) == (3 * 1024, 16 * 1024, 71.0)
     assert first.reserved_mib is None and first.allocated_mib is None  # this process does not compute on them
-    assert gpus.found.value == 2
+    assert gpus.count.value == 2
     gpus.read()
     gpus.close()
     assert (nvml.inits, nvml.open) == (1, 0)
@@ -73,15 +73,15 @@ def test_a_card_that_falls_off_leaves_the_others_and_comes_back(monkeypatch: pyt
     lost.used = lost.busy = pynvml.NVMLError_GpuIsLost()
     first, second = gpus.read()
     assert (first.used_mib, first.utilization_percent, second.used_mib) == (None, None, 2 * 1024)
-    assert "GPU is lost" in gpus.found.reason and "没有应答" in gpus.found.reason_zh
+    assert "GPU is lost" in gpus.count.reason and "没有应答" in gpus.count.reason_zh
     nvml.cards[0] = pynvml.NVMLError_GpuIsLost()  # its handle cannot be had any more
     clock.now += RETRY_S
     assert [reading.gpu.name for reading in gpus.read()] == ["kept"]
-    assert "GPU is lost" in gpus.found.reason
+    assert "GPU is lost" in gpus.count.reason
     nvml.cards[0] = Device(name="lost")
     clock.now += RETRY_S
     assert [reading.used_mib for reading in gpus.read()] == [2 * 1024, 2 * 1024]
-    assert "NVML" in gpus.found.reason
+    assert "NVML" in gpus.count.reason
     assert nvml.open == 1  # every opening but the last was closed
 
 
@@ -94,7 +94,7 @@ def test_a_driver_that_goes_in_mid_run_is_looked_for_again_but_not_at_every_look
     nvml.broken = pynvml.NVMLError_DriverNotLoaded()
     assert [reading.used_mib for reading in gpus.read()] == [None]
     clock.now += RETRY_S
-    assert gpus.read() == () and "Driver Not Loaded" in gpus.found.reason
+    assert gpus.read() == () and "Driver Not Loaded" in gpus.count.reason
     tried = nvml.inits
     for _ in range(5):
         gpus.read()
@@ -108,10 +108,10 @@ def test_without_driver_or_library_the_reason_is_told(monkeypatch: pytest.Monkey
     driver(monkeypatch, broken=pynvml.NVMLError_LibraryNotFound())
     gpus = Gpus(clock=clock)
     assert gpus.read() == ()
-    assert (gpus.found.value, "no NVIDIA driver" in gpus.found.reason) == (0, True)
+    assert (gpus.count.value, "no NVIDIA driver" in gpus.count.reason) == (0, True)
     monkeypatch.setitem(sys.modules, "pynvml", None)  # an import of it fails
     gpus = Gpus(clock=clock)
-    assert gpus.read() == () and "not installed" in gpus.found.reason and "未安装" in gpus.found.reason_zh
+    assert gpus.read() == () and "not installed" in gpus.count.reason and "未安装" in gpus.count.reason_zh
 
 
 class FakeCuda:

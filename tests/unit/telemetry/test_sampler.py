@@ -13,7 +13,7 @@ from tests.fakenvml import Device, FakeNvml
 from wenmo.errors import InputError
 from wenmo.telemetry.events import Event
 from wenmo.telemetry.nvml import Gpu, GpuReading
-from wenmo.telemetry.sampler import KEPT_S, Sample, Sampler, columns, thin
+from wenmo.telemetry.sampler import KEPT_S, Sample, Sampler, columns, downsample
 
 
 class Time:
@@ -122,19 +122,19 @@ def test_thinning_keeps_peaks_and_gaps_and_a_bounded_number_of_points() -> None:
     values: list[float | None] = [1.0] * 1200
     values[777] = 9.0
     values[100:200] = [None] * 100
-    kept, shown = thin(times, values, stretch_s=2.5)
+    kept, shown = downsample(times, values, stretch_s=2.5)
     assert len(kept) == len(shown) == 240
     assert (times[777], 9.0) in zip(kept, shown, strict=True)
     assert shown.count(None) == 20
-    assert thin([], [], stretch_s=2.5) == ([], [])
+    assert downsample([], [], stretch_s=2.5) == ([], [])
 
 
 def test_a_graph_that_moves_on_keeps_its_points() -> None:
     """Stretches that began at the first sample would choose other points at every drawing."""
     times = [index / 2 for index in range(600)]
     values: list[float | None] = [float(index * 7919 % 101) for index in range(600)]
-    kept, _ = thin(times, values, stretch_s=2.5)
-    later, _ = thin(times[3:], values[3:], stretch_s=2.5)
+    kept, _ = downsample(times, values, stretch_s=2.5)
+    later, _ = downsample(times[3:], values[3:], stretch_s=2.5)
     assert later[1:] == kept[1:]
 
 

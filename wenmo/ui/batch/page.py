@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
     from wenmo.jobs.answer import RunOptions
     from wenmo.jobs.background import FileJob, View
     from wenmo.jobs.estimate import Estimate
@@ -281,7 +281,7 @@ def estimate(job: FileJob, wish: Wish) -> None:
     if st.session_state.get(_ESTIMATED) != inputs:
         return
 
-    def work(engine: Engine, progress: Progress) -> Estimate | None:
+    def work(engine: Engine, progress: OnProgress) -> Estimate | None:
         return measure(engine, wish.task, wish.reader, wish.columns, wish.options, progress=progress)
 
     answer = components.ask("batch_estimate", inputs, work)

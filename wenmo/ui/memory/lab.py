@@ -23,7 +23,7 @@ from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.engine import Engine, Progress
+    from wenmo.engine import Engine, OnProgress
     from wenmo.evaluation.labelled import LabelledRows
     from wenmo.lab.accuracy import Accuracy
     from wenmo.lab.configuration import Configuration, Work
@@ -212,7 +212,7 @@ def _own_card(cards_gib: tuple[int, ...]) -> int:
     return min(range(len(cards_gib)), key=lambda index: abs(cards_gib[index] - gib))
 
 
-def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Callable[[str], object]) -> Found:
+def run(wish: Wish, models: Mapping[TaskName, str], progress: OnProgress, tell: Callable[[str], object]) -> Found:
     """What `wish` asks for. `progress` is called several times a second, so that it can leave by raising.
 
     `models`: which answer the labelled rows. Raises the errors of `run_preset`, and those of loading a model.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.models.card import read_accuracy, read_sizes
+from wenmo.models.card import read_accuracy_table, read_sizes
 from wenmo.ui.shell import components
 from wenmo.ui.shell import model_choice as models
 from wenmo.ui.shell.one_at_a_time import alone
@@ -80,7 +80,7 @@ def details() -> None:
     with st.container(horizontal=True, gap="small"):
         for figure, value in figures.items():
             st.metric(say(f"models.{figure}"), "–" if value is None else str(value), width=112)
-    accuracy = read_accuracy(name) if entry.kind == "bundled" else None
+    accuracy = read_accuracy_table(name) if entry.kind == "bundled" else None
     if accuracy is None:
         st.caption(say("models.no_card"))
         return

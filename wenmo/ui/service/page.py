@@ -8,7 +8,7 @@ import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.settings import Settings
-from wenmo.telemetry.statistics import Percentiles, together
+from wenmo.telemetry.statistics import Percentiles, sum_histograms
 from wenmo.ui import charts
 from wenmo.ui.service import articles, calls
 from wenmo.ui.shell import components
@@ -96,7 +96,7 @@ def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
 
 
 def _batches(schedulers: list[SchedulerStatistics]) -> None:
-    inputs = together(each.inputs_per_forward for each in schedulers)
+    inputs = sum_histograms(each.inputs_per_forward for each in schedulers)
     if inputs is None or not inputs.count:
         return
     _title(say("service.batches"))

@@ -24,7 +24,7 @@ from wenmo.ui.text import LANGUAGE_KEY, LANGUAGES, language, say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def show_error(error: WenmoError) -> None:
     st.error(literal(error.text(language())))
 
 
-def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | None:
+def ask(key: str, inputs: object, work: Callable[[Engine, OnProgress], T]) -> T | None:
     """The engine's answer to `inputs`, or None after showing why there is none.
 
     `work` hands the progress on to the engine; what takes longer shows a bar, and can be stopped. The last answer of

@@ -18,7 +18,7 @@ from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ _ALIGNED = 30  # parts a sentence up to which a map of both has room for its cha
 def similarity(pair: tuple[str, str]) -> None:
     """What carries the same meaning and what pulls against it, and which part stands for which."""
 
-    def work(engine: Engine, progress: Progress) -> tuple[Explanation, Alignment]:
+    def work(engine: Engine, progress: OnProgress) -> tuple[Explanation, Alignment]:
         return engine.explain_similarity(pair, progress=progress), engine.align(pair)
 
     def draw(answer: tuple[Explanation, Alignment]) -> None:
@@ -61,7 +61,7 @@ def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
         # No key: where the best label is another one, the choice begins anew.
         label = st.selectbox(say("explain.label"), labels) if len(labels) > 1 else labels[0]
 
-        def work(engine: Engine, progress: Progress) -> Explanation:
+        def work(engine: Engine, progress: OnProgress) -> Explanation:
             return engine.explain_zero_shot(
                 text,
                 labels=labels,
@@ -80,7 +80,7 @@ def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
         _weights("zero-shot", (text,), explanation, up=say("explain.for"), down=say("explain.against"), note=note)
 
 
-def _when_open(key: str, inputs: object, work: Callable[[Engine, Progress], T], draw: Callable[[T], None]) -> None:
+def _when_open(key: str, inputs: object, work: Callable[[Engine, OnProgress], T], draw: Callable[[T], None]) -> None:
     panel = st.expander(say("explain.why"), key=f"explain_{key}", on_change="rerun")
     if panel.open:
         with panel:

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from wenmo import Engine
-from wenmo.engine import Progress
+from wenmo.engine import OnProgress
 from wenmo.tasks.clusters import Clustering, cluster, near_duplicates
 from wenmo.tasks.embedding import cosines
 from wenmo.ui import charts
@@ -47,7 +47,7 @@ def ranking() -> None:
         st.caption(say("similarity.ranking_empty"))
         return
 
-    def work(engine: Engine, progress: Progress) -> tuple[list[float], list[float], list[bool]]:
+    def work(engine: Engine, progress: OnProgress) -> tuple[list[float], list[float], list[bool]]:
         pairs = [(query, candidate) for candidate in at_most(candidates, MAX_CANDIDATES)]
         # Two walks over the pairs, one bar.
         results = engine.similarity(pairs, progress=lambda done, of: progress(done, 2 * of))
@@ -95,7 +95,7 @@ def matrix() -> None:
     few = count <= MAX_CROSS_ENCODED
     measure: Measure = "probability" if chosen == "probability" or (chosen == "auto" and few) else "cosine"
 
-    def work(engine: Engine, progress: Progress) -> tuple[np.ndarray, bool]:
+    def work(engine: Engine, progress: OnProgress) -> tuple[np.ndarray, bool]:
         checked = at_most(sentences, MAX_MATRIX)
         if measure == "cosine":
             vectors = engine.embed(checked, progress=progress)

@@ -18,7 +18,7 @@ from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
     from wenmo.lab.race import Lane, Race, Standing, Step
 
 # Texts a second in the article's table: 100,000 reviews of 50 to 500 characters on an RTX 4090, its section 5.
@@ -103,7 +103,7 @@ class _Lanes:
         self._place = st.empty()
         self._drawn = 0.0
 
-    def run(self, engine: Engine, wanted: Wanted, progress: Progress) -> Race:
+    def run(self, engine: Engine, wanted: Wanted, progress: OnProgress) -> Race:
         from wenmo.lab.race import MOST_TEXTS, race
         from wenmo.lab.throughput import invented_reviews
 

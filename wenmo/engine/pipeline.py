@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-Progress = Callable[[int, int], None]  # items done, of how many
+OnProgress = Callable[[int, int], None]  # items done, of how many
 
 # Encodings held at once: enough to sort by length, few enough that a million texts' take no more memory than these.
 _WINDOW_ENCODINGS = 4096
 
 
-def answers(
+def run_pipeline(
     models: Models,
     task: TaskName,
     items: list[T],
@@ -35,7 +35,7 @@ def answers(
     *,
     encodings_each: int = 1,
     vectors: bool = False,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> list[R]:
     """What `decode` makes of the logits (or the `vectors`) of what `encode` makes of the items, in their order.
 
@@ -81,9 +81,9 @@ def answers(
     return cast("list[R]", results)
 
 
-def embed(models: Models, texts: list[str], *, progress: Progress | None = None) -> np.ndarray:
+def embed(models: Models, texts: list[str], *, progress: OnProgress | None = None) -> np.ndarray:
     """(N, H) float32: the mean of the embedding model's last layer over each text's tokens."""
-    vectors = answers(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
+    vectors = run_pipeline(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
     if not vectors:
         return np.empty((0, models.get("embedding").info.hidden_size), dtype=np.float32)
     return np.stack(vectors)

@@ -9,7 +9,7 @@ from typing import Any
 from wenmo.errors import CheckpointError
 
 
-def label_names(
+def logit_labels(
     folder: Path,
     *,
     config: Mapping[str, Any],
