@@ -1,4 +1,4 @@
-"""A model whose answers can be checked by hand, through the engine's real seam for runtimes."""
+"""Runtimes whose results can be checked by hand, for `Engine(make_runtime=…)`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wenmo.types import Resolved
 
 
 class LengthRuntime:
-    """Logit 0 is the number of tokens of the input, logit 1 the number of those in its second segment, the rest 0.
+    """Logit 0 is the number of tokens of the input, logit 1 that of its second segment, the others are 0.
 
-    Vectors are (number of tokens, 1). Counts its calls and the inputs that it saw.
+    Vectors are (number of tokens, 1). Counts its calls and inputs.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -49,7 +49,7 @@ class LengthRuntime:
 class AdditiveRuntime(LengthRuntime):
     """Each token adds its id to logit 0 and half of it to logit 1; [CLS], [SEP] and [MASK] add nothing.
 
-    A row of the states is cosine and sine of the token's id: equal tokens point the same way.
+    A row of the states is (cosine, sine) of the token's id, so equal tokens have equal directions.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:

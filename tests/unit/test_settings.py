@@ -1,4 +1,4 @@
-"""What the environment may hold, and what is refused with the name of the variable."""
+"""Valid settings, and errors that name the variable of an invalid one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_models_to_preload_are_named_or_all(
     monkeypatch: pytest.MonkeyPatch, value: str, tasks: tuple[str, ...]
 ) -> None:
-    assert Settings.read().preload is None  # who serves decides
+    assert Settings.read().preload is None  # the server decides
     monkeypatch.setenv("WENMO_PRELOAD", value)
     assert Settings.read().preload == tasks
 

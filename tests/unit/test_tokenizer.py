@@ -1,4 +1,4 @@
-"""Joining and cutting, checked against the rule that ModelScope's slow tokenizer follows."""
+"""Joining and truncating, compared with the rule of ModelScope's slow tokenizer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
 
 
 def _slowly(first: int, second: int, max_length: int) -> tuple[int, int]:
-    """The rule as the slow tokenizer of transformers 4 spells it: one token after the other from the longer text, the
-    difference first, then in turn, beginning with the second."""
+    """The rule of the slow tokenizer of transformers 4: remove single tokens from the longer text until both have the
+    same length, then in turn, beginning with the second."""
     excess = max(0, first + second + 3 - max_length)
     while excess and first != second:
         first, second = (first - 1, second) if first > second else (first, second - 1)
@@ -95,7 +95,7 @@ ODD = st.text(
 @given(ODD | st.sampled_from(["a[MASK]b [SEP]", "iPhone15很好，3.14", "👨‍👩‍👧❤️"]))
 @settings(max_examples=500, deadline=None)
 def test_words_cover_what_is_read_of_any_text_in_order(text: str) -> None:
-    """Explanations are drawn at these places. What lies between two words makes no token, hence is not read."""
+    """Explanations use these positions. Characters between two words make no token, so the model does not see them."""
     words = TOKENIZER.words(text, limit=512)
     assert sum(word.tokens for word in words) == len(TOKENIZER.tokenize([text], limit=512)[0])
     edge, between = 0, ""

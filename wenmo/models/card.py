@@ -1,7 +1,7 @@
-"""What is known of a model without loading it: sizes from its files, accuracy from the card of a bundled one.
+"""Facts about a model without loading it: sizes from its files, and the accuracy from its card if it is bundled.
 
-A card is the README.md in a model's folder. Only those of the bundled models are read: what another's says is not ours
-to repeat.
+A card is the README.md in a model's folder. Cards of other models are not read, since their claims were not checked
+here.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _MEASURED_BY = re.compile(r"`(python -m [^`]+)`")
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Of a model's folder. None is what its files do not tell: parameters are counted in safetensors alone."""
+    """Sizes of a model; None where its files do not tell. Parameters are only counted in safetensors files."""
 
     layers: int | None
     hidden_size: int | None
     heads: int | None
     vocab_size: int | None
     parameters: int | None
-    weights_mib: float | None  # of the file
+    weights_mib: float | None  # of the weights' file
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyTable:
-    """The table of a card: a header, rows of the same width, and the first command that measures it again."""
+    """The table of a card, and the first command below it, which repeats the measurement."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +39,7 @@ class AccuracyTable:
 
 
 def read_sizes(folder: Path) -> Sizes:
-    """From config.json and from the head of the weights' file; of what cannot be read nothing is known."""
+    """From config.json and the header of the weights' file. Never raises: what cannot be read is None."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -63,7 +63,7 @@ def read_sizes(folder: Path) -> Sizes:
 
 
 def read_accuracy_table(name: str) -> AccuracyTable | None:
-    """The table of the bundled model `name`; None where its card is missing or has none."""
+    """The table in the card of the bundled model `name`; None if it has no card or no table."""
     try:
         lines = (bundled_models()[name] / "README.md").read_text(encoding="utf-8").splitlines()
     except OSError:

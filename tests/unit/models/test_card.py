@@ -1,4 +1,4 @@
-"""What is told of a model without loading it is what loading it would tell."""
+"""The facts about a model without loading it equal those of the loaded model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_of_what_cannot_be_read_nothing_is_known(tmp_path: Path, config: str) ->
 
 @pytest.mark.parametrize("name", list(BUNDLED))
 def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
-    """Two test sets or more each; the first column names them, the third one is a percentage with its interval."""
+    """At least two test sets each, named in the first column; the third column is a percentage with its interval."""
     accuracy = card.read_accuracy_table(name)
     assert accuracy is not None
     assert len(accuracy.rows) >= 2

@@ -1,4 +1,4 @@
-"""Histograms and percentiles, held against counts by hand."""
+"""Histograms and percentiles, compared with values by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wenmo.telemetry.statistics import Histogram, Percentiles, sum_histograms
 
 
 def test_a_value_at_a_bound_is_counted_below_it() -> None:
-    """As Prometheus has it (`le`): 1 and 2 are at most 2, 3 and 4 at most 4, 5 is above all."""
+    """As in Prometheus (`le`): 1 and 2 are at most 2, 3 and 4 at most 4, 5 is above all bounds."""
     histogram = Histogram((2, 4))
     for value in (1, 2, 3, 4, 5):
         histogram.add(value)

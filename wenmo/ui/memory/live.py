@@ -159,7 +159,7 @@ def _chart(seen: _Seen, name: str, unit: timeline.Unit, series: Mapping[str, Val
     times = [sample.at_s for sample in seen.samples]
     lines = []
     for label, value in series.items():
-        kept, values = downsample(times, list(map(value, seen.samples)), stretch_s=window_s / POINTS)
+        kept, values = downsample(times, list(map(value, seen.samples)), interval_s=window_s / POINTS)
         if any(each is not None for each in values):
             seconds = [at - seen.now_s for at in kept]
             lines.append(timeline.Line(name=say(f"memory.{label}"), seconds=seconds, values=values))
