@@ -36,7 +36,7 @@ def main() -> None:
         {
             "benchmark": "sampler",
             "machine": machine(),
-            "gpus": sampler.gpus_found.value,
+            "gpus": sampler.gpu_count.value,
             "hz": options.hz,
             "seconds": options.seconds,
             "samples": samples,

@@ -24,7 +24,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.adapt import card as adapt_card
-from wenmo.adapt.data import PieceStore
+from wenmo.adapt.data import TokenStore
 from wenmo.adapt.export import export_checkpoint
 from wenmo.adapt.finetune import Learner, finetuning_steps
 from wenmo.adapt.loop import Schedule, StepDone, TrainingPrecision, resolve_training_precision, train
@@ -363,7 +363,7 @@ def _train(
 ) -> _Run:
     """Train `model` in place; it ends with the weights of the lowest dev loss."""
     max_length = min(options.max_length, checkpoint.max_length)
-    store = PieceStore(checkpoint.tokenizer, max_pieces=max_length)
+    store = TokenStore(checkpoint.tokenizer, max_tokens=max_length)
     learner = Learner(
         model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=max_length, label_smoothing=0.0
     )

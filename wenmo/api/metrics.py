@@ -128,7 +128,7 @@ def _scheduler_metrics(schedulers: Mapping[TaskName, SchedulerStatistics]) -> It
     for name, text, attribute in (
         ("wenmo_forward_calls", "Calls answered by a forward", "calls_per_forward"),
         ("wenmo_forward_inputs", "Inputs given to a forward", "inputs_per_forward"),
-        ("wenmo_forward_pieces", "Tokens given to a forward", "pieces_per_forward"),
+        ("wenmo_forward_pieces", "Tokens given to a forward", "tokens_per_forward"),
     ):
         histogram = HistogramMetricFamily(name, text, labels=["task"])
         for task, statistics in schedulers.items():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wenmo.engine import Engine, Progress
+from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
 from wenmo.tasks.table import TASKS
 from wenmo.types import Precision, Resolved, Result, TaskName
@@ -64,7 +64,7 @@ def compare(
     inputs: Sequence[T],
     ask: Callable[[Engine, Sequence[T]], Sequence[Result]],
     *,
-    progress: Progress = lambda done, of: None,
+    progress: OnProgress = lambda done, of: None,
 ) -> Comparison:
     """`ask` both engines for `inputs`. They must not keep results (`cache_mib=0`), or the second round measures that.
 

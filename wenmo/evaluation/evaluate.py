@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wenmo.engine import Engine, Progress
+from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.scores import softmax
@@ -86,7 +86,7 @@ def evaluate(
     template: str = "{}",
     method: ZeroShotMethod = "nli",
     against: Engine | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Evaluation:
     """Score the rows of `path` (columns as in `_columns`), the first `limit` of them where given.
 
@@ -152,7 +152,7 @@ def _answers(
     names: Sequence[str],
     template: str,
     method: ZeroShotMethod,
-    progress: Progress | None,
+    progress: OnProgress | None,
     done: int,
     of: int,
 ) -> tuple[np.ndarray, float]:
@@ -247,7 +247,7 @@ def _names(task: EvalTask, truth: Sequence[Any], labels: Sequence[str] | str | N
 
 def _answerer(
     engine: Engine, task: EvalTask, names: Sequence[str], template: str, method: ZeroShotMethod
-) -> Callable[[list[Any], Progress | None], np.ndarray]:
+) -> Callable[[list[Any], OnProgress | None], np.ndarray]:
     """A function from inputs to probabilities (N, labels), in the order of `names`."""
     if task == NLI:
         temperature = engine.model_info(ZERO_SHOT.name).temperatures["nli"]

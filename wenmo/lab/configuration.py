@@ -132,12 +132,12 @@ class Configuration:
 
         Raises the errors of finding and reading a model, and InputError for lengths beyond its positions.
         """
-        from wenmo.models.checkpoint import read_sizes  # brings torch
+        from wenmo.models.checkpoint import read_shape  # brings torch
 
         if self.random_weights:
             shape, labels = shape_of(self.model), 2
         else:
-            shape, labels = read_sizes(locate(self.checkpoint))
+            shape, labels = read_shape(locate(self.checkpoint))
         if self.width > shape.max_position_embeddings:
             raise InputError(
                 f"{self.width} tokens are more than the {shape.max_position_embeddings} positions of {self.model}.",

@@ -13,7 +13,7 @@ from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
     from wenmo.jobs.background import FileJob
     from wenmo.jobs.estimate import Estimate
 
@@ -32,7 +32,7 @@ def show(job: FileJob, wish: Wish) -> None:
     if st.session_state.get(_ESTIMATED) != inputs:
         return
 
-    def work(engine: Engine, progress: Progress) -> Estimate | None:
+    def work(engine: Engine, progress: OnProgress) -> Estimate | None:
         return estimate(engine, wish.task, wish.reader, wish.columns, wish.options, progress=progress)
 
     answer = answers.ask("batch_estimate", inputs, work)

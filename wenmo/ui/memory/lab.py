@@ -23,7 +23,7 @@ from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.engine import Engine, Progress
+    from wenmo.engine import Engine
     from wenmo.evaluation.labelled import LabelledRows
     from wenmo.lab.accuracy import AccuracyByPrecision
     from wenmo.lab.configuration import Configuration, Work
@@ -216,7 +216,7 @@ def _own_card(cards_gib: tuple[int, ...]) -> int:
     return min(range(len(cards_gib)), key=lambda index: abs(cards_gib[index] - gib))
 
 
-def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Callable[[str], object]) -> Findings:
+def run(wish: Wish, models: Mapping[TaskName, str], progress: OnProgress, tell: Callable[[str], object]) -> Findings:
     """What `wish` asks for. `progress` is called several times a second, so that it can leave by raising.
 
     `models` answer the labelled rows. `progress` is called several times a second, and may raise to end the run; `tell`

@@ -16,7 +16,7 @@ import streamlit as st
 from wenmo.errors import WenmoError
 from wenmo.telemetry.events import Event
 from wenmo.telemetry.nvml import GpuReading
-from wenmo.telemetry.sampler import Sample, columns, thin
+from wenmo.telemetry.sampler import Sample, columns, downsample
 from wenmo.types import Resolved
 from wenmo.ui.memory import timeline
 from wenmo.ui.shell import components
@@ -73,7 +73,7 @@ def _draw(minutes: int, paused: bool) -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    fresh = (sampler.samples(), get_events().events(), sampler.gpus_found)
+    fresh = (sampler.samples(), get_events().events(), sampler.gpu_count)
     if paused:
         fresh = st.session_state.setdefault(_FROZEN, fresh)
     else:
@@ -162,7 +162,7 @@ def _chart(window: _Window, name: str, unit: timeline.Unit, series: Mapping[str,
     times = [sample.at_s for sample in window.samples]
     lines = []
     for label, value in series.items():
-        kept, values = thin(times, list(map(value, window.samples)), stretch_s=span_s / POINTS)
+        kept, values = downsample(times, list(map(value, window.samples)), interval_s=span_s / POINTS)
         if any(each is not None for each in values):
             seconds = [at - window.now_s for at in kept]
             lines.append(timeline.Line(name=say(f"memory.{label}"), seconds=seconds, values=values))

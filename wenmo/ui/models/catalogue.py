@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from wenmo.models.card import read_accuracy, read_sizes
+from wenmo.models.card import read_accuracy_table, read_sizes
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def _details() -> None:
         "layers": sizes.layers,
         "hidden": sizes.hidden_size,
         "heads": sizes.heads,
-        "pieces": None if sizes.pieces is None else f"{sizes.pieces:,}",
+        "pieces": None if sizes.vocab_size is None else f"{sizes.vocab_size:,}",
         "file": None if sizes.weights_mib is None else f"{sizes.weights_mib:.1f} MiB",
     }
     with st.container(horizontal=True, gap="small"):
         for figure, value in figures.items():
             st.metric(say(f"models.{figure}"), "–" if value is None else str(value), width=112)
-    accuracy = read_accuracy(name) if entry.kind == "bundled" else None
+    accuracy = read_accuracy_table(name) if entry.kind == "bundled" else None
     if accuracy is None:
         st.caption(say("models.no_card"))
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.telemetry.statistics import Percentiles, together
+from wenmo.telemetry.statistics import Percentiles, sum_histograms
 from wenmo.ui import charts
 from wenmo.ui.shell import components
 from wenmo.ui.shell.runtime import get_engine, get_metrics
@@ -60,7 +60,7 @@ def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
     statuses = ", ".join(f"{status}: {count:,}" for status, count in sorted(rest.by_status.items())) or "–"
     with st.container(horizontal=True, gap="medium"):
         st.metric(say("service.health"), say("service.ready"), width=130)
-        pieces = sum(each.waiting_pieces for each in schedulers)
+        pieces = sum(each.waiting_tokens for each in schedulers)
         st.metric(
             say("service.waiting"),
             f"{sum(each.waiting for each in schedulers):,}",
@@ -83,7 +83,7 @@ def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
 
 def _batches(schedulers: list[SchedulerStatistics]) -> None:
     """Histogram of the inputs in a forward."""
-    inputs = together(each.inputs_per_forward for each in schedulers)
+    inputs = sum_histograms(each.inputs_per_forward for each in schedulers)
     if inputs is None or not inputs.count:
         return
     _title(say("service.batches"))

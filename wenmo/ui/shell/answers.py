@@ -17,7 +17,7 @@ from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ _PATIENCE_S = 0.5  # work that takes longer shows a progress bar
 _REDRAW_S = 0.1
 
 
-def ask(key: str, inputs: object, work: Callable[[Engine, Progress], T]) -> T | None:
+def ask(key: str, inputs: object, work: Callable[[Engine, OnProgress], T]) -> T | None:
     """The engine's answer to `inputs`, or None after showing why there is none.
 
     `work` calls the engine and passes the progress on to it. While it runs, a progress bar and a button to stop it are

@@ -19,7 +19,7 @@ from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ _ALIGNED = 30  # parts of a sentence, at most, for which the alignment map has r
 def similarity(pair: tuple[str, str]) -> None:
     """The parts that speak for and against the same meaning, and a map of the parts that correspond."""
 
-    def work(engine: Engine, progress: Progress) -> tuple[Explanation, Alignment]:
+    def work(engine: Engine, progress: OnProgress) -> tuple[Explanation, Alignment]:
         return engine.explain_similarity(pair, progress=progress), engine.align(pair)
 
     def draw(answer: tuple[Explanation, Alignment]) -> None:
@@ -62,7 +62,7 @@ def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
         # Without a key the widget starts anew, at the best label, whenever the labels change.
         label = st.selectbox(say("explain.label"), labels) if len(labels) > 1 else labels[0]
 
-        def work(engine: Engine, progress: Progress) -> Explanation:
+        def work(engine: Engine, progress: OnProgress) -> Explanation:
             return engine.explain_zero_shot(
                 text,
                 labels=labels,
@@ -81,7 +81,7 @@ def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
         _weights("zero-shot", (text,), explanation, up=say("explain.for"), down=say("explain.against"), note=note)
 
 
-def _when_open(key: str, inputs: object, work: Callable[[Engine, Progress], T], draw: Callable[[T], None]) -> None:
+def _when_open(key: str, inputs: object, work: Callable[[Engine, OnProgress], T], draw: Callable[[T], None]) -> None:
     """The panel; once it is open, `work` computes the explanation and `draw` shows it."""
     panel = st.expander(say("explain.why"), key=f"explain_{key}", on_change="rerun")
     if panel.open:

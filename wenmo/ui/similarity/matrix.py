@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from wenmo import Engine
-from wenmo.engine import Progress
+from wenmo.engine import OnProgress
 from wenmo.tasks.clusters import Clustering, cluster, near_duplicates
 from wenmo.tasks.embedding import cosines
 from wenmo.ui import charts
@@ -76,7 +76,7 @@ def _form() -> tuple[list[str], str]:
     return sentences, chosen
 
 
-def _values(engine: Engine, sentences: list[str], measure: Measure, progress: Progress) -> tuple[np.ndarray, bool]:
+def _values(engine: Engine, sentences: list[str], measure: Measure, progress: OnProgress) -> tuple[np.ndarray, bool]:
     """The symmetric matrix (N, N) of the measure, and whether a pair was truncated."""
     checked = at_most(sentences, MAX_MATRIX)
     if measure == "cosine":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from wenmo import Engine
-from wenmo.engine import Progress
+from wenmo.engine import OnProgress
 from wenmo.ui.shell import answers, components, examples, share
 from wenmo.ui.shell.inputs import MAX_CANDIDATES, MAX_CHARACTERS, at_most
 from wenmo.ui.similarity.examples import RANKINGS
@@ -28,7 +28,7 @@ def show() -> None:
         st.caption(say("similarity.ranking_empty"))
         return
 
-    def work(engine: Engine, progress: Progress) -> tuple[list[float], list[float], list[bool]]:
+    def work(engine: Engine, progress: OnProgress) -> tuple[list[float], list[float], list[bool]]:
         pairs = [(query, candidate) for candidate in at_most(candidates, MAX_CANDIDATES)]
         # Two passes over the pairs share one progress bar.
         results = engine.similarity(pairs, progress=lambda done, of: progress(done, 2 * of))

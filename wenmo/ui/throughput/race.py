@@ -16,7 +16,7 @@ from wenmo.ui.throughput import upload
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
     from wenmo.lab.race import Race, RaceStep, Standing
 
 _TARGET_S = 15.0  # duration of a race
@@ -101,7 +101,7 @@ class _Lanes:
         self._place = st.empty()
         self._drawn = 0.0
 
-    def run(self, engine: Engine, wanted: Wanted, progress: Progress) -> Race:
+    def run(self, engine: Engine, wanted: Wanted, progress: OnProgress) -> Race:
         from wenmo.lab.race import MOST_TEXTS, race
         from wenmo.lab.throughput import invented_reviews
 

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from wenmo import Engine
-from wenmo.engine import Progress
-from wenmo.serving.cache import Tally, counted
+from wenmo.engine import OnProgress
+from wenmo.serving.cache import CacheTally, cache_tally
 from wenmo.tasks.zero_shot import SHORTLIST
 from wenmo.types import ZeroShotResult
 from wenmo.ui import charts
@@ -24,8 +24,8 @@ def show(lines: list[str], asked: Question) -> None:
     pairs = [known_label(line, asked.labels) for line in lines]
     texts, known = [text for text, _ in pairs], [label for _, label in pairs]
 
-    def work(engine: Engine, progress: Progress) -> tuple[list[ZeroShotResult], Tally]:
-        with counted() as tally:
+    def work(engine: Engine, progress: OnProgress) -> tuple[list[ZeroShotResult], CacheTally]:
+        with cache_tally() as tally:
             results = engine.zero_shot(
                 at_most(texts, MAX_TEXTS),
                 labels=check_labels(asked.labels, texts=len(texts), method=asked.method),
@@ -47,8 +47,8 @@ def show(lines: list[str], asked: Question) -> None:
             explain.zero_shot(texts[0], results[0], asked.template)
     else:
         _many(texts, results, known, threshold)
-    if tally.computed or tally.found:  # neither is counted when the cache is off
-        st.caption(say("zero_shot.rows", computed=f"{tally.computed:,}", found=f"{tally.found:,}"))
+    if tally.misses or tally.hits:  # neither is cache_tally when the cache is off
+        st.caption(say("zero_shot.rows", computed=f"{tally.misses:,}", found=f"{tally.hits:,}"))
     if len(results[0].scores) == 1:
         st.caption(say("zero_shot.one_label"))
     if asked.method != "nli":

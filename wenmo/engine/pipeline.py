@@ -1,4 +1,4 @@
-"""The one way through: items are encoded, computed and decoded window by window."""
+"""Encoding, computing and decoding a list of items, window by window."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-Progress = Callable[[int, int], None]  # items done, of how many
+OnProgress = Callable[[int, int], None]  # (items done, items in all)
 
-# Encodings held at once: enough to sort by length, few enough that a million texts' take no more memory than these.
+# Encodings in memory at once: enough for sorting by length, and a bound on the memory that a long list takes.
 _WINDOW_ENCODINGS = 4096
 
 
-def answers(
+def run_pipeline(
     models: Models,
     task: TaskName,
     items: list[T],
@@ -35,13 +35,12 @@ def answers(
     *,
     encodings_each: int = 1,
     vectors: bool = False,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> list[R]:
-    """What `decode` makes of the logits (or the `vectors`) of what `encode` makes of the items, in their order.
+    """`encode` the items, compute their logits (or `vectors`), `decode` these; results are in the order of the items.
 
-    Window by window, the next one tokenised while the runtime computes this one. An item has `encodings_each`
-    encodings, one after the other. Raises ForwardError, with the results of all others, where inputs could not be
-    computed.
+    The next window is encoded while the runtime computes the current one. Each item has `encodings_each` consecutive
+    encodings. Raises ForwardError, with the results of all other items, when some cannot be computed.
     """
     if not items:
         return []
@@ -74,52 +73,52 @@ def answers(
                     lost.add(index // encodings_each)
                     why = str(error).partition("\n")[0] or type(error).__name__
                     failed[len(results) + index // encodings_each] = why
-            answers = decode(model, output, encodings)
-            results += [None if index in lost else answer for index, answer in enumerate(answers)]
+            decoded = decode(model, output, encodings)
+            results += [None if index in lost else result for index, result in enumerate(decoded)]
     if failed:
         raise ForwardError(failed, results) from cause
     return cast("list[R]", results)
 
 
-def embed(models: Models, texts: list[str], *, progress: Progress | None = None) -> np.ndarray:
-    """(N, H) float32: the mean of the embedding model's last layer over each text's pieces."""
-    vectors = answers(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
+def embed(models: Models, texts: list[str], *, progress: OnProgress | None = None) -> np.ndarray:
+    """(N, H) float32; see `Engine.embed`."""
+    vectors = run_pipeline(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
     if not vectors:
         return np.empty((0, models.get("embedding").info.hidden_size), dtype=np.float32)
     return np.stack(vectors)
 
 
 def encode_texts(model: LoadedModel, texts: list[str]) -> list[Encoding]:
-    return encode.encode_texts(model.tokenizer, texts, max_length=model.max_length)
+    return encode.encode_texts(model.tokenizer, texts, max_length=model.info.max_length)
 
 
 def encode_pairs(model: LoadedModel, pairs: list[tuple[str, str]]) -> list[Encoding]:
-    return encode.encode_pairs(model.tokenizer, pairs, max_length=model.max_length)
+    return encode.encode_pairs(model.tokenizer, pairs, max_length=model.info.max_length)
 
 
 def rows(_: LoadedModel, output: np.ndarray, __: list[Encoding]) -> list[np.ndarray]:
-    """Each encoding's logits or vector as they are."""
+    """`decode` for callers that want each encoding's logits or vector unchanged."""
     return list(output)
 
 
 def _windows(items: list[T], *, encodings_each: int) -> Iterator[list[T]]:
-    """Slices of `items` that make at most _WINDOW_ENCODINGS encodings (or one item's)."""
+    """Slices of `items` with at most _WINDOW_ENCODINGS encodings, or a single item."""
     size = max(1, _WINDOW_ENCODINGS // encodings_each)
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def _prefetch(work: Callable[[T], R], items: Iterator[T]) -> Generator[R]:
-    """`work` of each item in order; that of the next one is done in a thread while the caller is at this one."""
+    """`work(item)` for each item, in order, one item ahead of the caller in another thread."""
     current, following = next(items), next(items, None)
-    if following is None:  # most calls: no thread for them
+    if following is None:  # as in most calls, which need no thread
         yield work(current)
         return
-    with ThreadPoolExecutor(1, thread_name_prefix="wenmo-prefetch") as helper:
-        upcoming = helper.submit(work, current)
+    with ThreadPoolExecutor(1, thread_name_prefix="wenmo-prefetch") as executor:
+        upcoming = executor.submit(work, current)
         while following is not None:
             result = upcoming.result()
-            upcoming = helper.submit(work, following)
+            upcoming = executor.submit(work, following)
             following = next(items, None)
             yield result
         yield upcoming.result()

@@ -1,4 +1,4 @@
-"""Which name belongs to which logit. ModelScope looks in seven places; the first that is there wins."""
+"""The label of each logit. ModelScope looks for it in seven places; the first that exists counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from wenmo.errors import CheckpointError
 
 
-def label_names(
+def logit_labels(
     folder: Path,
     *,
     config: Mapping[str, Any],
@@ -17,16 +17,16 @@ def label_names(
     label_mapping: Mapping[str, Any] | None,
     count: int,
 ) -> tuple[str, ...]:
-    """The name of each logit, in the order of the logits.
+    """The labels in the order of the logits; "0", "1", ... if no file has a label map.
 
-    `count` is the number of rows of the classifier. Raises CheckpointError when the map that wins does not name each
-    of 0 ... count - 1 exactly once.
+    `count` is the number of logits. Raises CheckpointError when the label map does not name each of 0 to count - 1
+    exactly once.
     """
     preprocessor = configuration.get("preprocessor") or {}
     if "type" not in preprocessor and isinstance(preprocessor.get("val"), Mapping):
         preprocessor = preprocessor["val"]
     model = configuration.get("model") or {}
-    sources: tuple[tuple[str, Any, bool], ...] = (  # (where, map, whether it goes from name to id)
+    sources: tuple[tuple[str, Any, bool], ...] = (  # (where, map, whether its keys are names)
         ("configuration.json, preprocessor.label2id", preprocessor.get("label2id"), True),
         ("label_mapping.json", label_mapping, True),
         ("configuration.json, model.label2id", model.get("label2id"), True),
