@@ -119,7 +119,7 @@ def _scheduler_metrics(schedulers: Mapping[TaskName, SchedulerStatistics]) -> It
         yield counter
     for name, text, attribute in (
         ("wenmo_waiting_calls", "Calls that wait for their forward", "waiting"),
-        ("wenmo_waiting_pieces", "Tokens in these calls", "waiting_pieces"),
+        ("wenmo_waiting_pieces", "Tokens in these calls", "waiting_tokens"),
     ):
         gauge = GaugeMetricFamily(name, text, labels=["task"])
         for task, statistics in schedulers.items():

@@ -23,7 +23,7 @@ from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.engine import Engine
+    from wenmo.engine import Engine, OnProgress
     from wenmo.evaluation.labelled import LabelledRows
     from wenmo.lab.accuracy import AccuracyByPrecision
     from wenmo.lab.configuration import Configuration, Work
