@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.tasks.clusters import cluster, near_duplicates
+from wenmo.tasks.embedding import cosines
 from wenmo.tasks.reviews import difference
-from wenmo.tasks.zero_shot import cosines
 from wenmo.ui.shell import components
 from wenmo.ui.shell.examples import LABELS, MATRICES, MOODS, PAIRS, PRODUCTS, RANKINGS
 from wenmo.ui.shell.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
