@@ -47,10 +47,10 @@ def _checked_origin(origin: str) -> str:
     return origin
 
 
-def _models(given: Mapping[str, str]) -> dict[str, str]:
-    """The model of each task: from `given`, else from the environment, else the bundled one."""
+def _models(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The model of each task: from `overrides`, else from the environment, else the bundled one."""
     return {
-        task: given.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
+        task: overrides.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
         for task, spec in TASKS.items()
     }
 

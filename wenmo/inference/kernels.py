@@ -62,15 +62,15 @@ def _quantize_row(values, row):  # type: ignore[no-untyped-def]
     """Quantise `values` (C,) into int8 `row` (C,) and return its scale: values are close to row * scale."""
     bits = values.view(np.int32)
     largest = np.int32(0)
-    for place in range(len(bits)):  # non-negative floats sort like their bits, and integers compare faster
-        largest = max(largest, bits[place] & _WITHOUT_SIGN)
+    for column in range(len(bits)):  # non-negative floats sort like their bits, and integers compare faster
+        largest = max(largest, bits[column] & _WITHOUT_SIGN)
     maximum = np.empty(1, np.int32)
     maximum[0] = largest
     scale = maximum.view(np.float32)[0] / _LARGEST
     scale = _TINY if scale < _TINY else scale  # keeps NaN, so that it shows in the result
     steps = _ONE / scale
-    for place in range(len(values)):
-        row[place] = np.int8(np.int32(np.rint(values[place] * steps)))
+    for column in range(len(values)):
+        row[column] = np.int8(np.int32(np.rint(values[column] * steps)))
     return scale
 
 
@@ -86,8 +86,8 @@ def dequantize(product, scales, bias, output):  # type: ignore[no-untyped-def]
     """Write `product` (R, C) * `scales` (R,) + `bias` (C,) to `output` (R, C), which may be `product`."""
     for index in range(len(product)):
         scale = scales[index]
-        for place in range(product.shape[1]):
-            output[index, place] = product[index, place] * scale + bias[place]
+        for column in range(product.shape[1]):
+            output[index, column] = product[index, column] * scale + bias[column]
 
 
 @_compiled("void(f4[:, ::1], f4[::1], f4[::1], i1[:, ::1], f4[::1])")
@@ -96,10 +96,10 @@ def dequantize_gelu_quantize(product, scales, bias, rows, row_scales):  # type: 
     inner = np.empty(product.shape[1], np.float32)
     for index in range(len(product)):
         scale = scales[index]
-        for place in range(len(inner)):
-            value = product[index, place] * scale + bias[place]
+        for column in range(len(inner)):
+            value = product[index, column] * scale + bias[column]
             size = abs(value)
-            inner[place] = _HALF * (value + size * _erf_of_positive(size * _ROOT_HALF))
+            inner[column] = _HALF * (value + size * _erf_of_positive(size * _ROOT_HALF))
         row_scales[index] = _quantize_row(inner, rows[index])
 
 
@@ -114,15 +114,15 @@ def dequantize_add_norm(product, scales, bias, residual, weight, shift, epsilon,
     for index in range(len(product)):
         scale = scales[index]
         total = _float32(0)
-        for place in range(columns):
-            value = product[index, place] * scale + bias[place] + residual[index, place]
-            row[place] = value
+        for column in range(columns):
+            value = product[index, column] * scale + bias[column] + residual[index, column]
+            row[column] = value
             total += value
         mean = total / _float32(columns)
         total = _float32(0)
-        for place in range(columns):
-            apart = row[place] - mean
-            total += apart * apart
+        for column in range(columns):
+            deviation = row[column] - mean
+            total += deviation * deviation
         spread = _ONE / np.sqrt(total / _float32(columns) + _float32(epsilon))
-        for place in range(columns):
-            output[index, place] = (row[place] - mean) * spread * weight[place] + shift[place]
+        for column in range(columns):
+            output[index, column] = (row[column] - mean) * spread * weight[column] + shift[column]

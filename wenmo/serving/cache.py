@@ -211,17 +211,17 @@ class CachedRuntime:
         failure: PartialOutputError | None = None
         seconds = 0.0
         if missing:
-            wanted = [encodings[index] for index in missing]
+            uncached = [encodings[index] for index in missing]
             start = time.perf_counter()
             try:
-                output = forward(wanted, on_batch=on_batch)
+                output = forward(uncached, on_batch=on_batch)
             except PartialOutputError as error:
                 failure, output = error, error.output
             seconds = time.perf_counter() - start
             for index, row in zip(missing, output, strict=True):
                 rows[index] = row
-            computed = [place for place in range(len(missing)) if failure is None or place not in failure.failed]
-            self._cache.put([keys[missing[place]] for place in computed], output[computed])
+            computed = [row for row in range(len(missing)) if failure is None or row not in failure.failed]
+            self._cache.put([keys[missing[row]] for row in computed], output[computed])
         tally = _tally.get()
         if tally is not None:
             tally.hits += len(rows) - len(missing)
@@ -235,7 +235,7 @@ class CachedRuntime:
         )
         whole = np.stack(cast("list[np.ndarray]", rows))
         if failure is not None:
-            failed = {missing[place]: error for place, error in failure.failed.items()}
+            failed = {missing[row]: error for row, error in failure.failed.items()}
             raise PartialOutputError(failed, whole) from failure
         return whole
 

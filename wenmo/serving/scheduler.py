@@ -275,11 +275,11 @@ class ScheduledRuntime:
         start = 0
         for call in calls:
             end = start + len(call.encodings)
-            own = {index - start: error for index, error in failed.items() if start <= index < end}
-            if own and len(own) == len(call.encodings) and len(calls) > 1:
+            errors = {index - start: error for index, error in failed.items() if start <= index < end}
+            if errors and len(errors) == len(call.encodings) and len(calls) > 1:
                 self._compute([call])  # all its inputs failed: alone, it gets the same error as without batching
             else:
-                call.outcome = PartialOutputError(own, output[start:end]) if own else output[start:end]
+                call.outcome = PartialOutputError(errors, output[start:end]) if errors else output[start:end]
             start = end
 
 

@@ -46,24 +46,24 @@ def cluster(similarity: np.ndarray) -> Clustering:
     """
     count = len(similarity)
     runs: list[tuple[list[int], list[float]]] = [([index], []) for index in range(count)]
-    of = list(range(count))  # the run of each item
+    run_of = list(range(count))  # the run of each item
     rows, columns = np.triu_indices(count, 1)
     for pair in np.argsort(-similarity[rows, columns], kind="stable"):
-        first, second = of[rows[pair]], of[columns[pair]]
+        first, second = run_of[rows[pair]], run_of[columns[pair]]
         if first == second:
             continue
         (left, left_joins), (right, right_joins) = runs[first], runs[second]
         ways = [(turn_left, turn_right) for turn_left in (False, True) for turn_right in (False, True)]
-        meeting = {(a, b): similarity[left[0 if a else -1], right[-1 if b else 0]] for a, b in ways}
-        turn_left, turn_right = max(ways, key=meeting.__getitem__)
+        end_similarity = {(a, b): similarity[left[0 if a else -1], right[-1 if b else 0]] for a, b in ways}
+        turn_left, turn_right = max(ways, key=end_similarity.__getitem__)
         if turn_left:
             left, left_joins = left[::-1], left_joins[::-1]
         if turn_right:
             right, right_joins = right[::-1], right_joins[::-1]
         runs[first] = ([*left, *right], [*left_joins, float(similarity[rows[pair], columns[pair]]), *right_joins])
         for item in right:
-            of[item] = first
-    order, joins = runs[of[0]] if count else ([], [])
+            run_of[item] = first
+    order, joins = runs[run_of[0]] if count else ([], [])
     return Clustering(order=tuple(order), joins=tuple(joins))
 
 

@@ -35,11 +35,11 @@ def parse_labels(labels: Sequence[str] | str) -> Labels:
             f"标签应为列表，或用逗号分隔的文本，而不是 {type(labels).__name__}。",
         )
     # A blank part of a text is only a superfluous comma; a blank item of a list is a label to report as dropped.
-    given = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
+    items = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
     names: list[str] = []
     dropped: list[str] = []
     seen: set[str] = set()
-    for label in given:
+    for label in items:
         if not isinstance(label, str):
             raise InputError(
                 f"A label must be text, not {type(label).__name__}: {label!r}.",

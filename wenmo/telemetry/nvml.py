@@ -110,11 +110,11 @@ class Gpus:
         if not self._complete and self._clock() >= self._try_at:
             self._try_at = self._clock() + RETRY_S
             self._open()
-        own = torch_memory()
-        if not self._devices and own:
-            self._set_count(len(own), "read by CUDA", "由 CUDA 读取")
-            return tuple(own.values())
-        return tuple(self._reading(gpu, handle, own.get(_bare(gpu.uuid))) for gpu, handle in self._devices)
+        by_torch = torch_memory()
+        if not self._devices and by_torch:
+            self._set_count(len(by_torch), "read by CUDA", "由 CUDA 读取")
+            return tuple(by_torch.values())
+        return tuple(self._reading(gpu, handle, by_torch.get(_bare(gpu.uuid))) for gpu, handle in self._devices)
 
     def close(self) -> None:
         """Close the driver. A later `read` opens it again."""
@@ -143,7 +143,7 @@ class Gpus:
         if self._complete:
             self._set_count(len(self._devices), "read by NVML", "由 NVML 读取")
 
-    def _reading(self, gpu: Gpu, handle: Any, own: GpuReading | None) -> GpuReading:
+    def _reading(self, gpu: Gpu, handle: Any, by_torch: GpuReading | None) -> GpuReading:
         memory = self._query(lambda nvml: nvml.nvmlDeviceGetMemoryInfo(handle))
         rates = None if ":" in gpu.index else self._query(lambda nvml: nvml.nvmlDeviceGetUtilizationRates(handle))
         return GpuReading(
@@ -151,8 +151,8 @@ class Gpus:
             used_mib=None if memory is None else memory.used / _MIB,
             total_mib=None if memory is None else memory.total / _MIB,
             utilization_percent=None if rates is None else float(rates.gpu),
-            reserved_mib=None if own is None else own.reserved_mib,
-            allocated_mib=None if own is None else own.allocated_mib,
+            reserved_mib=None if by_torch is None else by_torch.reserved_mib,
+            allocated_mib=None if by_torch is None else by_torch.allocated_mib,
         )
 
     def _query(self, call: Callable[[Nvml], T]) -> T | None:
@@ -208,13 +208,13 @@ def torch_memory() -> dict[str, GpuReading]:
     initialized = getattr(cuda, "is_initialized", None)  # None while another thread imports it
     if cuda is None or initialized is None or not initialized():
         return {}
-    own = {}
+    readings = {}
     for device in range(cuda.device_count()):
         try:
             properties = cuda.get_device_properties(device)
             statistics = cuda.memory_stats_as_nested_dict(device)
             reserved = statistics["reserved_bytes"]["all"]["current"]
-            own[_bare(str(properties.uuid))] = GpuReading(
+            readings[_bare(str(properties.uuid))] = GpuReading(
                 gpu=Gpu(index=str(device), name=properties.name, uuid=str(properties.uuid)),
                 used_mib=(properties.total_memory - cuda.mem_get_info(device)[0]) / _MIB if reserved else None,
                 total_mib=properties.total_memory / _MIB,
@@ -224,7 +224,7 @@ def torch_memory() -> dict[str, GpuReading]:
             )
         except RuntimeError:  # of CUDA; a forward on this GPU raises it too
             continue
-    return own
+    return readings
 
 
 def _bare(uuid: str | None) -> str:
