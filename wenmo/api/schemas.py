@@ -169,7 +169,7 @@ class _Result(BaseModel):
 
 
 class EmbedItem(BaseModel):
-    embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's pieces.")]
+    embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's tokens.")]
 
 
 class RerankItem(BaseModel):

@@ -132,9 +132,9 @@ STRINGS: Mapping[str, Text] = {
     "lab.layout.longest": Text("填充到最长", "padded to the longest"),
     "lab.layout.packed": Text("打包，不填充", "packed, no padding"),
     "lab.batch": Text("批大小", "Batch"),
-    "lab.length": Text("长度（词元）", "Length (pieces)"),
+    "lab.length": Text("长度（词元）", "Length (tokens)"),
     "lab.length_help": Text(
-        "每条文本的真实词元数，含 [CLS] 与 [SEP]。", "Real pieces of each text, with \\[CLS\\] and \\[SEP\\]."
+        "每条文本的真实词元数，含 [CLS] 与 [SEP]。", "Real tokens of each text, with \\[CLS\\] and \\[SEP\\]."
     ),
     "lab.checkpointing": Text("梯度检查点", "Gradient checkpointing"),
     "lab.measure": Text("也在本机实测", "Measure here, too"),

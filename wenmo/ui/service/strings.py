@@ -16,7 +16,7 @@ STRINGS: Mapping[str, Text] = {
     ),
     "service.waiting": Text("排队请求", "Calls waiting"),
     "service.waiting_help": Text(
-        "共 {pieces} 个词元在等待前向计算。", "{pieces} pieces of text wait for their forward."
+        "共 {pieces} 个词元在等待前向计算。", "{pieces} tokens wait for their forward."
     ),
     "service.calls": Text("REST 请求", "REST calls"),
     "service.calls_help": Text(

@@ -51,7 +51,7 @@ STRINGS: Mapping[str, Text] = {
     ),
     "throughput.measured_on": Text(
         "{machine}，{device}；模型 {model}；{texts} 条文本，{pieces} 个词元。",
-        "{machine}, {device}; model {model}; {texts} texts, {pieces} pieces.",
+        "{machine}, {device}; model {model}; {texts} texts, {pieces} tokens.",
     ),
     "throughput.disturbed": Text(
         "其间别的程序占用了约 {cores} 个核：数字偏低，占用全部核心的跑法受害更重，倍数也随之失真。空闲时再跑一次。",
@@ -92,7 +92,7 @@ STRINGS: Mapping[str, Text] = {
     "throughput.full_length": Text("补满上限", "To the limit"),
     "throughput.padding_note": Text(
         "进入模型的词元：墨色是文本，朱色是填充，百分数是填充所占。“补满上限”是文章代码的做法，没有参赛。",
-        "Pieces that go through the model: ink is text, cinnabar padding, with its share. Padding everything to the "
+        "Tokens that go through the model: ink is text, cinnabar padding, with its share. Padding everything to the "
         "limit is what the article's listing does; it is not in the race.",
     ),
 }
