@@ -19,9 +19,9 @@ import tempfile
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from wenmo.errors import BusyError, InputError, WenmoError
 from wenmo.jobs.backend import EngineBackend
@@ -39,7 +39,7 @@ from wenmo.types import TaskName
 if TYPE_CHECKING:
     from wenmo.engine import Engine
 
-State = Literal["received", "waiting", "running", "done", "stopped", "failed"]
+JobState = Literal["received", "waiting", "running", "done", "stopped", "failed"]
 EXPORTS = (".csv", ".xlsx", ".jsonl", ".parquet")
 
 MAX_ROWS = 500_000  # of an uploaded file: some twenty minutes with a bundled model on two cores
@@ -64,15 +64,15 @@ class FileJobStatus:
     many jobs run before it. An `error` that is not a WenmoError is a bug, and in the log.
     """
 
-    state: State
-    task: TaskName | None
-    options: RunOptions | None
-    labels: tuple[str, ...]
-    model: str | None
-    progress: JobProgress | None
-    summary: JobSummary | None
-    error: Exception | None
-    ahead: int
+    state: JobState = "received"
+    task: TaskName | None = None
+    options: RunOptions | None = None
+    labels: tuple[str, ...] = ()
+    model: str | None = None
+    progress: JobProgress | None = None
+    summary: JobSummary | None = None
+    error: Exception | None = None
+    ahead: int = 0
 
 
 class FileJob:
@@ -91,30 +91,18 @@ class FileJob:
         self._opening, self._exporting = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._opened: tuple[tuple[str | None, str | None], TableReader, list[Row]] | None = None
-        self._state: State = "received"
         self._engine: Engine | None = None
-        self._task: TaskName | None = None
-        self._options: RunOptions | None = None
-        self._resumable: tuple[str, TaskName, RunOptions] | None = None
-        self._labels: tuple[str, ...] = ()
-        self._model: str | None = None
-        self._progress: JobProgress | None = None
-        self._summary: JobSummary | None = None
-        self._error: Exception | None = None
+        self._resumable: tuple[str, TaskName, RunOptions] | None = None  # model, task and options of the shards
+        self._status = FileJobStatus()
 
-    def status(self, *, ahead: int = 0) -> FileJobStatus:
+    def status(self) -> FileJobStatus:
+        """How far the job is. `ahead` is only known to `FileJobs.status`."""
         with self._lock:
-            return FileJobStatus(
-                state=self._state,
-                task=self._task,
-                options=self._options,
-                labels=self._labels,
-                model=self._model,
-                progress=self._progress,
-                summary=self._summary,
-                error=self._error,
-                ahead=ahead,
-            )
+            return self._status
+
+    def _update(self, **changes: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **changes)
 
     def open(self, encoding: str | None = None, delimiter: str | None = None) -> tuple[TableReader, list[Row]]:
         """A reader of the file, and its first PREVIEW_ROWS rows. Kept for the next call with the same arguments.
@@ -162,25 +150,22 @@ class FileJob:
         return path
 
     def _begin(self, engine: Engine, task: TaskName, options: RunOptions) -> None:
-        with self._lock:
-            self._stop.clear()
-            self._engine, self._task, self._options = engine, task, options
-            self._state, self._progress, self._error = "waiting", None, None
+        self._stop.clear()
+        self._engine = engine
+        self._update(state="waiting", task=task, options=options, progress=None, error=None)
 
     def _run(self) -> None:
         """Run the job in this thread until it is done, stopped or failed."""
-        engine, task, options = self._engine, self._task, self._options
+        engine, task, options = self._engine, self._status.task, self._status.options
         assert engine is not None and task is not None and options is not None
-        state: State = "failed"
+        state: JobState = "failed"
         summary: JobSummary | None = None
         failure: Exception | None = None
         try:
             self._check_stopped()
-            with self._lock:
-                self._state = "running"
+            self._update(state="running")
             info = engine.model_info(models_of(task, options)[0])
-            with self._lock:
-                self._labels, self._model = info.labels, info.name
+            self._update(labels=info.labels, model=info.name)
             resume = self._resumable == (info.name, task, options)  # the same job failed before: keep its shards
             self._resumable = (info.name, task, options)
             summary = run_job(
@@ -206,15 +191,13 @@ class FileJob:
             failure = error
         self._end(state, summary, failure)
 
-    def _end(self, state: State, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
-        with self._lock:
-            self._engine = None
-            self._state, self._summary, self._error = state, summary, failure
+    def _end(self, state: JobState, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
+        self._engine = None
+        self._update(state=state, summary=summary, error=failure)
 
     def _on_progress(self, progress: JobProgress) -> None:
         self._check_stopped()
-        with self._lock:
-            self._progress = progress
+        self._update(progress=progress)
 
     def _check_stopped(self) -> None:
         if self._stop.is_set():
@@ -293,7 +276,7 @@ class FileJobs:
         with self._lock:
             queue = list(self._queue)
             ahead = queue.index(job) + (self._current is not None) if job in queue else 0
-        return job.status(ahead=ahead)
+        return replace(job.status(), ahead=ahead)
 
     def begin(self, job: FileJob, engine: Engine, task: TaskName, options: RunOptions) -> None:
         """Queue a job to run `task` on its file. Does nothing for a job that is queued or running already."""
