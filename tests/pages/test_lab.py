@@ -63,7 +63,7 @@ def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str],
     app.segmented_control(key="lab_before_inference_precision").set_value("fp16")
     app.default_timeout = 240  # two processes, each of which imports torch
     submit(app)
-    steps = table(app, "步骤")
+    steps = table(app, "配置")
     names = [row["配置"] for row in steps]
     assert names == ["tiny fp16 padded 2 x 512", "tiny fp16 packed 2 x 32"]
     last = Configuration(model="tiny", precision="fp16", lengths=equal_lengths(2, 32))
@@ -93,7 +93,7 @@ def test_only_predicted_means_dashes_and_their_reason(open_lab: Callable[[str], 
     app.toggle(key="lab_measure_tiny").set_value(False)
     app.segmented_control(key="lab_after_inference_precision").set_value("int8")
     submit(app)
-    steps = table(app, "步骤")
+    steps = table(app, "配置")
     assert {row["本机实测"] for row in steps} == {"–"}
     assert steps[-1]["GPU 预测"] == "–"
     text = said(app)

@@ -75,10 +75,11 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """`head` is None for a table of names and values."""
+    """`head` is None for a table of names and values. `files_only`: columns for which a page has no room."""
 
     head: tuple[Cell, ...] | None
     rows: tuple[tuple[Cell, ...], ...]
+    files_only: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

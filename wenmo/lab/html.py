@@ -12,11 +12,13 @@ from html import escape
 from wenmo.errors import Language
 from wenmo.lab.document import Cell, Chart, Grid, Line, Mark, Section, Table, cell_in
 
-# Places on a chart are --at and --long, 0 to 1 of --wm-room, the share of the width that the longest label leaves.
+# Places on a chart are --at and --long, 0 to 1 of --wm-room, the share of the width that the longest label leaves. The
+# class is doubled where a rule must win over Streamlit's own for lists.
 CHART_STYLE = """
-.wm-rows { --wm-seal: light-dark(#b23a2b, #d9604c); --wm-room: 0.8; margin: 0; padding: 0; list-style: none;
+.wm-rows { --wm-seal: light-dark(#b23a2b, #d9604c); --wm-room: 0.8;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-.wm-rows li { display: grid; grid-template-columns: minmax(9rem, 21%) 1fr; gap: 0 1.4rem; align-items: center;
+.wm-rows.wm-rows { margin: 0; padding: 0; list-style: none; }
+.wm-rows.wm-rows > li { display: grid; grid-template-columns: minmax(9rem, 21%) 1fr; gap: 0 1.4rem; align-items: center;
   margin: 0; padding: 0; color: inherit; font-size: inherit; }
 .wm-name { text-align: end; opacity: 0.8; text-wrap: balance; }
 .wm-tracks { display: block; border-left: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
@@ -33,7 +35,7 @@ CHART_STYLE = """
   transform: translateY(-50%); white-space: pre; font-weight: 700; font-variant-numeric: tabular-nums; }
 @media (max-width: 48rem) {
   .wm-rows { --wm-room: 0.62; }
-  .wm-rows li { grid-template-columns: 1fr; }
+  .wm-rows.wm-rows > li { grid-template-columns: 1fr; }
   .wm-name { text-align: start; }
 }
 """

@@ -374,7 +374,7 @@ def _steps(key: str, steps: Sequence[StepResult], *notes: Text) -> Section | Non
             DASH if measured is None else f"{measured.median_ms:,.0f}",
         )
 
-    table = Table(head=head, rows=tuple(map(row, steps)))
+    table = Table(head=head, rows=tuple(map(row, steps)), files_only=frozenset((0, 7)))  # step, over the floor
     return Section(key=key, title=TITLES[key], table=table, notes=(*_steps_notes(steps), *notes))
 
 

@@ -57,10 +57,9 @@ def _waterfall(chart: Chart) -> Any:
 
 
 def _table(table: Table) -> None:
-    columns = zip(*table.rows, strict=True)
-    components.table(
-        {_shown(name): [_shown(cell) for cell in cells] for name, cells in zip(table.head or (), columns, strict=True)}
-    )
+    columns = enumerate(zip(table.head or (), *table.rows, strict=True))
+    shown = [[_shown(cell) for cell in cells] for number, cells in columns if number not in table.files_only]
+    components.table({name: cells for name, *cells in shown})
 
 
 def _downloads(found: Findings) -> None:
