@@ -21,7 +21,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 # The ranges of pyproject.toml as exact versions, of direct dependencies. A version that is pinned and in its range stays;
-# `make pins UPGRADE="--upgrade-package torch"` takes the newest one of torch, `make pins UPGRADE=--upgrade of all.
+# `make pins UPGRADE="--upgrade-package torch"` takes the newest one of torch, `make pins UPGRADE=--upgrade` the newest of all.
 COMPILE := uv pip compile pyproject.toml --quiet --no-deps --no-annotate --no-strip-extras --python-version 3.11 \
 	--custom-compile-command "make pins" $(UPGRADE)
 

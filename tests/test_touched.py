@@ -10,6 +10,8 @@ import pytest
 
 from tests.touched import ROOT, changed, touched
 
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+
 
 @pytest.mark.parametrize(
     ("path", "nearest"),

@@ -22,7 +22,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = 12
-SECONDS = 40.0
+SECONDS = 35.0
 _START_SERVERS = ("tests/api/", "tests/browser/")  # after others that are as near
 
 
