@@ -118,7 +118,7 @@ def test_the_articles_table_and_the_truth_on_checkpointing(open_lab: Callable[[s
     assert "没有吞吐" in said(app)
     truth = [float(str(row["激活"]).removesuffix(" MiB")) for row in table(app, "工作")]
     assert truth[0] == truth[1] and truth[3] < 0.5 * truth[2]
-    assert "推理时激活省 0%" in said(app)
+    assert "推理时激活省 0.0%" in said(app)
     assert len(app.get("plotly_chart")) == 4
 
 

@@ -121,7 +121,7 @@ def checkpointing_sentence(found: Checkpointing) -> Text:
     added, time = found.training_time_added, Text("", "")
     if added is not None:
         time = Text(f"，用时 {added:+.0%}", f", time {added:+.0%}")
-    training, inference = f"{found.training_saved:.0%}", f"{found.inference_saved:.0%}"
+    training, inference = f"{found.training_saved:.1%}", f"{found.inference_saved:.1%}"
     return Text(
         f"检查点只在训练时有用：激活省 {training}{time.zh}；推理时激活省 {inference}，没有可省的。",
         f"Checkpointing helps in training alone: {training} of activations saved{time.en}. In inference it saves "
@@ -175,7 +175,7 @@ def _verdict(found: Findings, card_gib: int) -> list[Text]:
             told.append(
                 Text(
                     f"{side.zh}：{needs}，{card_gib} GB 的卡{'放得下' if fits else '放不下'}。",
-                    f"{side.en}: {needs}, which a {card_gib} GB card {'holds' if fits else 'does not hold'}.",
+                    f"{side.en}: {needs}, which a card with {card_gib} GB {'holds' if fits else 'does not hold'}.",
                 )
             )
     if found.fits_of is not None:

@@ -89,7 +89,7 @@ def test_both_languages_tell_the_same_numbers(rows: list[StepResult]) -> None:
         check_languages(section)
     first = told[0]
     assert [sentence.en for sentence in first.sentences][1:] == [
-        f"Optimised: {size(rows[-1].gpu_total_bytes or 0)}, which a 6 GB card holds.",
+        f"Optimised: {size(rows[-1].gpu_total_bytes or 0)}, which a card with 6 GB holds.",
         "On this card, the optimised configuration goes up to a batch of 1,234 at length 128.",
     ]
 
