@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, expect
 
-from docs.screenshots import running_app, settle
+from docs.screenshots import running_app
+from tests.browser.conftest import settle
+from tests.waiting import until
 from wenmo.lab.configuration import Configuration
 from wenmo.lab.predict import predict
 from wenmo.lab.presets import EIGHT_PAIRS, PADDED
@@ -20,8 +22,8 @@ from wenmo.lab.presets import EIGHT_PAIRS, PADDED
 _LONG_OPEN = """
 from dataclasses import replace
 from wenmo.__main__ import main
-from wenmo.memory.sampler import Sampler
-from wenmo.ui import live
+from wenmo.telemetry.sampler import Sampler
+from wenmo.ui.memory import live
 
 def started(self, start=Sampler.start):
     now, count = replace(self.sample(), cpu_percent=0.0), self._ring.maxlen
@@ -51,12 +53,8 @@ def _measuring() -> list[psutil.Process]:
     return found
 
 
-def _wait(page: Page, condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    for _ in range(int(seconds * 10)):
-        if condition():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"not within {seconds:g} s")
+def _wait(page: Page, condition: Callable[[], bool]) -> None:
+    until(condition, every_s=0.1, pause=lambda seconds: page.wait_for_timeout(1000 * seconds))
 
 
 def test_the_articles_preset_and_its_report(address: str, browser: Browser, page: Page, tmp_path: Path) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import GOLDEN
 from wenmo.models import card
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import BUNDLED
-
-GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.mark.parametrize("name", list(BUNDLED))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.serving.test_scheduler import WAIT_S, _Crowd, _encoding, _Runtime
+from tests.unit.serving.test_scheduler import _Crowd, _encoding, _Runtime
+from tests.waiting import WAIT_S, until
 from wenmo.serving.cancellation import Cancellation, current
 from wenmo.tokenizer import Encoding
 
@@ -25,8 +26,7 @@ def cancellable(crowd: _Crowd, *encodings: Encoding) -> tuple[Cancellation, Futu
 
 
 def until_waiting(crowd: _Crowd, count: int) -> None:
-    while crowd.scheduled.statistics().waiting < count:
-        threading.Event().wait(0.001)
+    until(lambda: crowd.scheduled.statistics().waiting >= count, every_s=0.001)
 
 
 def test_a_waiting_call_that_is_given_up_leaves_the_queue_at_once() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.unit.jobs.engines import run
+from tests.length_engine import run
 from wenmo.errors import InputError
 from wenmo.jobs.answer import RunOptions, result_columns
 from wenmo.tables import export as module

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import string
-from pathlib import Path
 
+from tests.conftest import ROOT
 from wenmo.ui.text import TEXTS
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_both_languages_say_something_and_take_the_same_values() -> None:

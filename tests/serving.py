@@ -1,24 +1,27 @@
-"""Starts the real service in a process of its own, as its users do."""
+"""The service as its callers meet it: in a process of its own or in a thread of this one, and what it answers."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import uvicorn
+from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from tests.conftest import GOLDEN_MODELS as MODELS
+from tests.conftest import ROOT
+from tests.waiting import WAIT_S, free_port, until
 
-ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
     **os.environ,
     **{f"WENMO_{task.upper()}_MODEL": folder for task, folder in MODELS.items()},
@@ -28,13 +31,7 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "LC_ALL": "C.UTF-8",  # the messages of the command line in English
 }
-START_S = END_S = 120.0  # generous: they end a wait that would be endless, they measure nothing
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+JSON = {"Content-Type": "application/json"}
 
 
 @contextmanager
@@ -57,24 +54,28 @@ def serving(
             stderr=log,
         )
     try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_S, trust_env=False) as client:
-            until = time.monotonic() + START_S
-            while not _is_healthy(client, health):
-                said = (folder / "server.log").read_text(encoding="utf-8")
-                assert process.poll() is None, said
-                assert time.monotonic() < until, said
-                time.sleep(0.1)
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_S, trust_env=False) as client:
+            until_healthy(client, health, process, folder / "server.log")
             yield client, process
     finally:
         process.kill()
         process.wait()
 
 
-def _is_healthy(client: httpx2.Client, health: str) -> bool:
-    try:
-        return client.get(health).status_code == 200
-    except httpx2.TransportError:
-        return False
+def until_healthy(client: httpx2.Client, path: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits until `path` answers 200. Fails with what stands in `log` when `process` ends before."""
+
+    def said() -> str:
+        return log.read_text(encoding="utf-8")
+
+    def healthy() -> bool:
+        assert process.poll() is None, said()
+        try:
+            return client.get(path).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    until(healthy, every_s=0.05, told=said)
 
 
 @contextmanager
@@ -86,14 +87,29 @@ def serving_here(api: ASGIApp) -> Iterator[httpx2.Client]:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
+            until(lambda: server.started or not thread.is_alive())
             yield connect(f"http://127.0.0.1:{listening.getsockname()[1]}")
         finally:
             server.should_exit = True
-            thread.join(END_S)
+            thread.join(WAIT_S)
             assert not thread.is_alive()
 
 
 def connect(url: str) -> httpx2.Client:
     """A client for many calls at once, which are patient."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx2.Client(base_url=url, timeout=START_S, trust_env=False, limits=limits)
+    return httpx2.Client(base_url=url, timeout=WAIT_S, trust_env=False, limits=limits)
+
+
+def post(client: TestClient, path: str, body: object, **headers: str) -> httpx2.Response:
+    # Escaped to ASCII: the only way in which a lone surrogate can travel.
+    return client.post(path, content=json.dumps(body).encode("ascii"), headers={**JSON, **headers})
+
+
+def assert_problem(response: httpx2.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status
+    assert body["type"] and body["title"] and body["detail"]
+    return body
