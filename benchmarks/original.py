@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from wenmo.models.checkpoint import NLI_LABELS
+from wenmo.tasks.zero_shot import ZERO_SHOT
 
 _OPTIONS = "WENMO_BENCH_ORIGINAL"  # how a worker's process learns what was asked for
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
@@ -31,8 +31,8 @@ def _pipeline(folder: Path, task: str) -> Any:
 
     model = BertForSequenceClassification.from_pretrained(folder).eval()
     if task == "zero-shot-classification":  # it looks for "entailment" among the names, and ranks upside down without
-        model.config.id2label = dict(enumerate(NLI_LABELS))
-        model.config.label2id = {name: index for index, name in enumerate(NLI_LABELS)}
+        model.config.id2label = dict(enumerate(ZERO_SHOT.label_names))
+        model.config.label2id = {name: index for index, name in enumerate(ZERO_SHOT.label_names)}
     tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=512)
     return pipeline(task, model=model, tokenizer=tokenizer, device="cpu")  # type: ignore[call-overload]
 

@@ -22,7 +22,7 @@ import psutil
 from wenmo.lab.padded import export
 from wenmo.lab.throughput import ShapeName, checkpoint_of
 from wenmo.models.checkpoint import Checkpoint
-from wenmo.models.hub_tasks import HUB_TASK
+from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,7 +149,7 @@ def export_model(shape: ShapeName, task: TaskName, folder: Path) -> Checkpoint:
     """
     checkpoint = checkpoint_of(shape, task)
     export(checkpoint, folder)
-    configuration = {"framework": "pytorch", "task": HUB_TASK[task]}
+    configuration = {"framework": "pytorch", "task": TASKS[task].hub_task}
     (folder / "configuration.json").write_text(json.dumps(configuration), encoding="utf-8")
     mapping = {name: index for index, name in enumerate(checkpoint.labels)}
     (folder / "label_mapping.json").write_text(json.dumps(mapping), encoding="utf-8")

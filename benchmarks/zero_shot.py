@@ -20,9 +20,11 @@ import numpy as np
 
 from wenmo.engine import Engine
 from wenmo.lab.padded import export
-from wenmo.lab.throughput import invented_reviews, machine, read_items, write_result
-from wenmo.models.checkpoint import NLI_LABELS, load_checkpoint
-from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.lab.throughput import invented_reviews, read_items, write_result
+from wenmo.models.checkpoint import load_checkpoint
+from wenmo.models.registry import locate
+from wenmo.tasks.zero_shot import ZERO_SHOT
+from wenmo.telemetry.machine import machine
 
 TEMPLATE = "这段话与{}有关"
 LABELS = [
@@ -64,8 +66,10 @@ def _theirs(folder: Path, labels: list[str], batch: int) -> Answer:
     from transformers import BertForSequenceClassification, BertTokenizer, pipeline
 
     model = BertForSequenceClassification.from_pretrained(folder)
-    model.config.id2label = dict(enumerate(NLI_LABELS))
-    model.config.label2id = {name: index for index, name in enumerate(NLI_LABELS)}  # without it, it ranks upside down
+    model.config.id2label = dict(enumerate(ZERO_SHOT.label_names))
+    model.config.label2id = {
+        name: index for index, name in enumerate(ZERO_SHOT.label_names)
+    }  # without it, it ranks upside down
     tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=512)
     pipe: Any = pipeline("zero-shot-classification", model=model, tokenizer=tokenizer, device="cpu")
 
@@ -88,7 +92,7 @@ def main() -> None:
     items = read_items(options.texts, options.count) if options.texts else invented_reviews(options.count)
     texts = [item if isinstance(item, str) else item[0] for item in items]
     labels = LABELS[: options.labels]
-    bundled = locate(DEFAULT_MODELS["zero_shot"])
+    bundled = locate(ZERO_SHOT.bundled)
     with tempfile.TemporaryDirectory() as folder:
         export(load_checkpoint(bundled), Path(folder))
         contestants = {

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,15 +18,16 @@ import pyarrow.parquet as pq
 from recipes.data_pack import held_out_rows
 from wenmo.engine import Engine
 from wenmo.evaluation.calibration import fit_temperature, store_temperatures
-from wenmo.models.checkpoint import NLI_LABELS
-from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT, LOGIT_SCALE, cosines
-from wenmo.types import Reading, TaskName
+from wenmo.tasks.embedding import cosines
+from wenmo.tasks.table import TASKS
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT, LOGIT_SCALE, ZERO_SHOT
+from wenmo.types import TaskName
 
 _BARRED = -1e30  # the logit of a place where there is no label
 _FEWEST = 50  # rows of a source with one label: fewer say little and would weigh as much as thousands
 
 
-def calibrate(folder: Path, task: TaskName, data: Path) -> dict[Reading, float]:
+def calibrate(folder: Path, task: TaskName, data: Path) -> dict[str, float]:
     """Fit the temperatures of the checkpoint in `folder` on the data pack `data` and store them in it."""
     with Engine(precision="fp32", models={task: folder}, calibrated=False, cache_mib=0) as engine:
         if task == "zero_shot":
@@ -58,23 +58,22 @@ def _balanced(sources: Sequence[str], label: np.ndarray) -> np.ndarray:
     return np.where([rarest[name] >= enough for name in sources], _each_alike(groups), 0.0)
 
 
-def _two_classes(engine: Engine, task: Literal["similarity", "sentiment"], data: Path) -> dict[Reading, float]:
+def _two_classes(engine: Engine, task: TaskName, data: Path) -> dict[str, float]:
     dev = pq.read_table(data / task / "dev.parquet").to_pylist()
     train = pq.read_table(data / task / "train.parquet").to_pylist()
     rows = dev + [train[row] for row in held_out_rows(len(train))]
-    if task == "similarity":
-        all_logits = [each.logits[0] for each in engine.similarity([(row["text_a"], row["text_b"]) for row in rows])]
-    else:
-        all_logits = [each.logits[0] for each in engine.sentiment([row["text"] for row in rows])]
+    pairs = TASKS[task].inputs == "pair"
+    inputs = [(row["text_a"], row["text_b"]) if pairs else row["text"] for row in rows]
+    all_logits = [each.logits[0] for each in engine.ask(task, inputs)]
     logits = np.asarray(all_logits, dtype=np.float64)
     label = np.asarray([row["label"] for row in rows])
     return {task: fit_temperature(logits, label, _balanced([row["source"] for row in rows], label))}
 
 
-def _zero_shot(engine: Engine, data: Path) -> dict[Reading, float]:
+def _zero_shot(engine: Engine, data: Path) -> dict[str, float]:
     dev = pq.read_table(data / "nli" / "dev.parquet").to_pylist()
     logits = engine.nli([(row["premise"], row["hypothesis"]) for row in dev]).astype(np.float64)
-    label = np.asarray([NLI_LABELS.index(row["label"]) for row in dev])
+    label = np.asarray([ZERO_SHOT.label_names.index(row["label"]) for row in dev])
     nli = fit_temperature(logits, label, np.ones(len(label)))
 
     texts, candidates, true, task = _topic_questions(data)
@@ -98,7 +97,7 @@ def _zero_shot(engine: Engine, data: Path) -> dict[Reading, float]:
     }
 
 
-def _embedding(engine: Engine, data: Path) -> dict[Reading, float]:
+def _embedding(engine: Engine, data: Path) -> dict[str, float]:
     texts, candidates, true, task = _topic_questions(data)
     names = sorted({name for names in candidates for name in names})
     place = {name: index for index, name in enumerate(names)}

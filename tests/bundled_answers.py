@@ -19,7 +19,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from tests.conftest import ROOT
-from wenmo.types import TASKS
+from wenmo.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from wenmo import Engine

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 from tests.conftest import GOLDEN
 from wenmo.engine import Engine, ModelInfo
-from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.backend import EngineBackend
-from wenmo.jobs.job import JobSummary, run_job
-from wenmo.tasks.zero_shot import check_template, parse_labels
+from wenmo.jobs.job import run_job
+from wenmo.jobs.options import RunOptions
+from wenmo.jobs.summary import JobSummary
+from wenmo.tasks.labels import parse_labels
+from wenmo.tasks.zero_shot import check_template
 from wenmo.types import Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotMethod, ZeroShotResult
 
 Progress = Callable[[int, int], None]
@@ -41,6 +43,12 @@ class LengthEngine:
             max_length=10,
             temperatures={},
         )
+
+    def ask(
+        self, task: str, inputs: Sequence[Any], *, progress: Progress | None = None, **options: Any
+    ) -> Sequence[Any]:
+        answers: Sequence[Any] = getattr(self, task)(inputs, progress=progress, **options)
+        return answers
 
     def sentiment(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[SentimentResult]:
         self.calls.append(len(texts))

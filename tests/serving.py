@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import uvicorn
@@ -21,6 +21,9 @@ from starlette.types import ASGIApp
 from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.conftest import ROOT
 from tests.waiting import WAIT_S, free_port, until
+
+if TYPE_CHECKING:
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 ENVIRONMENT = {
     **os.environ,
@@ -38,6 +41,7 @@ JSON = {"Content-Type": "application/json"}
 def serving(
     folder: Path,
     *,
+    python: Path | str = sys.executable,
     program: tuple[str, ...] = ("-m", "wenmo", "serve"),
     port_option: str = "--port",
     health: str = "/_stcore/health",
@@ -47,7 +51,7 @@ def serving(
     port = free_port()
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, *program, port_option, str(port)],
+            [python, *program, port_option, str(port)],
             cwd=folder,
             env={**ENVIRONMENT, **(environment or {})},
             stdout=log,
@@ -113,3 +117,24 @@ def assert_problem(response: httpx2.Response, status: int) -> dict[str, Any]:
     assert body["status"] == status
     assert body["type"] and body["title"] and body["detail"]
     return body
+
+
+def run_page(client: httpx2.Client) -> list[ForwardMsg]:
+    """What a browser is sent when it opens the first page, up to the end of the script."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg  # brings Streamlit, which the tests of REST alone do not need
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+    from websockets.sync.client import connect as connect_websocket
+
+    messages = []
+    url = f"ws://{client.base_url.host}:{client.base_url.port}/_stcore/stream"
+    with connect_websocket(url, subprotocols=["streamlit"], max_size=None, proxy=None) as stream:  # type: ignore[list-item]
+        request = BackMsg()
+        request.rerun_script.SetInParent()
+        stream.send(request.SerializeToString())
+        while True:
+            received = stream.recv(timeout=WAIT_S)
+            assert isinstance(received, bytes)
+            message = ForwardMsg.FromString(received)
+            messages.append(message)
+            if message.WhichOneof("type") == "script_finished":
+                return messages

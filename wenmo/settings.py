@@ -1,24 +1,22 @@
-"""Settings of the app, the service and the command line, read once, at the entry, from the environment."""
+"""Settings of the app, the service and the command line, read from the environment once, at the entry point."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
-from wenmo.models.registry import DEFAULT_MODELS
-from wenmo.types import TASKS, SchedulerLimits, TaskName
+from wenmo.tasks.table import TASKS
+from wenmo.types import SchedulerLimits, TaskName
 
-if TYPE_CHECKING:
-    from wenmo.engine import Engine
-    from wenmo.telemetry.events import EventLog
-
-CALLS_AT_ONCE = 64  # each has a thread; what would wait behind so many is better turned away (`bench load`, overload)
+CALLS_AT_ONCE = 64  # a thread each; more calls only wait longer (`bench load`, overload)
 
 
 def _checked_token(token: SecretStr) -> SecretStr:
@@ -35,34 +33,49 @@ def _split(value: Any) -> Any:
 
 
 def _tasks(value: Any) -> Any:
-    return TASKS if value == "all" else _split(value)
+    tasks = tuple(TASKS) if value == "all" else _split(value)
+    unknown = [task for task in tasks or () if task not in TASKS]
+    if unknown:
+        raise ValueError(f"{', '.join(map(repr, unknown))}: the tasks are {', '.join(TASKS)}")
+    return tasks
 
 
 def _checked_origin(origin: str) -> str:
-    # The * of everyone is left out on purpose: who answers texts of users names the pages that may ask.
+    # No * on purpose: the operator names the sites that may send users' texts here.
     if not re.fullmatch(r"https?://[^\s/*?#@]+", origin):
         raise ValueError("an origin is a scheme and a host, such as https://app.example.org, without path or *")
     return origin
 
 
-class Settings(BaseSettings):
-    """Each field is an environment variable with the prefix WENMO_, such as WENMO_DEVICE=cpu."""
+def _models(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The model of each task: from `overrides`, else from the environment, else the bundled one."""
+    return {
+        task: overrides.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
+        for task, spec in TASKS.items()
+    }
 
-    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=())
+
+class Settings(BaseSettings):
+    """Each field is read from the environment variable WENMO_<FIELD>, for example WENMO_DEVICE=cpu."""
+
+    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=(), populate_by_name=True)
 
     device: str = "auto"
     precision: str = "auto"
-    similarity_model: str = DEFAULT_MODELS["similarity"]
-    sentiment_model: str = DEFAULT_MODELS["sentiment"]
-    zero_shot_model: str = DEFAULT_MODELS["zero_shot"]
-    embedding_model: str = DEFAULT_MODELS["embedding"]
+    # One variable a task: WENMO_SENTIMENT_MODEL=iic/…, WENMO_ZERO_SHOT_MODEL=…
+    models: Annotated[dict[str, str], NoDecode] = Field(default_factory=lambda: _models({}))
     models_folder: Path = DEFAULT_MODELS_FOLDER
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
-    redis_url: SecretStr | None = None  # it may hold a password
+    redis_url: SecretStr | None = None  # may contain a password
     redis_expiry_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
     redis_timeout_ms: float = Field(default=100.0, gt=0, le=10_000)
-    waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
+    waiting_tokens: int = Field(
+        default=SchedulerLimits.waiting_tokens,
+        ge=1,
+        # The second is the former name.
+        validation_alias=AliasChoices("WENMO_WAITING_TOKENS", "WENMO_WAITING_PIECES"),
+    )
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
     calls_at_once: int = Field(default=CALLS_AT_ONCE, ge=1, le=4096)
     sampler_hz: float = Field(default=2.0, ge=2, le=10)
@@ -72,62 +85,38 @@ class Settings(BaseSettings):
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_checked_origin)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
-    # None: all with --api-only, none beside the pages, whose first visitor should not wait for models.
+    # None: all tasks with --api-only, none with pages, whose first visitor should not wait for models to load.
     preload: Annotated[tuple[TaskName, ...] | None, NoDecode, BeforeValidator(_tasks)] = None
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 
     @classmethod
     def read(cls, **given: Any) -> Settings:
-        """The environment, and over it what is `given` and not None. Raises InputError for what cannot be read."""
+        """Settings from the environment, overridden by those `given` that are not None, such as `sentiment_model`.
+
+        Raises InputError for invalid values.
+        """
+        overrides = {name: value for name, value in given.items() if value is not None}
+        models = {task: overrides.pop(name) for task in TASKS if (name := f"{task}_model") in overrides}
         try:
-            return cls(**{name: value for name, value in given.items() if value is not None})
+            return cls(models=_models(models), **overrides)
         except ValidationError as error:
             problems = "; ".join(
-                f"WENMO_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+                f"WENMO_{'_'.join(map(str, problem['loc'])).upper().removeprefix('WENMO_')}: {problem['msg']}"
+                for problem in error.errors()
             )
             raise InputError(
                 f"A setting cannot be read. {problems}. Correct the environment variable or the option.",
                 f"设置无法读取。{problems}。请更正环境变量或选项。",
             ) from None
 
-    def build_engine(self, *, events: EventLog | None = None, repeatable: bool = False) -> Engine:
-        """The engine that these settings describe; it writes to `events`, and is `repeatable` for jobs."""
-        from wenmo.engine import Engine
-
-        shared_cache = None
-        if self.redis_url:  # an empty one is none
-            from wenmo.serving.redis_store import RedisStore
-
-            shared_cache = RedisStore(
-                self.redis_url.get_secret_value(), expiry_s=self.redis_expiry_s, timeout_ms=self.redis_timeout_ms
-            )
-        return Engine(
-            device=self.device,
-            precision=self.precision,
-            calibrated=self.calibrated,
-            cache_mib=self.cache_mib,
-            shared_cache=shared_cache,
-            models_folder=self.models_folder,
-            limits=SchedulerLimits(waiting_pieces=self.waiting_pieces, wait_s=self.wait_s),
-            models={
-                "similarity": self.similarity_model,
-                "sentiment": self.sentiment_model,
-                "zero_shot": self.zero_shot_model,
-                "embedding": self.embedding_model,
-            },
-            events=events,
-            repeatable=repeatable,
-        )
-
     def on_other_machines(self) -> Settings:
-        """For Ray's actors, which have another working folder: absolute paths. Each is shown its own GPU alone."""
+        """For Ray's actors: absolute paths, as their working folder differs, and "cuda", as each sees only its GPU."""
         changed: dict[str, Any] = {
             "device": "cuda" if self.device.startswith("cuda") else self.device,
             "models_folder": self.models_folder.resolve(),
         }
-        for task in TASKS:
-            name = getattr(self, f"{task}_model")
-            if Path(name).is_dir():
-                changed[f"{task}_model"] = str(Path(name).resolve())
+        changed["models"] = {
+            task: str(Path(name).resolve()) if Path(name).is_dir() else name for task, name in self.models.items()
+        }
         return self.model_copy(update=changed)

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
 
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.conftest import ROOT
-from tests.serving import ENVIRONMENT, serving
+from tests.serving import ENVIRONMENT, run_page, serving
 from tests.waiting import WAIT_S
 
 # A page that shows what the engine it sees has loaded.
@@ -27,23 +25,6 @@ PROBE = """import streamlit as st
 from wenmo.ui.shell.runtime import get_engine
 st.text(str(get_engine().loaded_tasks()))
 """
-
-
-def run_page(client: httpx2.Client) -> list[ForwardMsg]:
-    """What a browser is sent when it opens the first page, up to the end of the script."""
-    messages = []
-    url = f"ws://{client.base_url.host}:{client.base_url.port}/_stcore/stream"
-    with connect(url, subprotocols=["streamlit"], max_size=None, proxy=None) as stream:  # type: ignore[list-item]
-        request = BackMsg()
-        request.rerun_script.SetInParent()
-        stream.send(request.SerializeToString())
-        while True:
-            received = stream.recv(timeout=WAIT_S)
-            assert isinstance(received, bytes)
-            message = ForwardMsg.FromString(received)
-            messages.append(message)
-            if message.WhichOneof("type") == "script_finished":
-                return messages
 
 
 @pytest.fixture(scope="module")

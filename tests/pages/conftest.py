@@ -16,7 +16,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
-from wenmo.engine.loading import Loading
+from wenmo.engine.loading import LoadOptions
 from wenmo.inference.runtime import ModelRuntime
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.ui.shell.runtime import get_adapt_jobs, get_file_jobs
@@ -32,18 +32,18 @@ _installed_components = cache(manifest_scanner.scan_component_manifests)
 @pytest.fixture(scope="module", autouse=True)
 def _loaded_once() -> Iterator[None]:
     runtimes: dict[Any, ModelRuntime] = {}
-    load = Loading.torch_runtime
+    load = LoadOptions.torch_runtime
 
-    def loaded(loading: Loading, checkpoint: Checkpoint) -> ModelRuntime:
+    def loaded(options: LoadOptions, checkpoint: Checkpoint) -> ModelRuntime:
         folder = checkpoint.folder
         written = folder.stat().st_mtime_ns
-        key = (folder, written, checkpoint.task, checkpoint.labels, loading.precision, loading.repeatable)
+        key = (folder, written, checkpoint.task, checkpoint.labels, options.precision, options.repeatable)
         if key not in runtimes:
-            runtimes[key] = load(loading, checkpoint)
+            runtimes[key] = load(options, checkpoint)
         return runtimes[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loading, "torch_runtime", loaded)
+        patch.setattr(LoadOptions, "torch_runtime", loaded)
         # Every AppTest reads the metadata of all installed packages: that alone took half of a test's time.
         patch.setattr(manifest_scanner, "scan_component_manifests", _installed_components)
         yield

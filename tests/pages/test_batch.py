@@ -14,11 +14,11 @@ from tests.waiting import until
 from wenmo import Engine
 from wenmo.jobs.background import FileJob
 from wenmo.types import ZeroShotMethod
-from wenmo.ui.batch import page as batch
+from wenmo.ui.batch.job import SAMPLE
 from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
 
-REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,好\n,伞,正面\n"
+REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,说不清\n,伞,正面\n"
 
 
 def _upload(app: AppTest, name: str, content: str | bytes) -> AppTest:
@@ -36,7 +36,7 @@ def _job(app: AppTest) -> FileJob:
 
 def _run(app: AppTest) -> AppTest:
     app.button(key="batch_start").click().run()
-    until(lambda: _job(app).view().state not in ("waiting", "running"))
+    until(lambda: _job(app).status().state not in ("waiting", "running"))
     app.run()
     assert not app.exception
     return app
@@ -83,10 +83,10 @@ def test_from_a_file_to_its_results(open_page: OpenPage, golden_engine: Engine) 
     app.selectbox(key="batch_truth").select("情绪").run()
     assert not app.exception
     labels = [result.label for result in results]
-    judged = [(labels[0], "正面"), (labels[1], "负面"), (labels[3], "正面")]  # "好" is none of the labels
+    judged = [(labels[0], "正面"), (labels[1], "负面"), (labels[3], "正面")]  # "说不清" is none of the labels
     right = sum(label == truth for label, truth in judged)
     assert TEXTS["batch.accuracy_note"].zh.format(of=3, right=right) in shown(app)
-    app.selectbox(key="batch_meaning_情绪_好").select("正面").run()
+    app.selectbox(key="batch_meaning_情绪_说不清").select("正面").run()
     assert TEXTS["batch.accuracy_note"].zh.format(of=4, right=right + (labels[2] == "正面")) in shown(app)
 
 
@@ -185,25 +185,25 @@ def test_deleting_leaves_no_file(open_page: OpenPage) -> None:
 def test_a_running_job_shows_how_far_it_is_and_is_stopped(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held at the first batch, so that the page can be looked at."""
     reached, go_on = threading.Event(), threading.Event()
-    hear = FileJob._hear
+    on_progress = FileJob._on_progress
 
     def held(self: FileJob, progress: object) -> None:
-        hear(self, progress)  # type: ignore[arg-type]
+        on_progress(self, progress)  # type: ignore[arg-type]
         reached.set()
         go_on.wait(TIMEOUT_S)
-        hear(self, progress)  # type: ignore[arg-type]
+        on_progress(self, progress)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(FileJob, "_hear", held)
+    monkeypatch.setattr(FileJob, "_on_progress", held)
     app = _upload(open_page("batch"), "a.csv", REVIEWS)
     app.button(key="batch_start").click().run()
     assert reached.wait(TIMEOUT_S)
     second = _upload(open_page("batch"), "b.csv", REVIEWS)
     second.button(key="batch_start").click().run()
-    assert get_file_jobs().view(_job(second)).ahead == 1
+    assert get_file_jobs().status(_job(second)).ahead == 1
     app.run()
     app.button(key="batch_stop").click().run()
     go_on.set()
-    until(lambda: _job(app).view().state != "running")
+    until(lambda: _job(app).status().state != "running")
     app.run()
     assert TEXTS["batch.stopped"].zh in _texts(app)
     assert sorted(path.name for path in _job(app).folder.iterdir()) == ["input.csv"]
@@ -215,7 +215,7 @@ def test_the_sample_is_one_click_away(open_page: OpenPage) -> None:
     app = open_page("batch")
     app.button(key="batch_sample").click().run()
     assert not app.exception and not app.error
-    assert batch.SAMPLE.name in shown(app)
+    assert SAMPLE.name in shown(app)
     assert len(app.dataframe[0].value) == 20
     _run(app)
     app.session_state["lang"] = "en"

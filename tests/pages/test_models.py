@@ -14,14 +14,15 @@ from tests.fakehub import FakeHub
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.models import hub
-from wenmo.models.registry import BUNDLED, KNOWN_HUB_IDS
+from wenmo.models.registry import bundled_models, known_hub_ids
 from wenmo.ui.models import catalogue
-from wenmo.ui.shell import model_choice as models
-from wenmo.ui.shell.examples import COMPARISONS
+from wenmo.ui.models.examples import COMPARISONS
+from wenmo.ui.shell import model_choice
 from wenmo.ui.shell.runtime import comparison_engine
 from wenmo.ui.text import TEXTS
 
-MODEL = KNOWN_HUB_IDS[0][0]
+BUNDLED = bundled_models()
+MODEL = known_hub_ids()[0][0]
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         modelscope_hub.set_default_config(None)
         catalogue.entries.clear()
-        models.choices.clear()
+        model_choice.choices.clear()
         yield server
     modelscope_hub.set_default_config(None)
     catalogue.entries.clear()
@@ -49,7 +50,7 @@ def _view(app: AppTest, view: str) -> AppTest:
 
 def test_all_models_are_listed(open_page: OpenPage) -> None:
     table = open_page("models").dataframe[0].value
-    assert table.iloc[:, 3].tolist() == [*BUNDLED, *(name for name, _ in KNOWN_HUB_IDS)]
+    assert table.iloc[:, 3].tolist() == [*BUNDLED, *(name for name, _ in known_hub_ids())]
     assert table.iloc[: len(BUNDLED), 0].eq(TEXTS["models.kind.bundled"].zh).all()
     assert table.iloc[len(BUNDLED) :, 2].isna().all()  # of what is not here no size is known
 

@@ -286,7 +286,7 @@ def test_a_file_is_read_row_by_row(opened: Open) -> None:
     app.button(key="batch_start").click().run()
     job = get_file_jobs().get(app.session_state["batch_job"])
     assert job is not None
-    until(lambda: job.view().state not in ("waiting", "running"))
+    until(lambda: job.status().state not in ("waiting", "running"))
     app.run()
     values = [metric.value for metric in app.main.metric]
     assert {"100", "0"} <= set(values)  # rows, and those that failed

@@ -53,6 +53,7 @@ def test_engine_signatures() -> None:
         "models_folder",
         "repeatable",
     ]
+    assert parameters(engine.ask) == ["task", "inputs", "progress", "options"]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]
     methods = ["method", "shortlist"]
@@ -67,6 +68,7 @@ def test_engine_signatures() -> None:
     assert parameters(engine.align) == ["pair"]
     public = {name for name, _ in inspect.getmembers(engine, inspect.isfunction) if not name.startswith("_")}
     assert public == {
+        "ask",
         "similarity",
         "sentiment",
         "zero_shot",

@@ -1,7 +1,7 @@
 """The data pack as pieces: which texts a stage learns from, and how they become batches.
 
 A stage's examples are three arrays of equal length (`Examples`): the index of the first text, of the second (or -1) and
-the label. Texts are tokenised once into a `PieceStore`. Batches hold examples of nearly the same length, so that almost
+the label. Texts are tokenised once into a `TokenStore`. Batches hold examples of nearly the same length, so that almost
 no padding is computed; their order depends on nothing but (seed, epoch), so that a run can be resumed at any batch.
 
 Only files named train or pretrain are trained on; dev files give the progress figures and temperatures, test files are
@@ -23,7 +23,7 @@ NO_LABEL = -100  # torch's cross_entropy ignores it
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """`first` and `second` index a PieceStore (`second` is -1 for single texts); `label` may be NO_LABEL.
+    """`first` and `second` index a TokenStore (`second` is -1 for single texts); `label` may be NO_LABEL.
 
     Where there are teachers, `target` has the probabilities that are to be learnt instead of the label.
     """
@@ -66,28 +66,28 @@ class Examples:
         )
 
 
-class PieceStore:
-    """The pieces of every text of a stage, cut to `max_pieces`, addressed by index."""
+class TokenStore:
+    """The pieces of every text of a stage, cut to `max_tokens`, addressed by index."""
 
-    def __init__(self, tokenizer: Tokenizer, *, max_pieces: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int) -> None:
         self._tokenizer = tokenizer
-        self._max_pieces = max_pieces
-        self._pieces: list[np.ndarray] = []
+        self._max_tokens = max_tokens
+        self._token_ids: list[np.ndarray] = []
 
     def add(self, texts: Sequence[str]) -> np.ndarray:
         """Tokenise `texts`; returns their indices, (N,) int32."""
-        start = len(self._pieces)
+        start = len(self._token_ids)
         for offset in range(0, len(texts), 10_000):
-            for ids in self._tokenizer.pieces(texts[offset : offset + 10_000], limit=self._max_pieces):
-                self._pieces.append(np.asarray(ids, dtype=np.uint16))
-        return np.arange(start, len(self._pieces), dtype=np.int32)
+            for ids in self._tokenizer.tokenize(texts[offset : offset + 10_000], limit=self._max_tokens):
+                self._token_ids.append(np.asarray(ids, dtype=np.uint16))
+        return np.arange(start, len(self._token_ids), dtype=np.int32)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self._pieces[index]
+        return self._token_ids[index]
 
     def lengths(self) -> np.ndarray:
         """(number of texts,) int64."""
-        return np.fromiter((len(pieces) for pieces in self._pieces), dtype=np.int64, count=len(self._pieces))
+        return np.fromiter((len(ids) for ids in self._token_ids), dtype=np.int64, count=len(self._token_ids))
 
 
 def drawn_rows(
@@ -102,7 +102,7 @@ def drawn_rows(
 class LabelSet:
     """Texts that each have one of `names`; for a name several wordings may stand, the first of them being the name."""
 
-    texts: np.ndarray  # (N,) int32, indices of a PieceStore
+    texts: np.ndarray  # (N,) int32, indices of a TokenStore
     label: np.ndarray  # (N,), indices of `names`
     names: Sequence[Sequence[str]]
 
@@ -117,7 +117,7 @@ class TopicGroups:
     def __init__(
         self,
         sets: Mapping[str, LabelSet],
-        store: PieceStore,
+        store: TokenStore,
         *,
         draw: Mapping[str, int],
         templates: Sequence[str],
@@ -229,7 +229,7 @@ class Batch:
             target=None if self.target is None else self.target.to(device),
         )
 
-    def pieces(self) -> int:
+    def tokens(self) -> int:
         """Real pieces, padding not counted."""
         return int(self.attention_mask.sum())
 
@@ -270,14 +270,14 @@ def _pad(encodings: Sequence[Encoding], *, pad_id: int) -> tuple[torch.Tensor, t
     return input_ids, token_type_ids, attention_mask
 
 
-def example_lengths(examples: Examples, store: PieceStore, *, max_length: int) -> np.ndarray:
+def example_lengths(examples: Examples, store: TokenStore, *, max_length: int) -> np.ndarray:
     """Length of each example as the model will see it, (N,) int64."""
-    pieces = np.append(store.lengths(), 0)  # index -1: no second text
+    lengths = np.append(store.lengths(), 0)  # index -1: no second text
     special = np.where(examples.second >= 0, 3, 2)
-    return np.minimum(pieces[examples.first] + pieces[examples.second] + special, max_length)
+    return np.minimum(lengths[examples.first] + lengths[examples.second] + special, max_length)
 
 
-def collate_examples(examples: Examples, store: PieceStore, tokenizer: Tokenizer, *, max_length: int) -> Batch:
+def collate_examples(examples: Examples, store: TokenStore, tokenizer: Tokenizer, *, max_length: int) -> Batch:
     """The batch of these examples."""
     pairs = [
         (store[first], None if second < 0 else store[second])

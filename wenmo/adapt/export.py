@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,11 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertForSequenceClassification
 
-from wenmo.models.checkpoint import MEAN_POOLING, NLI_LABELS
-from wenmo.models.hub_tasks import HUB_TASK
+from wenmo.models.checkpoint import MEAN_POOLING
+from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
 from wenmo.types import TaskName
 
-_LABELS: Mapping[TaskName, tuple[str, ...]] = {
-    "similarity": ("不相似", "相似"),
-    "sentiment": ("负面", "正面"),
-    "zero_shot": NLI_LABELS,
-    "embedding": (),
-}
 _CONFIG_FIELDS = (
     "attention_probs_dropout_prob",
     "hidden_act",
@@ -53,19 +47,20 @@ def export_checkpoint(
     `labels` in the order of the logits, by default ours. `max_length`: pieces that the model reads at most.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    labels = _LABELS[task] if labels is None else tuple(labels)
+    spec = TASKS[task]
+    labels = spec.label_names if labels is None else tuple(labels)
     config = {
         "model_type": "structbert",
         **{name: getattr(model.config, name) for name in _CONFIG_FIELDS},
         "id2label": {str(index): name for index, name in enumerate(labels)},
         "label2id": {name: index for index, name in enumerate(labels)},
     }
-    embeds = task == "embedding"
+    embeds = spec.outputs == "vectors"
     configuration = {
         "framework": "pytorch",
-        "task": HUB_TASK[task],
+        "task": spec.hub_task,
         "model": {"type": "structbert", **({"emb_pooler_type": MEAN_POOLING} if embeds else {})},
-        "pipeline": {"type": HUB_TASK[task]},
+        "pipeline": {"type": spec.hub_task},
         **({} if max_length is None else {"preprocessor": {"max_length": max_length}}),
     }
     _write_json(folder / "config.json", config)

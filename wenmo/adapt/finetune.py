@@ -24,7 +24,7 @@ from transformers import BertForSequenceClassification
 from wenmo.adapt.data import (
     Batch,
     Examples,
-    PieceStore,
+    TokenStore,
     TopicGroups,
     collate_examples,
     example_lengths,
@@ -41,7 +41,7 @@ class Learner:
     """The model that is trained, and how its inputs are made."""
 
     model: BertForSequenceClassification
-    store: PieceStore
+    store: TokenStore
     tokenizer: Tokenizer
     max_length: int
     label_smoothing: float
@@ -96,7 +96,7 @@ class LabelledBatches:
                     chosen = chosen.swapped(step_rng(schedule, number).random(len(rows)) < 0.5)
                 batch = learner.batch(chosen)
                 truth = batch.label if batch.target is None else batch.target
-                return Step(loss=lambda: learner.loss(batch, truth, lambda logits: logits)[0], tokens=batch.pieces())
+                return Step(loss=lambda: learner.loss(batch, truth, lambda logits: logits)[0], tokens=batch.tokens())
 
             return step
 
@@ -127,7 +127,7 @@ class TopicBatches:
                     # Neutral has no part in either reading; kept small, so that its logit does not drift.
                     return best + 0.5 * each + 0.01 * logits.square().mean()
 
-                return Step(loss=loss, tokens=batch.pieces())
+                return Step(loss=loss, tokens=batch.tokens())
 
             return step
 

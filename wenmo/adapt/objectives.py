@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from wenmo.adapt.data import Examples, LabelSet, TopicGroups, drawn_rows, in_order
 from wenmo.adapt.finetune import LabelledBatches, Learner, Part, TopicBatches, classify, held_out_accuracy
 from wenmo.evaluation.labelled import LabelledRows, Split
+from wenmo.tasks.table import TASKS
 from wenmo.tasks.zero_shot import ENTAILMENT
 
 _TOPICS_A_TEXT = 6  # hypotheses that a text is learnt beside: its own topic and five others
@@ -38,7 +39,7 @@ def _drawn(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def two_classes(learner: Learner, rows: LabelledRows, split: Split) -> Lesson:
     """The steps of a classifier, its dev figures, and the lengths of what it learns."""
-    pairs = rows.task == "similarity"
+    pairs = TASKS[rows.task].inputs == "pair"
     texts = list(zip(*rows.inputs, strict=True)) if pairs else [rows.inputs]
     first = learner.store.add(texts[0])
     second = learner.store.add(texts[1]) if pairs else np.full(len(first), -1, np.int32)

@@ -24,7 +24,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from wenmo.adapt import card as adapt_card
-from wenmo.adapt.data import PieceStore
+from wenmo.adapt.data import TokenStore
 from wenmo.adapt.export import export_checkpoint
 from wenmo.adapt.finetune import Learner, finetuning_steps
 from wenmo.adapt.loop import Schedule, StepDone, TrainingPrecision, resolve_training_precision, train
@@ -42,14 +42,15 @@ from wenmo.evaluation.held_out import (
     label_counts,
     majority_share,
 )
-from wenmo.evaluation.labelled import AdaptTask, LabelledRows, Split, split_rows
+from wenmo.evaluation.labelled import LabelledRows, Split, split_rows
 from wenmo.inference.precision import resolve_device
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
 from wenmo.models.local import DEFAULT_MODELS_FOLDER, check_free, new_model
-from wenmo.models.registry import DEFAULT_MODELS, locate
+from wenmo.models.registry import locate
+from wenmo.tasks.table import TASKS
 from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, check_template
 from wenmo.telemetry.process import process_memory_mib
-from wenmo.types import READINGS, Reading, Resolved
+from wenmo.types import Resolved, TaskName
 
 Stage = Literal["before", "training", "after"]
 Ending = Literal["steps", "dev_loss", "time"]
@@ -110,7 +111,7 @@ class Adapted:
     name: str
     folder: Path
     start_from: str
-    task: AdaptTask
+    task: TaskName
     distinct_rows: int
     skipped_rows: int
     repeated_rows: int
@@ -122,7 +123,7 @@ class Adapted:
     after: HeldOut
     difference: Difference
     majority_share: float
-    temperatures: dict[Reading, float]
+    temperatures: dict[str, float]
     device: Resolved[str]
     precision: Resolved[TrainingPrecision]
     learning_rate: Resolved[float]
@@ -189,7 +190,7 @@ def adapt(
     check_free(name, models_folder)
     device = resolve_device(options.device)
     precision = resolve_training_precision(options.precision, device.value)
-    start_from = start_from or DEFAULT_MODELS[rows.task]
+    start_from = start_from or TASKS[rows.task].bundled
     start_folder = locate(start_from, models_folder=models_folder)
     checkpoint = load_checkpoint(start_folder, task=rows.task)
     rate = _learning_rate(options, checkpoint)
@@ -216,8 +217,8 @@ def adapt(
                 labels=checkpoint.labels,
                 max_length=checkpoint.max_length,
             )
-            temperatures: dict[Reading, float] = {
-                **{reading: checkpoint.temperatures[reading] for reading in READINGS[rows.task]},
+            temperatures: dict[str, float] = {
+                **{reading: checkpoint.temperatures[reading] for reading in TASKS[rows.task].calibrations},
                 **fit_temperatures(
                     folder,
                     dev_rows,
@@ -362,13 +363,13 @@ def _train(
 ) -> _Run:
     """Train `model` in place; it ends with the weights of the lowest dev loss."""
     max_length = min(options.max_length, checkpoint.max_length)
-    store = PieceStore(checkpoint.tokenizer, max_pieces=max_length)
+    store = TokenStore(checkpoint.tokenizer, max_tokens=max_length)
     learner = Learner(
         model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=max_length, label_smoothing=0.0
     )
     part, report, lengths = (
         topics(learner, rows, split, template=options.template, seed=options.seed)
-        if rows.task == "zero_shot"
+        if TASKS[rows.task].takes_labels
         else two_classes(learner, rows, split)
     )
     batch_rows = np.clip(len(lengths) / _EPOCH_STEPS, *_BATCH_ROWS)

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from wenmo.cli.common import Commands, add_model_options, build_engine, positive, print_json
-from wenmo.types import ZERO_SHOT_METHODS
+from wenmo.tasks.table import row_tasks
+from wenmo.types import NLI, ZERO_SHOT_METHODS
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     evaluate = commands.add_parser("eval", help="accuracy, macro F1 and calibration on a labelled Parquet file")
-    evaluate.add_argument("task", choices=("similarity", "sentiment", "nli", "zero-shot"))
+    evaluate.add_argument("task", choices=[*(spec.slug for spec in row_tasks()), NLI])
     evaluate.add_argument("file", type=Path)
     evaluate.add_argument("--limit", type=positive, help="only the first rows")
     evaluate.add_argument("--labels", help="labels for zero-shot, separated by commas (default: those of the file)")
@@ -24,14 +25,14 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _eval(options: argparse.Namespace) -> None:
-    from wenmo.evaluation.evaluate import ENGINE_TASK, evaluate
+    from wenmo.evaluation.evaluate import evaluate, model_task
 
-    # Without a cache: the seconds that are told are those of computing.
-    engine = build_engine(options, ENGINE_TASK[options.task], cache_mib=0)
+    # Without a cache, so that the reported seconds are those of computing.
+    engine = build_engine(options, model_task(options.task), cache_mib=0)
     against = None
-    if engine.precision.value != "fp32":  # what the precision costs is told on the same rows
+    if engine.precision.value != "fp32":  # compared on the same rows, to report what the precision costs
         options.precision = "fp32"
-        against = build_engine(options, ENGINE_TASK[options.task], cache_mib=0)
+        against = build_engine(options, model_task(options.task), cache_mib=0)
     evaluation = evaluate(
         engine,
         options.task,

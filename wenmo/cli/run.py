@@ -1,4 +1,4 @@
-"""`run`: files in, files with results out."""
+"""`run`: runs a task on files of any size, and writes them with their results."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.cli.common import TASK_OF, Commands, add_model_options, language, positive, print_json, read_settings
+from wenmo.cli.common import Commands, add_model_options, language, positive, print_json, read_settings
 from wenmo.errors import InputError, WenmoError
+from wenmo.tasks.table import row_tasks, task_spec
 from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
     from wenmo.jobs.backend import Backend
-    from wenmo.jobs.job import JobProgress
+    from wenmo.jobs.executor import JobProgress
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run = commands.add_parser("run", help="files in, files with results out (CSV, JSONL, Parquet; Excel in)")
-    run.add_argument("task", choices=tuple(TASK_OF))
+    run.add_argument("task", choices=[spec.slug for spec in row_tasks()])
     run.add_argument("source", type=Path, metavar="IN", help="a file, a folder, or a pattern in quotes: 'data/*.csv'")
     run.add_argument("target", type=Path, metavar="OUT", help="a file; for a folder or a pattern, a folder")
     left = run.add_mutually_exclusive_group()
@@ -54,12 +55,12 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from wenmo.jobs.answer import RunOptions, models_of
     from wenmo.jobs.job import run_job
+    from wenmo.jobs.options import RunOptions, models_of
     from wenmo.jobs.sources import partial_folder
 
-    task = TASK_OF[options.task]
-    asked = RunOptions(
+    task = task_spec(options.task).name
+    run_options = RunOptions(
         text=options.text,
         text_a=options.text_a,
         text_b=options.text_b,
@@ -72,15 +73,15 @@ def _run(options: argparse.Namespace) -> int:
         encoding=options.encoding,
         delimiter=options.delimiter,
     )
-    end_of_line = "\n" if sys.stderr.isatty() else ""  # of the progress
+    end_of_line = "\n" if sys.stderr.isatty() else ""  # ends the line of the progress
     try:
-        with _backend(options, models_of(task, asked)[0]) as backend:
+        with _backend(options, models_of(task, run_options)[0]) as backend:
             summary = run_job(
                 backend,
                 task,
                 options.source,
                 options.target,
-                asked,
+                run_options,
                 resume=options.resume,
                 restart=options.restart,
                 shard_rows=options.shard_rows,
@@ -102,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
-    """What computes the job; --model is that of `task`."""
+    """What computes the job; --model is the model of `task`. Raises InputError for options of Ray without Ray."""
     from wenmo.jobs.backend import EngineBackend
     from wenmo.jobs.ray_backend import RayBackend
 
@@ -117,11 +118,13 @@ def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
             "--address, --actors and --actor-cores are Ray's. Add --engine ray, or leave them out.",
             "--address、--actors 与 --actor-cores 用于 Ray。请加 --engine ray，或去掉它们。",
         )
-    yield EngineBackend(settings.build_engine(repeatable=True))
+    from wenmo.engine.build import build_engine
+
+    yield EngineBackend(build_engine(settings, repeatable=True))
 
 
 def _progress_line() -> Callable[[JobProgress], None]:
-    """Shows how far a job is on one line of a terminal; in a log, a line every half minute."""
+    """A callback that shows how far a job is: on one line of a terminal, or by a line of a log every half minute."""
     terminal = sys.stderr.isatty()
     shown = float("-inf")
 
@@ -130,7 +133,7 @@ def _progress_line() -> Callable[[JobProgress], None]:
         if not terminal and time.monotonic() - shown < 30:
             return
         shown = time.monotonic()
-        line = f"{progress.rows:,} of {progress.of_rows:,} rows"
+        line = f"{progress.rows:,} of {progress.total_rows:,} rows"
         if progress.rows_per_s is not None and progress.seconds_left is not None:
             minutes, seconds = divmod(round(progress.seconds_left), 60)
             line += f"   {progress.rows_per_s:,.0f} rows/s   {minutes // 60}:{minutes % 60:02}:{seconds:02} left"

@@ -1,4 +1,4 @@
-"""`train adapt`: a model of one's own from labelled rows."""
+"""`train adapt`: fine-tunes a model on labelled rows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from wenmo.cli.common import TASK_OF, Commands, positive, print_json
+from wenmo.cli.common import Commands, positive, print_json
+from wenmo.extras import needs
+from wenmo.tasks.table import row_tasks, task_spec
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     kinds = commands.add_parser("train", help="make a model of one's own").add_subparsers(required=True, metavar="WHAT")
     adapt = kinds.add_parser("adapt", help="adapt a model to labelled rows (CSV, JSONL, Parquet, Excel)")
     adapt.add_argument("file", type=Path)
-    adapt.add_argument("--task", choices=("sentiment", "similarity", "zero-shot"), required=True)
+    adapt.add_argument("--task", choices=[spec.slug for spec in row_tasks()], required=True)
     adapt.add_argument("--name", required=True, help="of the new local model: small letters, digits, hyphens")
     adapt.add_argument("--from", dest="start_from", metavar="MODEL", help="model to begin with (the task's, WENMO_…)")
     for column in ("text", "text-a", "text-b", "label"):
@@ -26,7 +28,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "--checkpointing", action="store_true", help="less memory for activations, about one more forward a step"
     )
     adapt.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
-    adapt.add_argument("--max-length", type=positive, default=256, help="pieces of an input in training (256)")
+    adapt.add_argument("--max-length", type=positive, default=256, help="tokens of an input in training (256)")
     adapt.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="of the training (3600)")
     adapt.add_argument("--template", default="{}", help="zero-shot: hypothesis with one place {} for the label")
     adapt.add_argument("--seed", type=int, default=1, help="of the split and the order (1)")
@@ -34,26 +36,27 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _adapt(options: argparse.Namespace) -> None:
-    from wenmo.adapt.train import AdaptOptions, AdaptProgress, adapt
+    with needs("train"):
+        from wenmo.adapt.train import AdaptOptions, AdaptProgress, adapt
     from wenmo.evaluation.labelled import guess_columns, read_rows
     from wenmo.settings import Settings
     from wenmo.tables.readers import open_reader
 
-    task = TASK_OF[options.task]
+    task = task_spec(options.task).name
     settings = Settings.read(device=options.device)
-    guessed = guess_columns(open_reader(options.file).columns, task)  # type: ignore[arg-type]
+    guessed = guess_columns(open_reader(options.file).columns, task)
     named = {name: getattr(options, name) for name in ("text", "text_a", "text_b", "label") if getattr(options, name)}
 
-    def tell(progress: AdaptProgress) -> None:
+    def show(progress: AdaptProgress) -> None:
         loss = "" if progress.loss is None else f"  loss {progress.loss:.3f}"
         dev = "" if progress.dev_loss is None else f"  dev {progress.dev_loss:.3f}"
         line = f"{progress.stage} {progress.step} of {progress.of}{loss}{dev}  {progress.memory_mib:,.0f} MiB"
         print(f"\r{line:70}", end="\n" if dev else "", file=sys.stderr, flush=True)
 
     adapted = adapt(
-        read_rows(options.file, task, replace(guessed, **named)),  # type: ignore[arg-type]
+        read_rows(options.file, task, replace(guessed, **named)),
         name=options.name,
-        start_from=options.start_from or getattr(settings, f"{task}_model"),
+        start_from=options.start_from or settings.models[task],
         options=AdaptOptions(
             epochs=options.epochs,
             learning_rate=options.learning_rate,
@@ -66,7 +69,7 @@ def _adapt(options: argparse.Namespace) -> None:
             seed=options.seed,
         ),
         models_folder=settings.models_folder,
-        progress=tell,
+        progress=show,
     )
     print(file=sys.stderr)
     for when, figures in (("before", adapted.before), ("after", adapted.after)):

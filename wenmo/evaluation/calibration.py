@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wenmo.types import Reading
 
-
-def store_temperatures(folder: Path, temperatures: Mapping[Reading, float]) -> None:
+def store_temperatures(folder: Path, temperatures: Mapping[str, float]) -> None:
     """Write them into the configuration.json of the checkpoint in `folder`."""
     path = folder / "configuration.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))

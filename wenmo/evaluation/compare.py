@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wenmo.engine import Engine, Progress
+from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
-from wenmo.types import Precision, Resolved, Result, SentimentResult, SimilarityResult, TaskName
+from wenmo.tasks.table import TASKS
+from wenmo.types import Precision, Resolved, Result, TaskName
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ def compare(
     inputs: Sequence[T],
     ask: Callable[[Engine, Sequence[T]], Sequence[Result]],
     *,
-    progress: Progress = lambda done, of: None,
+    progress: OnProgress = lambda done, of: None,
 ) -> Comparison:
     """`ask` both engines for `inputs`. They must not keep results (`cache_mib=0`), or the second round measures that.
 
@@ -105,11 +106,12 @@ def compare(
 
 def distribution(result: Result) -> Mapping[str, float]:
     """Probabilities under names that all models of the task share."""
-    if isinstance(result, SimilarityResult):
-        return {"same": result.similarity, "different": 1 - result.similarity}
-    if isinstance(result, SentimentResult):
-        return {"positive": result.positive, "negative": 1 - result.positive}
-    return result.scores
+    field = result.probability
+    if field is None:
+        return result.scores
+    last = getattr(result, field)
+    first_key, last_key = (role.key for role in next(s for s in TASKS.values() if s.result is type(result)).roles)
+    return {last_key: last, first_key: 1 - last}
 
 
 def decision(probabilities: Mapping[str, float]) -> str:

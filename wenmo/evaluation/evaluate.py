@@ -6,31 +6,34 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wenmo.engine import Engine, Progress
+from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
-from wenmo.models.checkpoint import NLI_LABELS
+from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.scores import softmax
-from wenmo.types import TaskName, ZeroShotMethod
+from wenmo.tasks.spec import TaskSpec
+from wenmo.tasks.table import task_spec
+from wenmo.tasks.zero_shot import ZERO_SHOT
+from wenmo.types import NLI, Result, TaskName, ZeroShotMethod
 
-EvalTask = Literal["similarity", "sentiment", "nli", "zero-shot"]
-ENGINE_TASK: dict[EvalTask, TaskName] = {
-    "similarity": "similarity",
-    "sentiment": "sentiment",
-    "nli": "zero_shot",
-    "zero-shot": "zero_shot",
-}
-_COLUMNS: dict[EvalTask, tuple[str, ...]] = {
-    "similarity": ("text_a", "text_b", "label"),
-    "sentiment": ("text", "label"),
-    "nli": ("premise", "hypothesis", "label"),
-    "zero-shot": ("text", "label"),
-}
+# What is evaluated: a task by its slug, or NLI, the three-way answer of the zero-shot model.
+EvalTask = str
+
+
+def model_task(task: EvalTask) -> TaskName:
+    """The task whose model answers."""
+    return ZERO_SHOT.name if task == NLI else task_spec(task).name
+
+
+def _columns(task: EvalTask) -> tuple[str, ...]:
+    if task == NLI:
+        return ("premise", "hypothesis", "label")
+    return ("text_a", "text_b", "label") if task_spec(task).inputs == "pair" else ("text", "label")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +86,9 @@ def evaluate(
     template: str = "{}",
     method: ZeroShotMethod = "nli",
     against: Engine | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Score the rows of `path` (columns as in `_COLUMNS`), the first `limit` of them where given.
+    """Score the rows of `path` (columns as in `_columns`), the first `limit` of them where given.
 
     `against` is another engine to compare with, such as one in fp32.
     For zero-shot the labels are `labels`, or the distinct labels of the file. Raises InputError for a file that cannot
@@ -125,7 +128,7 @@ def evaluate(
         )
     return Evaluation(
         task=task,
-        model=engine.model_names[ENGINE_TASK[task]],
+        model=engine.model_names[model_task(task)],
         precision=engine.precision.value,
         calibrated=engine.calibrated,
         n=len(true),
@@ -149,7 +152,7 @@ def _answers(
     names: Sequence[str],
     template: str,
     method: ZeroShotMethod,
-    progress: Progress | None,
+    progress: OnProgress | None,
     done: int,
     of: int,
 ) -> tuple[np.ndarray, float]:
@@ -193,7 +196,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, *, b
 
 
 def _read(path: Path, task: EvalTask, limit: int | None) -> tuple[list[Any], list[Any]]:
-    columns = _COLUMNS[task]
+    columns = _columns(task)
     try:
         schema = pq.read_schema(path)
         missing = [name for name in columns if name not in schema.names]
@@ -225,7 +228,7 @@ def _read(path: Path, task: EvalTask, limit: int | None) -> tuple[list[Any], lis
             f"{path} has values in {', '.join(columns[:-1])} that are no text. Convert the columns to text.",
             f"{path} 的 {'、'.join(columns[:-1])} 列中有不是文本的值。请把这些列转换为文本。",
         )
-    if task == "zero-shot":  # labels are typed as text, without spaces around
+    if task != NLI and task_spec(task).takes_labels:  # labels are typed as text, without spaces around
         truth = [str(label).strip() for label in truth]
     elif any(not isinstance(label, (str, int)) for label in truth):
         truth = [repr(label) for label in truth]  # a list, an object: no label here, and named so in the error
@@ -234,36 +237,33 @@ def _read(path: Path, task: EvalTask, limit: int | None) -> tuple[list[Any], lis
 
 
 def _names(task: EvalTask, truth: Sequence[Any], labels: Sequence[str] | str | None) -> list[Any]:
-    if task in ("similarity", "sentiment"):
-        return [0, 1]
-    if task == "nli":
-        return list(NLI_LABELS)
-    if labels is None:
-        return sorted(set(truth) - {""}) or [""]
-    from wenmo.tasks.zero_shot import parse_labels
-
-    return list(parse_labels(labels).names)
+    if task == NLI:
+        return list(ZERO_SHOT.label_names)
+    spec = task_spec(task)
+    if not spec.takes_labels:
+        return list(range(len(spec.roles)))
+    return sorted(set(truth) - {""}) or [""] if labels is None else list(parse_labels(labels).names)
 
 
 def _answerer(
     engine: Engine, task: EvalTask, names: Sequence[str], template: str, method: ZeroShotMethod
-) -> Callable[[list[Any], Progress | None], np.ndarray]:
+) -> Callable[[list[Any], OnProgress | None], np.ndarray]:
     """A function from inputs to probabilities (N, labels), in the order of `names`."""
-    if task == "similarity":
-        return lambda inputs, tell: _two_classes([each.similarity for each in engine.similarity(inputs, progress=tell)])
-    if task == "sentiment":
-        return lambda inputs, tell: _two_classes([each.positive for each in engine.sentiment(inputs, progress=tell)])
-    if task == "nli":
-        temperature = engine.model_info("zero_shot").temperatures["nli"]
+    if task == NLI:
+        temperature = engine.model_info(ZERO_SHOT.name).temperatures["nli"]
         return lambda inputs, tell: softmax(engine.nli(inputs, progress=tell), temperature=temperature)
-    return lambda inputs, tell: np.asarray(
-        [
-            [each.scores.get(name, 0.0) for name in names]  # two_stage judges the nearest labels alone
-            for each in engine.zero_shot(inputs, labels=names, template=template, method=method, progress=tell)
-        ]
+    spec = task_spec(task)
+    asked = {"labels": names, "template": template, "method": method} if spec.takes_labels else {}
+    return lambda inputs, tell: probabilities(
+        engine, spec, engine.ask(spec.name, inputs, progress=tell, **asked), names=names
     )
 
 
-def _two_classes(second: Sequence[float]) -> np.ndarray:
-    column = np.asarray(second)
-    return np.stack([1 - column, column], axis=1)
+def probabilities(engine: Engine, spec: TaskSpec, results: Sequence[Result], *, names: Sequence[str]) -> np.ndarray:
+    """(N, labels): for a task that takes labels in the order of `names`, else in that of the checkpoint's logits."""
+    field = None if spec.result is None else spec.result.probability
+    if field is not None:
+        second = np.asarray([getattr(result, field) for result in results])
+        return np.stack([1 - second, second], axis=1)
+    order = names if spec.takes_labels else engine.model_info(spec.name).labels
+    return np.asarray([[result.scores.get(name, 0.0) for name in order] for result in results])  # two_stage judges few

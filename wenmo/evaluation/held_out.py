@@ -15,10 +15,10 @@ import numpy as np
 
 from wenmo.engine import Engine
 from wenmo.evaluation.calibration import fit_temperature
-from wenmo.evaluation.evaluate import macro_f1
+from wenmo.evaluation.evaluate import macro_f1, probabilities
 from wenmo.evaluation.labelled import LabelledRows
+from wenmo.tasks.table import TASKS
 from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
-from wenmo.types import Reading
 
 _Z = 1.959964  # of a normal distribution, 95% lie within so many standard deviations
 Verdict = Literal["better", "unclear", "worse"]
@@ -74,14 +74,12 @@ def answers(
     engine: Engine, rows: LabelledRows, *, template: str, on_progress: Callable[[int, int], None]
 ) -> np.ndarray:
     """(N,) the label that `engine` gives to each row, as an index of `rows.names`."""
-    if rows.task == "similarity":
-        return np.asarray(
-            [each.similarity >= 0.5 for each in engine.similarity(rows.inputs, progress=on_progress)], int
-        )
-    if rows.task == "sentiment":
-        return np.asarray([each.positive >= 0.5 for each in engine.sentiment(rows.inputs, progress=on_progress)], int)
-    results = engine.zero_shot(rows.inputs, labels=rows.names, template=template, progress=on_progress)
-    return np.asarray([rows.names.index(each.label) for each in results], int)
+    spec = TASKS[rows.task]
+    asked = {"labels": rows.names, "template": template} if spec.takes_labels else {}
+    results = engine.ask(spec.name, rows.inputs, progress=on_progress, **asked)
+    if spec.two_class:  # of two equal ones the second, as everywhere
+        return (probabilities(engine, spec, results, names=rows.names)[:, 1] >= 0.5).astype(int)
+    return probabilities(engine, spec, results, names=rows.names).argmax(axis=1)
 
 
 def held_out(truth: np.ndarray, answered: np.ndarray) -> HeldOut:
@@ -98,21 +96,19 @@ def held_out(truth: np.ndarray, answered: np.ndarray) -> HeldOut:
 
 def fit_temperatures(
     folder: Path, rows: LabelledRows, *, template: str, device: str, on_progress: Callable[[int, int], None]
-) -> dict[Reading, float]:
+) -> dict[str, float]:
     """The temperatures for the checkpoint in `folder`, fitted on `rows` that it did not learn.
 
     Every label counts alike. A few rows that are all answered correctly prove no certainty: an answer's target is
     (n + 1) / (n + 2) instead of 1, n being the number of rows (Laplace's rule of succession; Platt, 1999, has it so).
     """
     with Engine(models={rows.task: folder}, device=device, precision="fp32", calibrated=False, cache_mib=0) as engine:
-        if rows.task == "similarity":
-            logits = [each.logits[0] for each in engine.similarity(rows.inputs, progress=on_progress)]
-            return {"similarity": _smoothed(np.asarray(logits), rows.label)}
-        if rows.task == "sentiment":
-            logits = [each.logits[0] for each in engine.sentiment(rows.inputs, progress=on_progress)]
-            return {"sentiment": _smoothed(np.asarray(logits), rows.label)}
-        results = engine.zero_shot(rows.inputs, labels=rows.names, template=template, progress=on_progress)
-        nli = np.asarray([each.logits for each in results])  # (N, topics, 3)
+        spec = TASKS[rows.task]
+        asked = {"labels": rows.names, "template": template} if spec.takes_labels else {}
+        results = engine.ask(spec.name, rows.inputs, progress=on_progress, **asked)
+    if not spec.takes_labels:
+        return {spec.calibrations[0]: _smoothed(np.asarray([each.logits[0] for each in results]), rows.label)}
+    nli = np.asarray([each.logits for each in results])  # (N, topics, 3)
     holds = np.arange(len(rows.names)) == rows.label[:, None]  # (N, topics)
     alone = nli[:, :, [CONTRADICTION, ENTAILMENT]].reshape(-1, 2)
     return {

@@ -12,52 +12,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from wenmo.errors import InputError
+from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
-
-AdaptTask = Literal["similarity", "sentiment", "zero_shot"]
-ADAPT_TASKS: tuple[AdaptTask, ...] = ("sentiment", "similarity", "zero_shot")
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 
 MAX_ROWS = 20_000
 MAX_TOPICS = 50
 FEWEST_ROWS = 20
 FEWEST_OF_A_LABEL = 4  # two to learn from, one to stop by, one to test on
-
-# What people call the two labels; those of ModelScope's checkpoints are among them. Compared without case.
-_WORDS: Mapping[AdaptTask, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "sentiment": (
-        ("0", "false", "负面", "负", "负向", "消极", "差评", "差", "坏", "negative", "neg", "bad", "label_0"),
-        ("1", "true", "正面", "正", "正向", "积极", "好评", "好", "positive", "pos", "good", "label_1"),
-    ),
-    "similarity": (
-        ("0", "false", "不相似", "不同", "不同义", "不匹配", "否", "different", "no", "label_0"),
-        ("1", "true", "相似", "相同", "同义", "匹配", "是", "same", "similar", "yes", "label_1"),
-    ),
-    "zero_shot": ((), ()),
-}
-_COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {  # what a column is often called
-    "text": ("text", "review", "content", "sentence", "title", "文本", "评论", "内容", "句子", "正文", "标题"),
-    "text_a": ("text_a", "sentence1", "first", "query", "question1", "句子一", "句子1", "文本一"),
-    "text_b": ("text_b", "sentence2", "second", "candidate", "question2", "句子二", "句子2", "文本二"),
-    "label": (
-        "label",
-        "sentiment",
-        "score",
-        "class",
-        "category",
-        "topic",
-        "标签",
-        "类别",
-        "情感",
-        "情绪",
-        "主题",
-        "分类",
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +37,15 @@ class Columns:
     text_b: str = "text_b"
     label: str = "label"
 
-    def of(self, task: AdaptTask) -> tuple[str, ...]:
+    def of(self, task: TaskName) -> tuple[str, ...]:
         """Those that a file for `task` must have, the label last."""
-        return (*((self.text_a, self.text_b) if task == "similarity" else (self.text,)), self.label)
+        return (*((self.text_a, self.text_b) if TASKS[task].inputs == "pair" else (self.text,)), self.label)
 
 
-def guess_columns(names: Sequence[str], task: AdaptTask) -> Columns:
+def guess_columns(names: Sequence[str], task: TaskName) -> Columns:
     """The columns of a file with the columns `names`: by what they are called, else by their places."""
-    by_name = {name.strip().lower(): name for name in reversed(names)}
-    roles = ("text_a", "text_b", "label") if task == "similarity" else ("text", "label")
-    found = {role: next((by_name[word] for word in _COLUMN_NAMES[role] if word in by_name), None) for role in roles}
+    roles = ("text_a", "text_b", "label") if TASKS[task].inputs == "pair" else ("text", "label")
+    found = {role: column_named_for(role, names) for role in roles}
     left = [name for name in names if name not in found.values()]
     chosen = {role: name or (left.pop(0) if left else None) for role, name in found.items()}
     return Columns(**{role: name for role, name in chosen.items() if name is not None})
@@ -86,8 +53,7 @@ def guess_columns(names: Sequence[str], task: AdaptTask) -> Columns:
 
 def has_pairs(names: Sequence[str]) -> bool:
     """Whether a file with the columns `names` has two texts a row, by what its columns are called."""
-    called = {name.strip().lower() for name in names}
-    return all(not called.isdisjoint(_COLUMN_NAMES[role]) for role in ("text_a", "text_b"))
+    return all(column_named_for(role, names) is not None for role in ("text_a", "text_b"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # arrays do not compare as one
@@ -99,7 +65,7 @@ class LabelledRows:
     had an empty cell, `repeated` ones said the same as another, `contradicting` ones did so with another label.
     """
 
-    task: AdaptTask
+    task: TaskName
     inputs: Sequence[Any]
     label: np.ndarray
     names: tuple[str, ...]
@@ -115,7 +81,7 @@ class LabelledRows:
         return replace(self, inputs=[self.inputs[row] for row in rows.tolist()], label=self.label[rows])
 
 
-def read_rows(path: Path, task: AdaptTask, columns: Columns | None = None) -> LabelledRows:
+def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> LabelledRows:
     """Read a CSV, TSV, JSONL, Parquet or Excel file; `columns` are guessed where they are not given.
 
     Raises InputError for a file, a column, a label or a number of rows that cannot be learnt from.
@@ -141,16 +107,16 @@ def read_rows(path: Path, task: AdaptTask, columns: Columns | None = None) -> La
         )
     cells: list[tuple[str, ...]] = []
     for chunk in reader.chunks():
-        for index, fault in chunk.faults.items():
+        for index, bad_row in chunk.bad_rows.items():
             raise InputError(
-                f"{path.name}, row {len(cells) + index + 1}: {fault.error.en}",
-                f"{path.name} 第 {len(cells) + index + 1} 行：{fault.error.zh}",
+                f"{path.name}, row {len(cells) + index + 1}: {bad_row.error.en}",
+                f"{path.name} 第 {len(cells) + index + 1} 行：{bad_row.error.zh}",
             )
         cells += zip(*([_text(cell) for cell in chunk.values(name)] for name in wanted), strict=True)
     return labelled_rows(cells, task)
 
 
-def labelled_rows(cells: Sequence[tuple[str, ...]], task: AdaptTask) -> LabelledRows:
+def labelled_rows(cells: Sequence[tuple[str, ...]], task: TaskName) -> LabelledRows:
     """Rows from cells: (text, label), for similarity (first, second, label). Raises InputError, see `read_rows`."""
     whole = [row for row in cells if all(row)]
     values = [row[-1] for row in whole]
@@ -164,7 +130,7 @@ def labelled_rows(cells: Sequence[tuple[str, ...]], task: AdaptTask) -> Labelled
     _check_enough(label, names)
     return LabelledRows(
         task=task,
-        inputs=[whole[number][:-1] if task == "similarity" else whole[number][0] for number in kept],
+        inputs=[whole[number][:-1] if TASKS[task].inputs == "pair" else whole[number][0] for number in kept],
         label=label,
         names=names,
         meanings={value: (count, meaning[value]) for value, count in Counter(values).most_common()},
@@ -218,9 +184,10 @@ def _sameness(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted("".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts))
 
 
-def _meanings(values: Sequence[str], task: AdaptTask) -> tuple[dict[str, int], tuple[str, ...]]:
+def _meanings(values: Sequence[str], task: TaskName) -> tuple[dict[str, int], tuple[str, ...]]:
     """What each value of the label column is, and the names of the labels."""
-    if task == "zero_shot":
+    spec = TASKS[task]
+    if spec.takes_labels:
         names = tuple(sorted(set(values)))
         if len(names) > MAX_TOPICS:
             raise InputError(
@@ -229,18 +196,17 @@ def _meanings(values: Sequence[str], task: AdaptTask) -> tuple[dict[str, int], t
                 f"标签列有 {len(names)} 种取值，最多 {MAX_TOPICS} 个主题。列是否选对了？",
             )
         return {name: index for index, name in enumerate(names)}, names
-    known = {word: index for index, words in enumerate(_WORDS[task]) for word in words}
-    unknown = sorted({value for value in values if value.lower() not in known})
+    meaning = {value: spec.role_of(value) for value in set(values)}
+    unknown = sorted(value for value, role in meaning.items() if role is None)
     if unknown:
         shown = ", ".join(repr(value if len(value) <= 20 else f"{value[:20]}…") for value in unknown[:5])
-        first, second = (", ".join(words) for words in _WORDS[task])
+        first, second = (", ".join((*role.words, role.name, role.key)) for role in spec.roles)
         raise InputError(
             f"The label column has values of unknown meaning: {shown}. Known are {first} - and {second}. Replace the "
             "others, or choose another column or task.",
             f"标签列中有含义不明的值：{shown}。可用的值：{first}；以及 {second}。请改写其余的值，或另选列、另选任务。",
         )
-    names = ("不相似", "相似") if task == "similarity" else ("负面", "正面")
-    return {value: known[value.lower()] for value in set(values)}, names
+    return {value: role for value, role in meaning.items() if role is not None}, spec.label_names
 
 
 def _check_enough(label: np.ndarray, names: tuple[str, ...]) -> None:

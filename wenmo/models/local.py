@@ -1,8 +1,8 @@
-"""Models of one's own: folders in ModelScope's layout under one folder, called by their names.
+"""The user's own models: folders in ModelScope's layout, inside of one models folder, addressed by their names.
 
-`python -m wenmo train adapt` and the page put them there; a checkpoint copied there by hand is one as well. Names are
-small letters, digits and hyphens, so that no name leads out of the folder. A model appears whole or not at all: it is
-made beside the others under a name that is none, and renamed.
+`python -m wenmo train adapt` and the Adapt page write them; checkpoints can also be copied there by hand. Names consist
+of a-z, digits and hyphens, so that no name leads out of the folder. Writing a model is atomic: it is written to a
+temporary folder beside the others, which is then renamed.
 """
 
 from __future__ import annotations
@@ -14,43 +14,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wenmo.errors import InputError
+from platformdirs import user_data_path
 
-DEFAULT_MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"  # beside the code; a volume in a container
+from wenmo.errors import InputError
+from wenmo.paths import INSTALLED, ROOT
+from wenmo.tasks.table import TASKS
+
+# Beside the code in a checkout, and a volume in a container. site-packages is no place for a user's own files.
+DEFAULT_MODELS_FOLDER = (user_data_path("wenmo", appauthor=False) if INSTALLED else ROOT) / "models"
 MAX_MODELS = 50  # whoever reaches the page can make one: a bound for the disk
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
 
 
 def is_name(name: str) -> bool:
-    """Whether a local model may be called so."""
+    """Whether `name` is a valid name for a local model."""
     return _NAME.fullmatch(name) is not None
 
 
 def find(name: str, models_folder: Path) -> Path | None:
-    """The folder of the local model `name`, or None where there is none."""
+    """The folder of the local model `name`, or None."""
     folder = models_folder / name
     return folder if is_name(name) and (folder / "configuration.json").is_file() else None
 
 
 def names(models_folder: Path) -> list[str]:
-    """All local models, sorted."""
+    """The names of all local models, sorted."""
     if not models_folder.is_dir():
         return []
     return sorted(path.name for path in models_folder.iterdir() if find(path.name, models_folder) is not None)
 
 
 def check_free(name: str, models_folder: Path) -> None:
-    """Raises InputError unless a new model may be called `name`: to be asked before hours of work, not after."""
-    from wenmo.models.registry import BUNDLED
-
+    """Raises InputError if a new model cannot be called `name`. To be called before training, too, not only after."""
     if not is_name(name):
         shown = repr(name if len(name) <= 80 else f"{name[:80]}…")
         raise InputError(
             f"{shown} cannot be the name of a model: use 1 to 64 small letters a-z, digits and hyphens.",
             f"{shown} 不能作为模型名：请用 1 至 64 个小写字母、数字或连字符。",
         )
-    if name in BUNDLED or (models_folder / name).exists():
+    if any(name == spec.bundled for spec in TASKS.values()) or (models_folder / name).exists():
         raise InputError(
             f"There is a model called {name} already. Choose another name, or remove {models_folder / name}.",
             f"已有名为 {name} 的模型。请另取名称，或删除 {models_folder / name}。",
@@ -64,9 +67,9 @@ def check_free(name: str, models_folder: Path) -> None:
 
 @contextmanager
 def new_model(name: str, models_folder: Path) -> Iterator[Path]:
-    """An empty folder to write a model into; when the block ends well it is the local model `name`, else it is gone.
+    """An empty folder that becomes the local model `name` when the block ends, and is deleted if the block raises.
 
-    Raises InputError when the name is not free, or the folder cannot be written to.
+    Raises InputError when the name is taken or the folder is not writable.
     """
     check_free(name, models_folder)
     partial = models_folder / f".{name}.{secrets.token_hex(4)}.partial"

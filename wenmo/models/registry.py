@@ -1,85 +1,69 @@
-"""Which models there are, by what name, and where they lie.
+"""Finding models by name, and listing them.
 
 A name is that of a bundled model, of a local one (see local.py), a folder, or an id of ModelScope's hub, tried in this
-order. The bundled models come
-with the repository, so that all tasks work from a fresh clone without a hub.
+order. The bundled models are part of the repository, so that all tasks work from a fresh clone without the hub.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 from wenmo.errors import ModelNotFoundError
 from wenmo.models import hub, local
 from wenmo.models.hub_tasks import named_task
 from wenmo.paths import ASSETS
+from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 
-_ASSETS = ASSETS / "models"
-_BUNDLED_TASKS: Mapping[str, TaskName] = MappingProxyType(
-    {
-        "wenmo-similarity": "similarity",
-        "wenmo-sentiment": "sentiment",
-        "wenmo-zero-shot": "zero_shot",
-        "wenmo-embedding": "embedding",
-    }
-)
 
-BUNDLED: Mapping[str, Path] = MappingProxyType({name: _ASSETS / task for name, task in _BUNDLED_TASKS.items()})
-DEFAULT_MODELS: Mapping[TaskName, str] = MappingProxyType({task: name for name, task in _BUNDLED_TASKS.items()})
-
-KNOWN_HUB_IDS: tuple[tuple[str, TaskName], ...] = (
-    ("iic/nlp_structbert_sentence-similarity_chinese-tiny", "similarity"),
-    ("iic/nlp_structbert_sentence-similarity_chinese-base", "similarity"),
-    ("iic/nlp_structbert_sentence-similarity_chinese-large", "similarity"),
-    ("iic/nlp_structbert_sentence-similarity_chinese-retail-base", "similarity"),
-    ("iic/nlp_structbert_sentiment-classification_chinese-tiny", "sentiment"),
-    ("iic/nlp_structbert_sentiment-classification_chinese-base", "sentiment"),
-    ("iic/nlp_structbert_sentiment-classification_chinese-large", "sentiment"),
-    ("iic/nlp_structbert_zero-shot-classification_chinese-tiny", "zero_shot"),
-    ("iic/nlp_structbert_zero-shot-classification_chinese-base", "zero_shot"),
-    ("iic/nlp_structbert_zero-shot-classification_chinese-large", "zero_shot"),
-)
+def bundled_models() -> dict[str, Path]:
+    """The folders of the bundled models by name."""
+    return {spec.bundled: ASSETS / "models" / spec.name for spec in TASKS.values()}
 
 
-Kind = Literal["bundled", "local", "cached", "known"]
+def known_hub_ids() -> tuple[tuple[str, TaskName], ...]:
+    """The ids and tasks of the hub's models that `listing` shows."""
+    return tuple((model_id, spec.name) for spec in TASKS.values() for model_id in spec.hub_ids)
+
+
+_EXAMPLE_ID = "iic/nlp_structbert_sentence-similarity_chinese-base"  # in messages
+
+ModelKind = Literal["bundled", "local", "cached", "known"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """One line of the list of models. `task`, `folder` and `size_mib` are None where they are not known (yet)."""
+    """One entry of the list of models. `task`, `folder` and `size_mib` are None where they are not known."""
 
     name: str
-    kind: Kind
+    kind: ModelKind
     task: TaskName | None
     folder: Path | None
     size_mib: float | None
 
 
 def locate(
-    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.ProgressListener | None = None
+    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.OnDownloadProgress | None = None
 ) -> Path:
-    """The folder of the model called `name`, downloaded from the hub if need be.
+    """The folder of the model called `name`, downloaded from the hub if necessary. Its content is not checked.
 
     `name` is a bundled name, that of a local model in `models_folder`, an existing folder (absolute, relative or with
-    `~`; it wins over a hub id of the same text), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of
-    them, DownloadError when the hub's model can neither be found in the cache nor fetched. What the folder holds is not
-    looked at.
+    `~`; it takes precedence over a hub id), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of
+    these, and DownloadError when the hub's model is not in the cache and cannot be downloaded.
     """
     name = name.strip()
-    if name in BUNDLED:
-        folder = BUNDLED[name]
+    bundled = bundled_models()
+    if name in bundled:
+        folder = bundled[name]
         if not folder.is_dir():
             raise ModelNotFoundError(
                 f"The bundled model {name} should be in {folder}, but that folder is missing. Restore it from the "
-                f"repository, or name another model: a folder, or a hub id such as {KNOWN_HUB_IDS[1][0]}.",
+                f"repository, or name another model: a folder, or a hub id such as {_EXAMPLE_ID}.",
                 f"自带模型 {name} 应位于 {folder}，但该文件夹不存在。请从仓库恢复，"
-                f"或改用其他模型：本地文件夹，或模型 ID（如 {KNOWN_HUB_IDS[1][0]}）。",
+                f"或改用其他模型：本地文件夹，或模型 ID（如 {_EXAMPLE_ID}）。",
             )
         return folder
     if own := local.find(name, models_folder) or _existing_folder(name):
@@ -87,25 +71,26 @@ def locate(
     if not hub.is_model_id(name):
         shown = repr(name if len(name) <= 100 else f"{name[:100]}…")
         raise ModelNotFoundError(
-            f"There is no model {shown}: it is not a bundled name ({', '.join(BUNDLED)}), not a local model in "
+            f"There is no model {shown}: it is not a bundled name ({', '.join(bundled)}), not a local model in "
             f"{models_folder}, not an existing folder, and not a hub id of the form owner/name, such as "
-            f"{KNOWN_HUB_IDS[1][0]}. Check the spelling.",
-            f"找不到模型 {shown}：它既不是自带模型（{'、'.join(BUNDLED)}），也不是 {models_folder} 中的本地模型"
+            f"{_EXAMPLE_ID}. Check the spelling.",
+            f"找不到模型 {shown}：它既不是自带模型（{'、'.join(bundled)}），也不是 {models_folder} 中的本地模型"
             f"或已有的文件夹，"
-            f"也不是“所有者/名称”形式的模型 ID（如 {KNOWN_HUB_IDS[1][0]}）。请检查拼写。",
+            f"也不是“所有者/名称”形式的模型 ID（如 {_EXAMPLE_ID}）。请检查拼写。",
         )
     return _cached_under_any_name(name) or hub.download(name, progress=progress)
 
 
 def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntry]:
-    """The bundled models, the local ones, the hub's known ones, other StructBERTs in its cache. No network."""
+    """The bundled, the local and the hub's known models, then other StructBERTs in its cache. Uses no network."""
+    bundled = bundled_models()
     entries = [
-        _entry(name, task, BUNDLED[name] if BUNDLED[name].is_dir() else None, kind="bundled")
-        for name, task in _BUNDLED_TASKS.items()
+        _entry(spec.bundled, spec.name, own if (own := bundled[spec.bundled]).is_dir() else None, kind="bundled")
+        for spec in TASKS.values()
     ]
     for name in local.names(models_folder):
         entries.append(_entry(name, _task_of(models_folder / name), models_folder / name, kind="local"))
-    for name, task in KNOWN_HUB_IDS:
+    for name, task in known_hub_ids():
         folder = _cached_under_any_name(name)
         entries.append(_entry(name, task, folder, kind="cached" if folder else "known"))
     listed = {entry.folder for entry in entries}
@@ -118,7 +103,7 @@ def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntr
 
 
 def _existing_folder(name: str) -> Path | None:
-    if not name.strip("./~"):  # blank, `.`, `..`, `/`: a slip, and never meant as a model
+    if not name.strip("./~"):  # blank, `.`, `..`, `/`: a typing error, never meant as a model
         return None
     try:
         folder = Path(name).expanduser()
@@ -128,24 +113,25 @@ def _existing_folder(name: str) -> Path | None:
 
 
 def _cached_under_any_name(model_id: str) -> Path | None:
-    """The hub's known models moved from damo/ to iic/; a copy under either name is the same model."""
+    """Like `hub.cached`; the hub's known models moved from damo/ to iic/, so a copy under either owner counts."""
     owner, _, short = model_id.partition("/")
     names = [model_id]
-    if owner in ("iic", "damo") and any(known == f"iic/{short}" for known, _ in KNOWN_HUB_IDS):
+    if owner in ("iic", "damo") and any(known == f"iic/{short}" for known, _ in known_hub_ids()):
         names.append(f"{'damo' if owner == 'iic' else 'iic'}/{short}")
     return next((folder for folder in map(hub.cached, names) if folder is not None), None)
 
 
 def _task_of(folder: Path) -> TaskName | None:
-    """What configuration.json says; the checkpoint itself is not read."""
+    """The task in configuration.json; None if it cannot be read or names no task of ours."""
     try:
         configuration = json.loads((folder / "configuration.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return named_task(configuration) if isinstance(configuration, dict) else None
+    spec = named_task(configuration) if isinstance(configuration, dict) else None
+    return None if spec is None else spec.name
 
 
-def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: Kind) -> ModelEntry:
+def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: ModelKind) -> ModelEntry:
     size_mib = None
     if folder is not None:
         size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from wenmo.tasks.scores import best_first, softmax
-from wenmo.tokenizer import Encoding
+from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.types import SentimentResult
 
-POSITIVE = 1  # the logit of the positive label in ModelScope's checkpoints
-
-
-def decode(
-    logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Sequence[str], temperature: float = 1.0
-) -> list[SentimentResult]:
-    """Results of `logits` (N, 2), in order."""
-    all_probabilities = softmax(logits, temperature=temperature)
-    results = []
-    for row, probabilities, encoding in zip(logits, all_probabilities, encodings, strict=True):
-        scores = best_first(labels, probabilities)
-        label, score = next(iter(scores.items()))
-        results.append(
-            SentimentResult(
-                label=label,
-                score=score,
-                scores=scores,
-                truncated=encoding.truncated,
-                logits=(tuple(row.tolist()),),
-                positive=float(probabilities[POSITIVE]),
-            )
-        )
-    return results
+SENTIMENT = TaskSpec(
+    name="sentiment",
+    title="Sentiment",
+    title_zh="情感倾向",
+    summary="Whether each text is positive or negative.",
+    inputs="text",
+    result=SentimentResult,
+    roles=(
+        LabelRole(
+            key="negative",
+            name="负面",
+            words=(
+                *("0", "-1", "n", "no", "neg", "bad", "false", "label_0"),
+                *("负", "负向", "消极", "差评", "差", "坏", "否"),
+            ),
+        ),
+        LabelRole(
+            key="positive",
+            name="正面",
+            words=(
+                *("1", "p", "yes", "pos", "good", "true", "label_1"),
+                *("正", "正向", "积极", "好评", "好", "是"),
+            ),
+        ),
+    ),
+    calibrations=("sentiment",),
+    bundled="wenmo-sentiment",
+    hub_task="sentiment-classification",
+    hub_aliases=("text-classification",),  # a general name; pipeline.type is more specific, if present
+    hub_ids=(
+        "iic/nlp_structbert_sentiment-classification_chinese-tiny",
+        "iic/nlp_structbert_sentiment-classification_chinese-base",
+        "iic/nlp_structbert_sentiment-classification_chinese-large",
+    ),
+)

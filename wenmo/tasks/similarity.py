@@ -1,35 +1,36 @@
-"""Sentence similarity by a cross-encoder: both sentences are read together, as `[CLS] a [SEP] b [SEP]`."""
+"""Sentence similarity by a cross-encoder: the input is `[CLS] a [SEP] b [SEP]`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from wenmo.tasks.scores import best_first, softmax
-from wenmo.tokenizer import Encoding
+from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.types import SimilarityResult
 
-SAME = 1  # the logit of "the same meaning" in ModelScope's checkpoints
-
-
-def decode(
-    logits: np.ndarray, encodings: Sequence[Encoding], *, labels: Sequence[str], temperature: float = 1.0
-) -> list[SimilarityResult]:
-    """Results of `logits` (N, 2), in order."""
-    all_probabilities = softmax(logits, temperature=temperature)
-    results = []
-    for row, probabilities, encoding in zip(logits, all_probabilities, encodings, strict=True):
-        scores = best_first(labels, probabilities)
-        label, score = next(iter(scores.items()))
-        results.append(
-            SimilarityResult(
-                label=label,
-                score=score,
-                scores=scores,
-                truncated=encoding.truncated,
-                logits=(tuple(row.tolist()),),
-                similarity=float(probabilities[SAME]),
-            )
-        )
-    return results
+SIMILARITY = TaskSpec(
+    name="similarity",
+    title="Sentence similarity",
+    title_zh="句子相似度",
+    summary="Whether the two sentences of each pair say the same (cross-encoder).",
+    inputs="pair",
+    result=SimilarityResult,
+    roles=(
+        LabelRole(
+            key="different",
+            name="不相似",
+            words=("0", "false", "不同", "不同义", "不匹配", "否", "no", "label_0"),
+        ),
+        LabelRole(
+            key="same",
+            name="相似",
+            words=("1", "true", "相同", "同义", "匹配", "是", "similar", "yes", "label_1"),
+        ),
+    ),
+    calibrations=("similarity",),
+    bundled="wenmo-similarity",
+    hub_task="sentence-similarity",
+    hub_ids=(
+        "iic/nlp_structbert_sentence-similarity_chinese-tiny",
+        "iic/nlp_structbert_sentence-similarity_chinese-base",
+        "iic/nlp_structbert_sentence-similarity_chinese-large",
+        "iic/nlp_structbert_sentence-similarity_chinese-retail-base",
+    ),
+)

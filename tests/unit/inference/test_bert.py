@@ -1,4 +1,4 @@
-"""The packed forward against transformers' own, on random weights of several shapes."""
+"""The packed forward against that of transformers, on random weights of several shapes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
+from tests.fakes import SHAPE
 from wenmo.inference.bert import ACTIVATIONS, Bert, Packed
 from wenmo.models.shape import BertShape
 from wenmo.tokenizer import Encoding
 
 CPU = torch.device("cpu")
-SHAPE = BertShape(
-    vocab_size=50,
-    hidden_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    intermediate_size=96,
-    max_position_embeddings=40,
-    type_vocab_size=2,
-)
 
 
 def _models(shape: BertShape, labels: int = 3) -> tuple[BertForSequenceClassification, Bert]:
@@ -33,7 +25,7 @@ def _models(shape: BertShape, labels: int = 3) -> tuple[BertForSequenceClassific
     config = BertConfig(**asdict(shape), num_labels=labels, initializer_range=0.1)  # type: ignore[call-arg]
     theirs = BertForSequenceClassification(config).eval()
     with torch.no_grad():
-        for parameter in theirs.parameters():  # biases and norms away from 0 and 1, so that a forgotten one shows
+        for parameter in theirs.parameters():  # biases not 0 and norms not 1, so that an omitted one shows
             parameter.add_(torch.randn_like(parameter) * 0.05)
     return theirs, Bert.of(shape, theirs.state_dict(), CPU)
 

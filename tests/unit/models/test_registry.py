@@ -1,4 +1,4 @@
-"""What a name means. The hub itself is in test_hub.py; here it must not be reached at all."""
+"""Finding models by name. These tests must not contact the hub, which test_hub.py covers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.conftest import GOLDEN
 from tests.fakehub import FakeHub
 from wenmo.errors import ModelNotFoundError
 from wenmo.models import hub, registry
-from wenmo.types import TASKS
+from wenmo.tasks.table import TASKS
 
 MODEL = "iic/nlp_structbert_sentiment-classification_chinese-base"
 
 
 @pytest.fixture(autouse=True)
 def unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A hub that has the model and must not be asked for it, and an empty cache."""
+    """A hub that has the model but must not be contacted, and an empty cache."""
     with FakeHub(models={MODEL: GOLDEN / "sentiment"}) as server:
         monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
@@ -31,17 +31,19 @@ def unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_every_task_has_a_bundled_default() -> None:
-    assert set(registry.DEFAULT_MODELS) == set(TASKS)
-    assert set(registry.DEFAULT_MODELS.values()) == set(registry.BUNDLED)
-    for task, name in registry.DEFAULT_MODELS.items():
-        assert registry.BUNDLED[name].parts[-3:] == ("assets", "models", task)
+    bundled = registry.bundled_models()
+    assert {spec.bundled for spec in TASKS.values()} == set(bundled)
+    for task, spec in TASKS.items():
+        assert bundled[spec.bundled].parts[-3:] == ("assets", "models", task)
 
 
 def test_a_bundled_name_is_its_folder_and_missing_assets_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        registry, "BUNDLED", {"wenmo-similarity": tmp_path / "there", "wenmo-sentiment": tmp_path / "not"}
+        registry,
+        "bundled_models",
+        lambda: {"wenmo-similarity": tmp_path / "there", "wenmo-sentiment": tmp_path / "not"},
     )
     (tmp_path / "there").mkdir()
     assert registry.locate("wenmo-similarity") == tmp_path / "there"
@@ -62,7 +64,7 @@ def test_folders_absolute_relative_and_from_home(tmp_path: Path, monkeypatch: py
     assert registry.locate("我的模型") == folder
     monkeypatch.chdir(folder / "below")
     located = registry.locate("../../我的模型")
-    assert located == folder  # absolute and plain: it still holds after a change of directory
+    assert located == folder  # absolute, so that it is still valid after a change of directory
     assert located.is_absolute()
 
 
@@ -85,28 +87,33 @@ def test_any_other_name_is_refused_and_the_names_that_exist_are_told(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelNotFoundError) as caught:
         registry.locate(odd)
-    for name in registry.BUNDLED:
+    for name in registry.bundled_models():
         assert name in caught.value.en
         assert name in caught.value.zh
-    caught.value.en.encode()  # printable, and not as long as the name may be
+    caught.value.en.encode()  # printable and shortened
     assert len(caught.value.en) < 500
 
 
 def test_every_known_id_has_the_form_of_one_and_a_task() -> None:
-    ids = [name for name, _ in registry.KNOWN_HUB_IDS]
+    ids = [name for name, _ in registry.known_hub_ids()]
     assert len(set(ids)) == len(ids) == 10
     assert all(hub.is_model_id(name) for name in ids)
-    assert {task for _, task in registry.KNOWN_HUB_IDS} == {"similarity", "sentiment", "zero_shot"}
+    assert {task for _, task in registry.known_hub_ids()} == {"similarity", "sentiment", "zero_shot"}
 
 
 def test_listing_tells_what_is_here_and_what_could_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "BUNDLED", {**registry.BUNDLED, "wenmo-similarity": GOLDEN / "similarity"})
+    bundled = {**registry.bundled_models(), "wenmo-similarity": GOLDEN / "similarity"}
+    monkeypatch.setattr(registry, "bundled_models", lambda: bundled)
     mine = _put_in_cache(tmp_path, "me/my-structbert", GOLDEN / "sentiment")
     known = _put_in_cache(tmp_path, MODEL, GOLDEN / "sentiment")
     _put_in_cache(tmp_path, "me/half", GOLDEN / "sentiment", leave_out="vocab.txt")
     entries = {entry.name: entry for entry in registry.listing()}
 
-    assert set(entries) == {*registry.BUNDLED, *(name for name, _ in registry.KNOWN_HUB_IDS), "me/my-structbert"}
+    assert set(entries) == {
+        *registry.bundled_models(),
+        *(name for name, _ in registry.known_hub_ids()),
+        "me/my-structbert",
+    }
     assert (entries["me/my-structbert"].kind, entries["me/my-structbert"].task) == ("cached", "sentiment")
     assert (entries["me/my-structbert"].folder, entries[MODEL].folder) == (mine, known)
     assert (entries[MODEL].kind, entries[MODEL].task) == ("cached", "sentiment")

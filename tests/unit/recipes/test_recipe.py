@@ -17,7 +17,7 @@ from recipes.__main__ import main
 from recipes.recipe import STAGES, Recipe, Run
 from tests.conftest import ROOT
 from wenmo import Engine, InputError
-from wenmo.types import READINGS, TASKS
+from wenmo.tasks.table import TASKS
 
 GOOD, BAD = "好棒赞喜欢满意", "差烂坏讨厌失望"
 FILLER = "这本书的纸张和故事让我觉得今天下雨"
@@ -155,7 +155,7 @@ def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp
         assert engine.model_info("similarity").labels == ("不相似", "相似")
         assert set(engine.zero_shot(["今天下雨"], labels="书，雨")[0].scores) == {"书", "雨"}
         # Every checkpoint carries the temperatures that were fitted, and the engine has read them.
-        for task, readings in READINGS.items():
+        for task, readings in ((name, spec.calibrations) for name, spec in TASKS.items()):
             configuration = json.loads((out / task / "configuration.json").read_text(encoding="utf-8"))
             written = configuration.get("calibration", {})
             assert engine.model_info(task).temperatures == written

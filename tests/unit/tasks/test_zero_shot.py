@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from wenmo import InputError
-from wenmo.tasks.zero_shot import check_template, parse_labels
+from wenmo.tasks.labels import parse_labels
+from wenmo.tasks.zero_shot import check_template
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""The description of a task, used by engine, files, REST, command line, evaluation and adapting.
+
+Each task is one TaskSpec in a module of its own; `table.py` lists them. Code that treats all tasks alike loops over
+that table and never names a task. See docs/adding-a-task.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from wenmo.tasks.encode import encode_pairs, encode_texts
+from wenmo.tasks.scores import ranking, softmax
+from wenmo.tokenizer import Encoding, Tokenizer
+from wenmo.types import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelRole:
+    """The meaning of a label, whatever a checkpoint or a file calls it.
+
+    `name` is its name in the bundled checkpoints, `words` are other names for it, in lower case. They are matched
+    against the label map of a checkpoint and against the values in a file's label column.
+    """
+
+    key: str
+    name: str
+    words: tuple[str, ...] = ()
+
+    def means(self, word: str) -> bool:
+        """Whether `word` is a name of this label, in any case."""
+        plain = word.strip().casefold()
+        return plain in (self.key, self.name.casefold()) or plain in self.words
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """The description of a task.
+
+    `name` is the task's name in Python, `slug` that on the command line and in URLs. `inputs` are single texts or
+    pairs. `takes_labels`: the caller gives the labels (otherwise they are the checkpoint's). `outputs` of the model are
+    the classifier's logits, or vectors, the mean of the last layer. `roles` are the labels of its checkpoints in the
+    order of the logits. `calibrations` name the probabilities that have a temperature of their own. `bundled` is the
+    default model, in assets/models/`name`. `hub_task` is ModelScope's name of the task in configuration.json,
+    `hub_aliases` are further names, `hub_ids` the hub's models to list. `result` is the type of its results, None for a
+    task without one per row. `fixed_length`: the maximum length is 512 tokens whatever the checkpoint says.
+    """
+
+    name: str
+    title: str
+    title_zh: str
+    summary: str
+    inputs: Literal["text", "pair"]
+    bundled: str
+    hub_task: str
+    result: type[Result] | None
+    takes_labels: bool = False
+    outputs: Literal["logits", "vectors"] = "logits"
+    roles: tuple[LabelRole, ...] = ()
+    calibrations: tuple[str, ...] = ()
+    hub_aliases: tuple[str, ...] = ()
+    hub_ids: tuple[str, ...] = ()
+    fixed_length: bool = False
+
+    @property
+    def slug(self) -> str:
+        return self.name.replace("_", "-")
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The labels of the bundled checkpoints, in the order of the logits."""
+        return tuple(role.name for role in self.roles)
+
+    @property
+    def two_class(self) -> bool:
+        """Whether the checkpoint has two labels of its own, so that one probability says everything."""
+        return len(self.roles) == 2 and not self.takes_labels
+
+    def role_of(self, word: str) -> int | None:
+        """The index of the label that `word` is a name of, or None."""
+        return next((index for index, role in enumerate(self.roles) if role.means(word)), None)
+
+    def encode(self, tokenizer: Tokenizer, items: Sequence[Any], *, max_length: int) -> list[Encoding]:
+        """One encoding per text or pair."""
+        encode: Callable[..., list[Encoding]] = encode_pairs if self.inputs == "pair" else encode_texts
+        return encode(tokenizer, items, max_length=max_length)
+
+    def decode(
+        self,
+        logits: np.ndarray,
+        encodings: Sequence[Encoding],
+        *,
+        labels: Sequence[str],
+        temperatures: Mapping[str, float],
+    ) -> list[Any]:
+        """The results for `logits` (N, labels), in order. `labels` are the checkpoint's names.
+
+        Not for tasks that take labels, whose results combine several encodings.
+        """
+        assert self.result is not None, self.name
+        all_probabilities = softmax(logits, temperature=temperatures.get(self.calibrations[0], 1.0))
+        results = []
+        for row, probabilities, encoding in zip(logits, all_probabilities, encodings, strict=True):
+            fields = ranking(labels, probabilities)
+            if self.result.probability:
+                fields[self.result.probability] = float(probabilities[-1])
+            results.append(self.result(**fields, truncated=encoding.truncated, logits=(tuple(row.tolist()),)))
+        return results
