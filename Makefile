@@ -3,14 +3,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test quick lint pins clean
+.PHONY: run test pytest quick lint pins clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run  ## set up, then serve the app and the REST service on http://127.0.0.1:8501
 	$(BIN)/python -m wenmo serve
 
-test: $(VENV)/.test lint  ## set up, then lint, type-check and run every test
-	$(BIN)/python -m pytest
+test: lint pytest  ## set up, then lint, type-check and run every test; with --jobs=2 both beside each other
+
+pytest: $(VENV)/.test  # in the order of the files: those with few and long tests are not left for the end
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 quick: $(VENV)/.test lint  ## set up, then lint, type-check and run the tests that your changes touch
 	$(BIN)/python -m tests.touched

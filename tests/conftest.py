@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# Before torch is imported, here and in the processes that tests start. OpenMP's threads spin while they wait for each
+# other, and where something else computes as well, such as a second process of tests, they take the core from the very
+# thread that they wait for: a forward of 2 ms took 700. So they sleep. No answer depends on it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 
 from wenmo import Engine
 
-GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
 GOLDEN_MODELS = {
     "similarity": str(GOLDEN / "similarity"),
     "sentiment": str(GOLDEN / "sentiment"),
@@ -30,6 +37,12 @@ def golden_models() -> dict[str, str]:
 def golden_engine() -> Iterator[Engine]:
     with Engine(device="cpu", precision="fp32", models=GOLDEN_MODELS) as engine:
         yield engine
+
+
+def pytest_configure() -> None:
+    """What a shell starts in its background ignores SIGINT, and so would each process that a test starts and stops."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _exit_status = pytest.StashKey[int]()

@@ -9,8 +9,20 @@ import numpy as np
 
 from wenmo.inference.runtime import OnBatch, PartialOutputError
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.models.shape import BertShape
 from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved
+
+# Small, and no two sizes equal: what is mixed up does not fit.
+SHAPE = BertShape(
+    vocab_size=50,
+    hidden_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    intermediate_size=96,
+    max_position_embeddings=40,
+    type_vocab_size=2,
+)
 
 
 class LengthRuntime:

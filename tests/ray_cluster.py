@@ -11,13 +11,18 @@ import psutil
 import pytest
 
 
-@contextmanager
-def local_ray() -> Iterator[None]:
+def require_ray() -> None:
     """Skips the tests where Ray is not installed, unless WENMO_REQUIRE_RAY=1 says that it must be."""
     if importlib.util.find_spec("ray") is None:
         if os.environ.get("WENMO_REQUIRE_RAY") == "1":
             pytest.fail("Ray is not installed, and WENMO_REQUIRE_RAY=1")
         pytest.skip("Ray is not installed: pip install -r requirements-cluster.txt")
+
+
+@contextmanager
+def local_ray() -> Iterator[None]:
+    """For a module of tests."""
+    require_ray()
     import ray
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

@@ -15,6 +15,8 @@ from typing import Literal
 import pytest
 import redis
 
+from tests.waiting import free_port, until
+
 
 class RedisServer:
     """On a free port of the loopback, without persistence, its folder in `folder`."""
@@ -33,7 +35,7 @@ class RedisServer:
     def start(self) -> None:
         """On the same port again after `stop`, on another one where the port was taken in the meantime."""
         for _ in range(5):
-            self.port = self.port or _free_port()
+            self.port = self.port or free_port()
             self._process = subprocess.Popen(
                 ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder),
                  "--save", "", "--appendonly", "no", *self._arguments],
@@ -55,13 +57,16 @@ class RedisServer:
         return redis.Redis(port=self.port, socket_timeout=10)
 
     def _answers(self) -> bool:
-        assert self._process is not None
-        end = time.monotonic() + 20
-        while self._process.poll() is None and time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
-                sock.sendall(b"PING\r\n")
-                return sock.recv(64)[:1] in (b"+", b"-")  # -NOAUTH where a password is asked for
-            time.sleep(0.01)
+        """Waits for the first answer; False where the process ends before."""
+        process = self._process
+        assert process is not None
+        until(lambda: process.poll() is not None or self._ping())
+        return process.poll() is None
+
+    def _ping(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
+            sock.sendall(b"PING\r\n")
+            return sock.recv(64)[:1] in (b"+", b"-")  # -NOAUTH where a password is asked for
         return False
 
 
@@ -111,12 +116,6 @@ class Proxy:
                         time.sleep(0.1)
                     target.sendall(data)
             target.shutdown(socket.SHUT_RDWR)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def require_redis() -> None:

@@ -28,9 +28,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import wenmo
-from tests.api import serving
-from tests.api.serving import ROOT
-from tests.api.test_server import run_page
+from tests import serving
+from tests.conftest import ROOT
+from tests.serving import run_page
+from tests.waiting import WAIT_S
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PINS = ("requirements.txt", "requirements-cluster.txt", "requirements-train.txt", "requirements-dev.txt")
@@ -64,7 +65,7 @@ class Environment:
             env={**outside(), "LC_ALL": language, **more},
             capture_output=True,
             text=True,
-            timeout=serving.START_S,
+            timeout=WAIT_S,
             check=False,
         )
 

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ import pytest
 import yaml
 
 import wenmo
-from tests.api.serving import ROOT, START_S, free_port, serving
+from tests.conftest import ROOT
+from tests.serving import serving
+from tests.waiting import free_port, until
 from wenmo.settings import Settings
 from wenmo.tasks.table import TASKS
 
@@ -88,7 +89,7 @@ def in_image(environment: dict[str, str], app: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _only_what_the_files_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.api import serving as module
+    from tests import serving as module
 
     bare = {name: value for name, value in module.ENVIRONMENT.items() if not name.startswith("WENMO_")}
     monkeypatch.setattr(module, "ENVIRONMENT", bare)
@@ -109,9 +110,7 @@ def test_the_command_of_each_service_starts_and_answers(app: Path, tmp_path: Pat
         assert answer["confidence"] == pytest.approx(max(expected.positive, 1 - expected.positive), abs=1e-4)
         assert ("text/html" in client.get("/").headers["content-type"]) is (service == "wenmo-app")
         healthcheck = {**os.environ, **environment, "WENMO_PORT": str(client.base_url.port)}
-        until = time.monotonic() + START_S
-        while run_healthcheck(healthcheck) != 0:  # of several workers one may still be loading
-            assert time.monotonic() < until
+        until(lambda: run_healthcheck(healthcheck) == 0)  # of several workers one may still be loading
         assert run_healthcheck({**healthcheck, "WENMO_PORT": str(free_port())}) != 0
 
 

@@ -17,16 +17,15 @@ import psutil
 import pytest
 
 import wenmo
-from tests.api.serving import START_S, serving_here
 from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.fakes import FailingRuntime, LengthRuntime
+from tests.serving import JSON, serving_here
+from tests.waiting import WAIT_S, until
 from wenmo.api.routes import create_api
 from wenmo.inference.runtime import OnBatch
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved, SchedulerLimits
-
-JSON = {"Content-Type": "application/json"}
 
 
 def texts(count: int) -> list[str]:
@@ -47,9 +46,8 @@ def in_reach(expected: dict[str, float]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[wenmo.Engine]:
-    with wenmo.Engine(device="cpu", precision="fp32", models=MODELS) as engine:
-        yield engine
+def engine(golden_engine: wenmo.Engine) -> wenmo.Engine:
+    return golden_engine
 
 
 class HeldRuntime(LengthRuntime):
@@ -67,7 +65,7 @@ class HeldRuntime(LengthRuntime):
             self.seen += map(len, encodings)
             self.held += max(map(len, encodings)) > 20
         if max(map(len, encodings)) > 20:
-            assert self.hold.wait(START_S)
+            assert self.hold.wait(WAIT_S)
         return super().logits(encodings, on_batch=on_batch)
 
     def batch_tokens(self) -> Resolved[int]:
@@ -90,13 +88,6 @@ class Held:
             return self.runtime
 
         return make
-
-    def until(self, reached: Any) -> None:
-        for _ in range(int(START_S / 0.005)):
-            if reached():
-                return
-            threading.Event().wait(0.005)
-        raise AssertionError("it never came to that")
 
     def waiting(self) -> int:
         return self.engine.scheduler_statistics()["sentiment"].waiting
@@ -145,26 +136,26 @@ def test_small_calls_and_health_pass_sixty_long_ones() -> None:
     with serving_here(held.api) as client, ThreadPoolExecutor(60) as pool:
         long = [pool.submit(client.post, "/v1/sentiment", json=LONG) for _ in range(60)]
         try:
-            held.until(lambda: held.runtime.held == 60)
+            until(lambda: held.runtime.held == 60)
             assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
             assert client.get("/metrics").status_code == 200
             assert client.post("/v1/sentiment", json=SHORT).status_code == 200
             assert not any(call.done() for call in long)
         finally:
             held.runtime.hold.set()
-        assert {call.result(START_S).status_code for call in long} == {200}
+        assert {call.result(WAIT_S).status_code for call in long} == {200}
 
 
 def test_overload_is_answered_with_results_or_503() -> None:
     """Ten times what the bounds let in: no other status, no answer missing, and afterwards everything is as before."""
-    held = Held(tokens=60, limits=SchedulerLimits(waiting_tokens=200, wait_s=START_S), calls_at_once=40)
+    held = Held(tokens=60, limits=SchedulerLimits(waiting_tokens=200, wait_s=WAIT_S), calls_at_once=40)
     with serving_here(held.api) as client, ThreadPoolExecutor(400) as pool:
         calls = [pool.submit(client.post, "/v1/sentiment", json=LONG) for _ in range(400)]
         try:
-            held.until(lambda: sum(call.done() for call in calls) >= 360)  # turned away while the others wait
+            until(lambda: sum(call.done() for call in calls) >= 360)  # turned away while the others wait
         finally:
             held.runtime.hold.set()
-        responses = [call.result(START_S) for call in calls]
+        responses = [call.result(WAIT_S) for call in calls]
         statuses = Counter(response.status_code for response in responses)
         assert set(statuses) == {200, 503}
         assert statuses[200] >= 1
@@ -178,16 +169,16 @@ def test_who_goes_away_leaves_the_queue() -> None:
     held = Held(tokens=60)
     with serving_here(held.api) as client, ThreadPoolExecutor(2) as pool:
         leader = pool.submit(client.post, "/v1/sentiment", json=LONG)
-        held.until(lambda: held.runtime.held == 1)
+        until(lambda: held.runtime.held == 1)
         gone = [send(client, "/v1/sentiment", {"texts": ["走" * (3 + number)]}) for number in range(2)]
-        held.until(lambda: held.waiting() == 2)
+        until(lambda: held.waiting() == 2)
         stays = pool.submit(client.post, "/v1/sentiment", json={"texts": ["留" * 8]})
-        held.until(lambda: held.waiting() == 3)
+        until(lambda: held.waiting() == 3)
         for connection in gone:
             connection.close()
-        held.until(lambda: held.waiting() == 1)
+        until(lambda: held.waiting() == 1)
         held.runtime.hold.set()
-        assert stays.result(START_S).status_code == leader.result(START_S).status_code == 200
+        assert stays.result(WAIT_S).status_code == leader.result(WAIT_S).status_code == 200
         assert 'status="499"' in client.get("/metrics").text
     assert sorted(held.runtime.seen) == [10, 32]  # with [CLS] and [SEP]
 
@@ -212,10 +203,8 @@ def test_who_goes_away_in_the_middle_of_a_body_leaves_nothing_behind(engine: wen
                 b'Content-Length: 1000\r\n\r\n{"texts": ["'
             )
             connection.close()
-        for _ in range(100):  # until the server has seen that they are gone
-            if client.post("/v1/sentiment", json=SHORT).status_code == 200:
-                break
-            threading.Event().wait(0.05)
+        # Until the server has seen that they are gone.
+        until(lambda: client.post("/v1/sentiment", json=SHORT).status_code == 200)
         with ThreadPoolExecutor(3) as pool:  # all three places are free again
             calls = list(pool.map(lambda _: client.post("/v1/sentiment", json=SHORT), range(3)))
     assert {call.status_code for call in calls} == {200}
@@ -234,7 +223,7 @@ def test_a_model_that_fails_for_one_input_fails_for_its_caller_alone() -> None:
         calls: list[Future[httpx2.Response]] = [
             pool.submit(client.post, "/v1/sentiment", json={"texts": [text]}) for text in given
         ]
-        statuses = [call.result(START_S).status_code for call in calls]
+        statuses = [call.result(WAIT_S).status_code for call in calls]
         told = calls[2].result().json()
     assert statuses == [503 if len(text) == 3 else 200 for text in given]
     assert told["type"] == "urn:wenmo:problem:forward" and "five" in told["detail"]
@@ -315,7 +304,7 @@ def test_no_content_type_breaks_it(malformed: httpx2.Client, kind: str) -> None:
     ids=["negative", "two lengths", "long length", "no chunk", "header", "headers", "path", "TLS", "nonsense"],
 )
 def test_what_is_no_http_is_refused(malformed: httpx2.Client, head: bytes) -> None:
-    with socket.create_connection((malformed.base_url.host, malformed.base_url.port), START_S) as connection:
+    with socket.create_connection((malformed.base_url.host, malformed.base_url.port), WAIT_S) as connection:
         try:
             connection.sendall(head)
             answer = connection.recv(1000)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
 import wenmo
-from tests.api.test_routes import assert_problem, post
-from tests.conftest import GOLDEN_MODELS as MODELS
+from tests.serving import assert_problem, post
 from wenmo.api.preload import Preload
 from wenmo.api.rate_limit import TokenBuckets, client_of
 from wenmo.api.routes import create_api
@@ -27,9 +25,8 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[wenmo.Engine]:
-    with wenmo.Engine(device="cpu", precision="fp32", models=MODELS) as engine:
-        yield engine
+def engine(golden_engine: wenmo.Engine) -> wenmo.Engine:
+    return golden_engine
 
 
 # --- the rate ---

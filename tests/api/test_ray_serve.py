@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 
-from tests.api.serving import END_S, ENVIRONMENT, ROOT, START_S, connect, free_port
-from tests.api.test_routes import assert_problem
-from tests.ray_cluster import local_ray, processes
+from tests.conftest import ROOT
+from tests.ray_cluster import local_ray, processes, require_ray
+from tests.serving import ENVIRONMENT, assert_problem, connect, until_healthy
+from tests.waiting import WAIT_S, free_port, until
 from wenmo import Engine
 from wenmo.errors import InputError
 
@@ -46,25 +46,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             with connect(f"http://127.0.0.1:{port}") as client:
-                until = time.monotonic() + START_S
-                while not is_ready(client):
-                    assert process.poll() is None and time.monotonic() < until, log_file.read_text(encoding="utf-8")
-                    time.sleep(0.2)
+                until_healthy(client, "/health/ready", process, log_file)
                 client.headers["Authorization"] = f"Bearer {TOKEN}"
                 yield client
             process.send_signal(signal.SIGINT)
-            process.wait(END_S)
+            process.wait(WAIT_S)
         finally:
             process.kill()
             process.wait()
             serve.shutdown()
-
-
-def is_ready(client: httpx2.Client) -> bool:
-    try:
-        return client.get("/health/ready").status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 def test_it_answers_as_the_engine(client: httpx2.Client, golden_engine: Engine) -> None:
@@ -108,20 +98,18 @@ def test_replicas_follow_the_calls_that_wait_and_each_answers_rightly(
 
     with ThreadPoolExecutor(len(texts)) as pool:
         calls = [pool.submit(keep_calling, number) for number in range(len(texts))]
-        end = time.monotonic() + START_S
-        while len(processes("ServeReplica")) < 2 and time.monotonic() < end:
-            time.sleep(0.2)
-        grown = len(processes("ServeReplica"))
-        stop.set()
+        try:
+            until(lambda: len(processes("ServeReplica")) == 2, every_s=0.2)
+        finally:
+            stop.set()
         for call in calls:
-            call.result(END_S)
-    assert grown == 2 and not wrong
+            call.result(WAIT_S)
+    assert not wrong
 
 
 @pytest.mark.parametrize("arguments", [{"replicas": "2"}, {"cores": "0"}, {"min_replicas": "8"}])
 def test_arguments_that_cannot_be_used_are_named(arguments: dict[str, str]) -> None:
-    if os.environ.get("WENMO_REQUIRE_RAY") != "1":
-        pytest.importorskip("ray")
+    require_ray()
     from wenmo.cluster import app
 
     with pytest.raises(InputError, match=f"{next(iter(arguments))}.*max_replicas"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ from typing import Any
 import pynvml
 import pytest
 from fastapi.testclient import TestClient
-from httpx2 import Response
 
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.fakenvml import GIB, Device, FakeNvml
+from tests.serving import JSON, assert_problem, post
 from wenmo.api.error_handlers import MAX_ERRORS_LISTED
 from wenmo.api.metrics import Metrics
 from wenmo.api.problems import PROBLEM_TYPES
@@ -32,7 +31,6 @@ from wenmo.api.schemas import (
 )
 from wenmo.errors import WenmoError
 
-JSON = {"Content-Type": "application/json"}
 ROUTES = ("/v1/similarity", "/v1/sentiment", "/v1/zero-shot", "/v1/embed", "/v1/rerank")
 
 # Texts that are legal, whatever they look like.
@@ -40,9 +38,8 @@ TEXTS = ["雨后的院子很清静", "", "   ", "墨", "😀🖌️", "a\x00b\x0
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[wenmo.Engine]:
-    with wenmo.Engine(device="cpu", precision="fp32", models=MODELS) as engine:
-        yield engine
+def engine(golden_engine: wenmo.Engine) -> wenmo.Engine:
+    return golden_engine
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +47,6 @@ def client(engine: wenmo.Engine) -> Iterator[TestClient]:
     # A server's failure is to be seen as the client sees it, not as an exception of the test.
     with TestClient(create_api(lambda: engine), raise_server_exceptions=False) as client:
         yield client
-
-
-def post(client: TestClient, path: str, body: object, **headers: str) -> Response:
-    # Escaped to ASCII: the only way in which a lone surrogate can travel.
-    return client.post(path, content=json.dumps(body).encode("ascii"), headers={**JSON, **headers})
-
-
-def assert_problem(response: Response, status: int) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = response.json()
-    assert body["status"] == status
-    assert body["type"] and body["title"] and body["detail"]
-    return body
 
 
 # --- answers ---

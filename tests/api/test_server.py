@@ -12,36 +12,19 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
 
 import wenmo
-from tests.api.serving import END_S, ENVIRONMENT, ROOT, START_S, serving
 from tests.conftest import GOLDEN_MODELS as MODELS
+from tests.conftest import ROOT
+from tests.serving import ENVIRONMENT, run_page, serving
+from tests.waiting import WAIT_S
 
 # A page that shows what the engine it sees has loaded.
 PROBE = """import streamlit as st
 from wenmo.ui.shell.runtime import get_engine
 st.text(str(get_engine().loaded_tasks()))
 """
-
-
-def run_page(client: httpx2.Client) -> list[ForwardMsg]:
-    """What a browser is sent when it opens the first page, up to the end of the script."""
-    messages = []
-    url = f"ws://{client.base_url.host}:{client.base_url.port}/_stcore/stream"
-    with connect(url, subprotocols=["streamlit"], max_size=None, proxy=None) as stream:  # type: ignore[list-item]
-        request = BackMsg()
-        request.rerun_script.SetInParent()
-        stream.send(request.SerializeToString())
-        while True:
-            received = stream.recv(timeout=START_S)
-            assert isinstance(received, bytes)
-            message = ForwardMsg.FromString(received)
-            messages.append(message)
-            if message.WhichOneof("type") == "script_finished":
-                return messages
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +109,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, stop: signal.Signals) -> None
         client.post("/analyze", json={"text": "好"}).raise_for_status()  # loads a model, which is to be let go
         run_page(client)
         process.send_signal(stop)
-        assert process.wait(END_S) == 0
+        assert process.wait(WAIT_S) == 0
     said = (tmp_path / "server.log").read_text(encoding="utf-8")
     assert "afterwards 0 ()" in said, said
     assert "Traceback" not in said, said
@@ -151,7 +134,7 @@ def test_an_address_that_cannot_be_listened_on_is_said(tmp_path: Path, host: str
             env=ENVIRONMENT,
             capture_output=True,
             text=True,
-            timeout=START_S,
+            timeout=WAIT_S,
             check=False,
         )
     assert ended.returncode == 2

@@ -9,21 +9,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import psutil
 import pytest
 
 import wenmo
-from tests.api.serving import END_S, ENVIRONMENT, START_S, connect, serving
-from tests.api.test_routes import assert_problem
 from tests.conftest import GOLDEN_MODELS as MODELS
+from tests.serving import ENVIRONMENT, assert_problem, connect, serving
+from tests.waiting import WAIT_S, until
 
 Service = tuple[httpx2.Client, subprocess.Popen[bytes]]
 API = ("-m", "wenmo", "serve", "--api-only")
@@ -47,9 +45,8 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[wenmo.Engine]:
-    with wenmo.Engine(device="cpu", precision="fp32", models=MODELS) as engine:
-        yield engine
+def engine(golden_engine: wenmo.Engine) -> wenmo.Engine:
+    return golden_engine
 
 
 def ask(client: httpx2.Client, text: str) -> httpx2.Response:
@@ -79,13 +76,6 @@ def calls_in(client: httpx2.Client) -> tuple[str, int]:
     return counts[0][0] if counts else "", sum(int(float(count)) for _, count in counts)
 
 
-def until(reached: Any) -> None:
-    end = time.monotonic() + START_S
-    while not reached():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)
-
-
 def test_the_service_alone_has_the_addresses_it_has_beside_the_pages(tmp_path: Path, engine: wenmo.Engine) -> None:
     with serving(tmp_path, program=API, health=READY) as (client, process):
         assert set(client.get("/api/health/ready").json()["loaded"]) == set(MODELS)  # before anyone asked
@@ -100,7 +90,7 @@ def test_the_service_alone_has_the_addresses_it_has_beside_the_pages(tmp_path: P
         assert not loaded.exists() or "streamlit" not in loaded.read_text()
         assert "pid=" not in client.get("/metrics").text
         process.send_signal(signal.SIGINT)
-        assert process.wait(END_S) == 0
+        assert process.wait(WAIT_S) == 0
 
 
 def test_streamlit_is_not_imported() -> None:
@@ -169,7 +159,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_other_answers_on(
         finally:
             stop.set()
         for caller in callers:
-            caller.result(END_S)
+            caller.result(WAIT_S)
     assert False not in outcomes  # whoever got an answer got the right one
     assert process.poll() is None
 
@@ -213,8 +203,8 @@ def test_sigterm_under_load_loses_no_call(tmp_path: Path, engine: wenmo.Engine, 
             until(all_entered)
             process.send_signal(signal.SIGTERM)
             assert not all(call.done() for call in calls)
-            answers = [call.result(END_S) for call in calls]
-        assert process.wait(END_S) == 0
+            answers = [call.result(WAIT_S) for call in calls]
+        assert process.wait(WAIT_S) == 0
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
         with pytest.raises(httpx2.ConnectError):
             ask(probe, "太晚了")
@@ -229,8 +219,8 @@ def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path, program=(*API, "--workers", "2"), health="/health/live") as (_, process):
         children = workers_of(process)
         process.kill()
-        process.wait(END_S)
-        _, alive = psutil.wait_procs(children, END_S)
+        process.wait(WAIT_S)
+        _, alive = psutil.wait_procs(children, WAIT_S)
     assert not alive
 
 
@@ -256,7 +246,7 @@ def test_what_cannot_be_served_is_said_and_ends(
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
-        timeout=START_S,
+        timeout=WAIT_S,
         check=False,
     )
     assert ended.returncode == 2, ended.stderr

@@ -12,6 +12,32 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from docs.screenshots import chromium, launch, running_app
+from tests.waiting import until
+
+# Whether the script has run to its end, nothing fades any more, and nothing has changed for so many milliseconds.
+_STILL = """quiet => {
+    if (!window.changedAt) {
+        const changed = () => { window.changedAt = performance.now(); };
+        const everything = {subtree: true, childList: true, attributes: true, characterData: true};
+        new MutationObserver(changed).observe(document, everything);
+        changed();
+    }
+    const fading = each => each.playState === "running" && each.effect?.getComputedTiming().iterations !== Infinity;
+    return performance.now() - window.changedAt >= quiet
+        && document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]') !== null
+        && document.querySelector('[data-stale="true"]') === null
+        && !document.getAnimations().some(fading);
+}"""
+
+
+def settle(page: Page) -> None:
+    """Wait until the page stands still."""
+    until(
+        lambda: page.evaluate(_STILL, 400),
+        every_s=0.1,
+        pause=lambda seconds: page.wait_for_timeout(1000 * seconds),
+        told=lambda: f"{page.url} does not stand still",
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from docs.screenshots import settle
+from tests.browser.conftest import settle
 from wenmo import Engine
 from wenmo.ui.text import TEXTS
 
@@ -127,8 +127,7 @@ def test_axe_finds_nothing_serious_and_the_console_is_quiet(address: str, browse
             page.get_by_role("button", name=example, exact=True).click()
             settle(page)
         page.mouse.move(0, 0)
-        expect(page.locator("[data-stale=true]")).to_have_count(0)  # what is about to be drawn anew is pale
-        page.wait_for_timeout(1000)
+        settle(page)  # what is about to be drawn anew is pale
         for violation in Axe().run(page).response["violations"]:
             if violation["impact"] in ("serious", "critical"):
                 nodes = [f"{node['html'][:100]} {node['failureSummary'][30:170]}" for node in violation["nodes"][:8]]

@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, expect
 
-from docs.screenshots import running_app, settle
+from docs.screenshots import running_app
+from tests.browser.conftest import settle
+from tests.waiting import until
 from wenmo.lab.configuration import Configuration
 from wenmo.lab.predict import predict
 from wenmo.lab.presets import EIGHT_PAIRS, PADDED
@@ -51,12 +53,8 @@ def _measuring() -> list[psutil.Process]:
     return found
 
 
-def _wait(page: Page, condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    for _ in range(int(seconds * 10)):
-        if condition():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"not within {seconds:g} s")
+def _wait(page: Page, condition: Callable[[], bool]) -> None:
+    until(condition, every_s=0.1, pause=lambda seconds: page.wait_for_timeout(1000 * seconds))
 
 
 def test_the_articles_preset_and_its_report(address: str, browser: Browser, page: Page, tmp_path: Path) -> None:

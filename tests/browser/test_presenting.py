@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from docs.screenshots import settle
+from tests.browser.conftest import settle
 from wenmo.story.draw import TITLE
 from wenmo.story.steps import KEYS, TITLES, Key
 

@@ -1,20 +1,52 @@
-"""The app in Streamlit's own test runner, on golden weights: random, but real."""
+"""The app in Streamlit's own test runner: on golden weights, random but real, where a module asks for no others.
+
+Each test has an engine of its own, with its cache, counts and events, built by the app itself. What no test changes is
+loaded or looked for once: the weights behind the engines of a file, and Streamlit's list of installed components.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import cache
+from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import ROOT
+from wenmo.engine.loading import LoadOptions
+from wenmo.inference.runtime import ModelRuntime
+from wenmo.models.checkpoint import Checkpoint
 from wenmo.ui.shell.runtime import get_adapt_jobs, get_file_jobs
 
-ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60  # the first run imports torch
 
 OpenPage = Callable[[str], AppTest]
+
+
+_installed_components = cache(manifest_scanner.scan_component_manifests)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded_once() -> Iterator[None]:
+    runtimes: dict[Any, ModelRuntime] = {}
+    load = LoadOptions.torch_runtime
+
+    def loaded(options: LoadOptions, checkpoint: Checkpoint) -> ModelRuntime:
+        folder = checkpoint.folder
+        written = folder.stat().st_mtime_ns
+        key = (folder, written, checkpoint.task, checkpoint.labels, options.precision, options.repeatable)
+        if key not in runtimes:
+            runtimes[key] = load(options, checkpoint)
+        return runtimes[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LoadOptions, "torch_runtime", loaded)
+        # Every AppTest reads the metadata of all installed packages: that alone took half of a test's time.
+        patch.setattr(manifest_scanner, "scan_component_manifests", _installed_components)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +70,7 @@ def _clear() -> None:
 
 @pytest.fixture
 def open_page() -> OpenPage:
-    """Start the shell and go to a page: home, similarity, sentiment, zero_shot or adapt."""
+    """Start the shell and go to a page: home, or the name of a file in pages/."""
 
     def open_(name: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=TIMEOUT_S).run()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.conftest import GOLDEN_MODELS
-from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown, submit
+from tests.conftest import GOLDEN_MODELS, ROOT
+from tests.pages.conftest import TIMEOUT_S, OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.adapt.train import Adapted, AdaptProgress
 from wenmo.errors import InputError

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown
+from tests.conftest import ROOT
+from tests.pages.conftest import TIMEOUT_S, OpenPage, shown
+from tests.waiting import until
 from wenmo import Engine
 from wenmo.jobs.background import FileJob
 from wenmo.types import ZeroShotMethod
@@ -35,10 +36,7 @@ def _job(app: AppTest) -> FileJob:
 
 def _run(app: AppTest) -> AppTest:
     app.button(key="batch_start").click().run()
-    end = time.monotonic() + TIMEOUT_S
-    while _job(app).status().state in ("waiting", "running"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: _job(app).status().state not in ("waiting", "running"))
     app.run()
     assert not app.exception
     return app
@@ -205,10 +203,7 @@ def test_a_running_job_shows_how_far_it_is_and_is_stopped(open_page: OpenPage, m
     app.run()
     app.button(key="batch_stop").click().run()
     go_on.set()
-    end = time.monotonic() + TIMEOUT_S
-    while _job(app).status().state == "running":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: _job(app).status().state != "running")
     app.run()
     assert TEXTS["batch.stopped"].zh in _texts(app)
     assert sorted(path.name for path in _job(app).folder.iterdir()) == ["input.csv"]

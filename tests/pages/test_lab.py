@@ -72,7 +72,7 @@ def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str],
     assert steps[-1]["含上下文"] == f"{gpu.total / 2**20:.1f} MiB"
     for row in steps:
         assert abs(float(str(row["误差"]).rstrip("%"))) < 2
-        assert float(str(row["用时 ms"]).replace(",", "")) >= 0
+        assert str(row["用时 ms"]).replace(",", "").isdecimal()
     (speed,) = table(app, "对比")
     before, after = (float(str(speed[f"{side}，条/秒"]).split()[0]) for side in ("之前", "之后"))
     ratio = float(str(speed["倍数"]).removeprefix("×"))

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.fakenvml import GIB, Device, FakeNvml
 from tests.pages.conftest import OpenPage, shown, submit
+from tests.waiting import until
 from wenmo.telemetry.nvml import Gpu, GpuReading
 from wenmo.telemetry.sampler import Sample
 from wenmo.ui.memory import live
@@ -53,9 +54,7 @@ def test_what_was_loaded_and_computed_is_marked(open_page: OpenPage) -> None:
     app = open_page("sentiment")
     app.text_area(key="sentiment_texts").input("今天天气真好")
     submit(app)
-    deadline = time.monotonic() + 30
-    while get_sampler().samples()[-1].at_s < get_events().events()[-1].until_s and time.monotonic() < deadline:
-        time.sleep(0.05)  # until a sample that is later than what happened
+    until(lambda: get_sampler().samples()[-1].at_s >= get_events().events()[-1].until_s)  # a sample from afterwards
     app.switch_page("pages/memory.py").run()
     assert not app.exception
     texts = re.findall(r'class="wm-mark[^>]*data-text="([^"]*)"', charts(app)[0])
@@ -88,9 +87,7 @@ def test_a_gpu_that_goes_in_mid_run_is_said_to_be_unknown(open_page: OpenPage, m
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     app = open_page("memory")
     nvml.broken = pynvml.NVMLError_GpuIsLost()
-    deadline = time.monotonic() + 30
-    while get_sampler().samples()[-1].gpus[0].used_mib is not None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: get_sampler().samples()[-1].gpus[0].used_mib is None)
     app.run()
     assert not app.exception
     assert TEXTS["memory.unknown"].zh in [metric.value for metric in app.main.metric]
@@ -145,9 +142,7 @@ def test_a_pause_holds_the_picture_and_ends(open_page: OpenPage) -> None:
     assert not app.exception
     held = charts(app)[0]
     newest = get_sampler().samples()[-1].at_s
-    deadline = time.monotonic() + 30
-    while get_sampler().samples()[-1].at_s <= newest and time.monotonic() < deadline:
-        time.sleep(0.05)  # sampling goes on
+    until(lambda: get_sampler().samples()[-1].at_s > newest)  # sampling goes on
     app.run()
     assert charts(app)[0] == held
     assert "已暂停" in shown(app)

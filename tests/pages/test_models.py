@@ -9,6 +9,7 @@ import modelscope_hub
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import GOLDEN
 from tests.fakehub import FakeHub
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
@@ -20,7 +21,6 @@ from wenmo.ui.shell import model_choice
 from wenmo.ui.shell.runtime import comparison_engine
 from wenmo.ui.text import TEXTS
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 BUNDLED = bundled_models()
 MODEL = known_hub_ids()[0][0]
 

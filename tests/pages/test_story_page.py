@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage
-from tests.unit.test_story import findings, race, rows
+from tests.story_figures import findings, race, rows
 from wenmo.story import figures
 from wenmo.story.figures import RESULTS
 from wenmo.story.steps import KEYS, MISSING, TITLES, WAYS, Key

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
 from docs.subset_serif import FAMILY, SERIF, covered, used
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def test_no_title_has_a_character_that_the_serif_lacks() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from wenmo.errors import InputError
 from wenmo.evaluation.labelled import Columns, guess_columns, labelled_rows, read_rows, split_rows
-
-ROOT = Path(__file__).parents[3]
 
 
 def _moods(count: int, *, label: tuple[str, str] = ("0", "1")) -> list[tuple[str, ...]]:

@@ -12,20 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
+from tests.fakes import SHAPE
 from wenmo.inference.bert import ACTIVATIONS, Bert, Packed
 from wenmo.models.shape import BertShape
 from wenmo.tokenizer import Encoding
 
 CPU = torch.device("cpu")
-SHAPE = BertShape(
-    vocab_size=50,
-    hidden_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    intermediate_size=96,
-    max_position_embeddings=40,
-    type_vocab_size=2,
-)
 
 
 def _models(shape: BertShape, labels: int = 3) -> tuple[BertForSequenceClassification, Bert]:

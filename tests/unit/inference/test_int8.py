@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from tests.unit.inference.test_bert import SHAPE
+from tests.fakes import SHAPE
 from wenmo import DeviceError, Engine
 from wenmo.inference import int8, kernels
 from wenmo.inference.bert import Bert

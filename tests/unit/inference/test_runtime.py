@@ -66,7 +66,8 @@ _POISON = Encoding(input_ids=(2, 10**6, 3), segment_b=0, truncated=False)  # an 
 )
 def test_any_plan_gives_each_input_its_own_answer(lengths: list[int], tokens: int, way: Any, seed: int) -> None:
     encodings = _encodings(lengths, seed)
-    alone = np.concatenate([_runtime().logits([encoding]) for encoding in encodings])
+    one = _runtime()
+    alone = np.concatenate([one.logits([encoding]) for encoding in encodings])
     told: list[int] = []
     assert _runtime(tokens=tokens, **way).logits(encodings, on_batch=told.append) == pytest.approx(alone, abs=1e-5)
     assert sum(told) == len(encodings)
@@ -75,7 +76,8 @@ def test_any_plan_gives_each_input_its_own_answer(lengths: list[int], tokens: in
 @pytest.mark.parametrize("way", _WAYS)
 def test_vectors_too(way: dict[str, Any]) -> None:
     encodings = _encodings([3, 17, 3, 9, 30, 1])
-    alone = np.concatenate([_runtime().vectors([encoding]) for encoding in encodings])
+    one = _runtime()
+    alone = np.concatenate([one.vectors([encoding]) for encoding in encodings])
     assert _runtime(tokens=20, **way).vectors(encodings) == pytest.approx(alone, abs=1e-5)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from tests.unit.jobs.engines import LengthEngine
+from tests.length_engine import LengthEngine
+from tests.waiting import WAIT_S, until
 from wenmo.engine import Engine, ModelInfo
 from wenmo.errors import BusyError, InputError, WenmoError
 from wenmo.jobs import background
@@ -21,7 +21,6 @@ from wenmo.jobs.sources import partial_folder
 from wenmo.tables.readers import open_reader
 from wenmo.types import SentimentResult, TaskName
 
-TIMEOUT_S = 30
 ROWS = "text\n好\n很好\n太差了，不会再来\n"
 
 
@@ -34,7 +33,7 @@ class HeldEngine(LengthEngine):
 
     def sentiment(self, texts: Any, *, progress: Any = None) -> list[SentimentResult]:
         self.reached.set()
-        assert self.go_on.wait(TIMEOUT_S)
+        assert self.go_on.wait(WAIT_S)
         return super().sentiment(texts, progress=progress)
 
 
@@ -67,15 +66,12 @@ def _begin_three(jobs: FileJobs, engine: HeldEngine) -> list[FileJob]:
     three = [_receive(jobs) for _ in range(3)]
     for job in three:
         _begin(jobs, job, engine)
-    assert engine.reached.wait(TIMEOUT_S)
+    assert engine.reached.wait(WAIT_S)
     return three
 
 
 def _wait(job: FileJob, *states: str) -> None:
-    end = time.monotonic() + TIMEOUT_S
-    while job.status().state not in states:
-        assert time.monotonic() < end, job.status()
-        time.sleep(0.01)
+    until(lambda: job.status().state in states, told=job.status)
 
 
 def test_a_file_becomes_a_table_of_answers(make: Make) -> None:
@@ -130,7 +126,7 @@ def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
     jobs = make()
     job = _receive(jobs)
     _begin(jobs, job, engine)
-    assert engine.reached.wait(TIMEOUT_S)
+    assert engine.reached.wait(WAIT_S)
     jobs.stop(job)
     engine.go_on.set()
     _wait(job, "stopped")
@@ -161,14 +157,11 @@ def test_discarding_a_running_job_leaves_no_file(make: Make) -> None:
     jobs = make()
     job = _receive(jobs)
     _begin(jobs, job, engine)
-    assert engine.reached.wait(TIMEOUT_S)
+    assert engine.reached.wait(WAIT_S)
     jobs.discard(job.id)
     assert jobs.get(job.id) is None
     engine.go_on.set()
-    end = time.monotonic() + TIMEOUT_S
-    while job.folder.exists():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: not job.folder.exists())
 
 
 def test_closing_stops_what_runs_and_deletes_everything(make: Make) -> None:
@@ -176,7 +169,7 @@ def test_closing_stops_what_runs_and_deletes_everything(make: Make) -> None:
     jobs = make()
     running, done = _receive(jobs), _receive(jobs)
     _begin(jobs, running, engine)
-    assert engine.reached.wait(TIMEOUT_S)
+    assert engine.reached.wait(WAIT_S)
     engine.go_on.set()
     jobs.close()
     assert not running.folder.exists() and not done.folder.exists() and not running.folder.parent.exists()
@@ -186,11 +179,12 @@ def test_closing_stops_what_runs_and_deletes_everything(make: Make) -> None:
 
 def test_what_nobody_looks_at_expires_unless_it_runs(make: Make) -> None:
     engine = HeldEngine()
-    jobs = make(kept_s=0.05)
+    jobs = make(kept_s=60.0)
     running, left = _receive(jobs), _receive(jobs)
     _begin(jobs, running, engine)
-    assert engine.reached.wait(TIMEOUT_S)
-    time.sleep(0.1)
+    assert engine.reached.wait(WAIT_S)
+    running.seen_s -= 100.0
+    left.seen_s -= 100.0
     jobs.sweep()
     assert jobs.get(left.id) is None and not left.folder.exists()
     assert jobs.get(running.id) is running
@@ -201,10 +195,7 @@ def test_the_sweeper_comes_by_itself(make: Make, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(background, "_SWEEP_S", 0.01)
     jobs = make(kept_s=0.0)
     job = _receive(jobs)
-    end = time.monotonic() + TIMEOUT_S
-    while job.folder.exists():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: not job.folder.exists())
 
 
 def test_few_are_kept_and_only_the_idle_make_room(make: Make) -> None:

@@ -13,13 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import wenmo
-from tests.unit.jobs.engines import LengthEngine, run
+from tests.conftest import GOLDEN
+from tests.length_engine import LengthEngine, run
 from wenmo.errors import InputError
 from wenmo.jobs.executor import JobProgress
 from wenmo.tables.readers import open_reader
 from wenmo.types import ZERO_SHOT_METHODS, SentimentResult, TaskName, ZeroShotMethod
-
-GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def write(path: Path, content: str) -> Path:

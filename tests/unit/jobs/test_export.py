@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.unit.jobs.engines import run
+from tests.length_engine import run
 from wenmo.errors import InputError
 from wenmo.jobs import export as module
 from wenmo.jobs.export import EXCEL_CHARACTERS, export_results

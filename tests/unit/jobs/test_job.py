@@ -20,8 +20,8 @@ import pytest
 
 from tests.conftest import GOLDEN
 from tests.fakes import LengthRuntime
-from tests.unit.jobs.engines import LengthEngine, run
-from tests.unit.jobs.files import read, write_csv, write_jsonl
+from tests.length_engine import LengthEngine, run
+from tests.tables import read, write_csv, write_jsonl
 from wenmo import Engine
 from wenmo.engine import ModelInfo
 from wenmo.errors import InputError

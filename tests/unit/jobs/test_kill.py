@@ -22,8 +22,9 @@ from tests.conftest import GOLDEN_MODELS
 if sys.platform == "win32":
     pytest.skip("needs fork and SIGKILL", allow_module_level=True)
 
-from tests.unit.jobs.files import reviews
-from tests.unit.jobs.forkserver import ForkServer
+from tests.forkserver import ForkServer
+from tests.tables import reviews
+from tests.waiting import until
 
 KILLS = int(os.environ.get("WENMO_KILLS", "5"))
 ROWS = int(os.environ.get("WENMO_KILL_ROWS", "2000"))
@@ -55,8 +56,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path, server: ForkServer
     moments = sorted(draw.sample(range(shards - 2), kills))
     for moment in moments:
         process = server.start("run", "sentiment", str(source), str(target), *EACH, "--resume", output=log)
-        while finished(target) < moment:
-            time.sleep(0.005)
+        until(lambda moment=moment: finished(target) >= moment, every_s=0.005)
         time.sleep(draw.uniform(0, 0.02))
         os.kill(process, signal.SIGKILL)
         assert server.wait() == -signal.SIGKILL, log.read_text()
@@ -82,8 +82,7 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, server: ForkServer) -> No
     # Long enough not to be done before a busy machine lets the signal be sent.
     source, target, log = reviews(tmp_path / "in.jsonl", 5 * ROWS), tmp_path / "out.csv", tmp_path / "log"
     process = server.start("run", "sentiment", str(source), str(target), *EACH, output=log)
-    while finished(target) < 3:
-        time.sleep(0.005)
+    until(lambda: finished(target) >= 3, every_s=0.005)
     os.kill(process, signal.SIGINT)
     assert server.wait() == 130
     assert "--resume" in log.read_text() and "Traceback" not in log.read_text()
@@ -100,8 +99,7 @@ def test_interrupted_says_how_to_go_on(tmp_path: Path, server: ForkServer) -> No
 def test_a_second_process_is_turned_away_and_a_dead_one_is_not_in_the_way(tmp_path: Path, server: ForkServer) -> None:
     source, target, log = reviews(tmp_path / "in.jsonl", ROWS), tmp_path / "out.csv", tmp_path / "log"
     first = server.start("run", "sentiment", str(source), str(target), *EACH, output=log)
-    while finished(target) < 1:
-        time.sleep(0.005)
+    until(lambda: finished(target) >= 1, every_s=0.005)
     os.kill(first, signal.SIGSTOP)  # alive, and never done
     with ForkServer() as other:
         other.start("run", "sentiment", str(source), str(target), *EACH, "--resume", output=tmp_path / "second")

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import GOLDEN, GOLDEN_MODELS
+from tests.conftest import GOLDEN, GOLDEN_MODELS, ROOT
 from tests.ray_cluster import local_ray, processes
-from tests.unit.jobs.files import reviews
+from tests.tables import reviews
+from tests.waiting import WAIT_S, until
 from wenmo.engine.build import build_engine
 from wenmo.errors import InputError, ModelNotFoundError, WenmoError
 from wenmo.jobs.backend import Backend, EngineBackend
@@ -30,9 +30,7 @@ from wenmo.jobs.summary import JobSummary
 from wenmo.settings import Settings
 from wenmo.types import TaskName
 
-ROOT = Path(__file__).parents[3]
 ROWS, SHARD_ROWS = 1_000, 50
-WAIT_S = 120.0  # generous: it ends a wait that would be endless
 
 
 class Stop(Exception):  # noqa: N818
@@ -219,10 +217,12 @@ def test_a_driver_killed_in_mid_job_leaves_no_process_and_its_job_goes_on(tmp_pa
         command(source, target, "--engine", "ray", "--actors", "2"),
         cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    end = time.monotonic() + WAIT_S
-    while finished(target) < 3:
-        assert driver.poll() is None and time.monotonic() < end, driver.communicate()
-        time.sleep(0.01)
+
+    def begun() -> bool:
+        assert driver.poll() is None, driver.communicate()
+        return finished(target) >= 3
+
+    until(begun)
     # Ray's two agents notice a minute later, and compute nothing.
     below = [each for each in psutil.Process(driver.pid).children(recursive=True) if "Agent" not in each.name()]
     assert len([each for each in below if "EngineActor" in each.name()]) == 2

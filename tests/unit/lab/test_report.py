@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import json
-import re
 from collections.abc import Sequence
 from datetime import date
 from html import escape
@@ -14,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.both_languages import check_languages
 from wenmo.__main__ import main
 from wenmo.errors import InputError, Language
 from wenmo.lab.allocations import Breakdown
 from wenmo.lab.configuration import Configuration
-from wenmo.lab.document import LANGUAGES, Section, Table, Text, size
+from wenmo.lab.document import LANGUAGES, size
 from wenmo.lab.findings import Findings, checkpointing, predicted_gpu_memory, summary, waterfall
 from wenmo.lab.fits import Fit
 from wenmo.lab.measure import Measurement
@@ -31,19 +31,6 @@ from wenmo.lab.sections import TITLES, appendix, sections
 @pytest.fixture(scope="module")
 def rows() -> list[StepResult]:
     return list(run_preset(article("tiny", training_model="tiny"), measured=False))
-
-
-def check_languages(section: Section) -> None:
-    """Each text is there in both languages, with the same numbers."""
-    names = [cell for chart in section.charts for line in chart.lines for cell in (chart.title, line.name)]
-    labels = [mark.label for chart in section.charts for line in chart.lines for mark in line.marks]
-    table = section.table or Table(head=None, rows=())
-    cells = [cell for row in (table.head or (), *table.rows) for cell in row]
-    for each in (section.title, *section.sentences, *section.notes, *names, *labels, *cells):
-        if isinstance(each, Text):
-            assert each.zh.strip() and each.en.strip()
-            zh, en = ({number.rstrip(",.") for number in re.findall(r"\d[\d,.]*", text)} for text in each)
-            assert zh == en, each
 
 
 class _Tags(HTMLParser):

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import GOLDEN
 from wenmo.models import card
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import bundled_models
 
 BUNDLED = bundled_models()
-
-GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.mark.parametrize("name", list(BUNDLED))

@@ -15,11 +15,11 @@ from typing import Any
 import modelscope_hub
 import pytest
 
+from tests.conftest import GOLDEN
 from tests.fakehub import FakeHub
 from wenmo.errors import DownloadError, ModelNotFoundError
 from wenmo.models import hub, registry
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 MODEL = "iic/nlp_structbert_sentence-similarity_chinese-base"
 FILES = {"config.json", "configuration.json", "label_mapping.json", "pytorch_model.bin", "vocab.txt"}
 

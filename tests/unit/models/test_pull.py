@@ -10,12 +10,12 @@ import modelscope_hub
 import psutil
 import pytest
 
+from tests.conftest import GOLDEN
 from tests.fakehub import FakeHub
 from wenmo.errors import DownloadError
 from wenmo.models import hub
 from wenmo.models.pull import free_mib, pull
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 MODEL = "iic/nlp_structbert_sentiment-classification_chinese-base"
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import modelscope_hub
 import pytest
 
+from tests.conftest import GOLDEN
 from tests.fakehub import FakeHub
 from wenmo.errors import ModelNotFoundError
 from wenmo.models import hub, registry
 from wenmo.tasks.table import TASKS
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 MODEL = "iic/nlp_structbert_sentiment-classification_chinese-base"
 
 

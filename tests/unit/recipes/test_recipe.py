@@ -15,6 +15,7 @@ import torch
 
 from recipes.__main__ import main
 from recipes.recipe import STAGES, Recipe, Run
+from tests.conftest import ROOT
 from wenmo import Engine, InputError
 from wenmo.tasks.table import TASKS
 
@@ -206,7 +207,7 @@ def test_a_stage_without_its_forerunner_says_so(recipe: Recipe, data: Path, tmp_
 
 
 def test_recipe_files(tmp_path: Path) -> None:
-    bundled = Recipe.read(Path(__file__).parents[3] / "recipes" / "bundled.toml")
+    bundled = Recipe.read(ROOT / "recipes" / "bundled.toml")
     assert bundled.model["hidden_size"] == 256
     with pytest.raises(InputError, match="Cannot read"):
         Recipe.read(tmp_path / "none.toml")

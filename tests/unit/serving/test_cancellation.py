@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.serving.test_scheduler import WAIT_S, _Crowd, _encoding, _Runtime
+from tests.crowd import Crowd, HeldRuntime, encoding
+from tests.waiting import WAIT_S, until
 from wenmo.serving.cancellation import Cancellation, current
 from wenmo.tokenizer import Encoding
 
 
-def cancellable(crowd: _Crowd, *encodings: Encoding) -> tuple[Cancellation, Future[Any]]:
+def cancellable(crowd: Crowd, *encodings: Encoding) -> tuple[Cancellation, Future[Any]]:
     """A call in a context with its own cancellation, as in a server."""
     cancellation = Cancellation()
     context = copy_context()
@@ -24,16 +25,15 @@ def cancellable(crowd: _Crowd, *encodings: Encoding) -> tuple[Cancellation, Futu
     return cancellation, pool.submit(context.run, crowd.scheduled.logits, list(encodings))
 
 
-def until_waiting(crowd: _Crowd, count: int) -> None:
-    while crowd.scheduled.statistics().waiting < count:
-        threading.Event().wait(0.001)
+def until_waiting(crowd: Crowd, count: int) -> None:
+    until(lambda: crowd.scheduled.statistics().waiting >= count, every_s=0.001)
 
 
 def test_a_waiting_call_that_is_given_up_leaves_the_queue_at_once() -> None:
-    crowd = _Crowd(_Runtime())
-    cancellation, given_up = cancellable(crowd, _encoding(7))
+    crowd = Crowd(HeldRuntime())
+    cancellation, given_up = cancellable(crowd, encoding(7))
     until_waiting(crowd, 1)
-    other = crowd.wait(_encoding(8))
+    other = crowd.wait(encoding(8))
     cancellation.cancel()
     with pytest.raises(CancelledError):
         given_up.result(WAIT_S)  # while the leader still computes
@@ -45,13 +45,13 @@ def test_a_waiting_call_that_is_given_up_leaves_the_queue_at_once() -> None:
 
 
 def test_what_was_given_up_before_it_waits_does_not_wait() -> None:
-    crowd = _Crowd(_Runtime())
+    crowd = Crowd(HeldRuntime())
     cancellation = Cancellation()
     cancellation.cancel()
     context = copy_context()
     context.run(current.set, cancellation)
     with pytest.raises(CancelledError):
-        context.run(crowd.scheduled.logits, [_encoding(7)])
+        context.run(crowd.scheduled.logits, [encoding(7)])
     crowd.release()
     crowd.leader.result(WAIT_S)
     assert crowd.runtime.forwards == [[1]]
@@ -59,9 +59,9 @@ def test_what_was_given_up_before_it_waits_does_not_wait() -> None:
 
 def test_a_call_in_a_batch_is_computed_with_it() -> None:
     """The leader cannot stop, as its forward also computes other calls."""
-    runtime = _Runtime()
-    crowd = _Crowd(runtime)
-    cancellation, taken = cancellable(crowd, _encoding(7))
+    runtime = HeldRuntime()
+    crowd = Crowd(runtime)
+    cancellation, taken = cancellable(crowd, encoding(7))
     until_waiting(crowd, 1)
     began, hold = threading.Event(), threading.Event()
 
@@ -79,13 +79,13 @@ def test_a_call_in_a_batch_is_computed_with_it() -> None:
 
 
 def test_a_long_call_stops_after_the_batch() -> None:
-    runtime = _Runtime(tokens=3)
+    runtime = HeldRuntime(tokens=3)
     runtime.hold.set()
-    crowd = _Crowd(runtime)
+    crowd = Crowd(runtime)
     crowd.leader.result(WAIT_S)
     runtime.hold.clear()
     runtime.entered.clear()
-    cancellation, long = cancellable(crowd, _encoding(7), _encoding(8))
+    cancellation, long = cancellable(crowd, encoding(7), encoding(8))
     assert runtime.entered.wait(WAIT_S)
     cancellation.cancel()
     runtime.hold.set()

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.jobs.engines import run
-from tests.unit.jobs.files import read
+from tests.length_engine import run
+from tests.tables import read
 from wenmo.errors import InputError
 from wenmo.tables.readers import open_reader
 

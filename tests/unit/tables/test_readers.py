@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.jobs.files import copy, parquet_table, read, write_csv
+from tests.tables import copy, parquet_table, read, write_csv
 from wenmo.errors import InputError
 from wenmo.tables import table as tables
 from wenmo.tables.readers import open_reader

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.jobs.files import SUFFIXES, copy, read, write_csv, write_jsonl
+from tests.tables import SUFFIXES, copy, read, write_csv, write_jsonl
 from wenmo.errors import InputError
 from wenmo.tables import cells, writers
 from wenmo.tables.readers import open_reader

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.unit.jobs.files import copy, parquet_table, read, write_jsonl
+from tests.tables import copy, parquet_table, read, write_jsonl
 from wenmo.tables.table import Row
 
 

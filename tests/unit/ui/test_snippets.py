@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 import wenmo
+from tests.serving import serving_here
 from wenmo.api.routes import create_api
 from wenmo.ui.service import snippets
 
@@ -31,17 +28,8 @@ def address(golden_engine: wenmo.Engine) -> Iterator[str]:
 
     api = create_api(lambda: golden_engine, token=TOKEN)
     app = Starlette(routes=[Mount("/api", api), Route("/analyze", api)])
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with serving_here(app) as client:
+        yield str(client.base_url).rstrip("/")
 
 
 @pytest.mark.parametrize("route", snippets.BODIES)

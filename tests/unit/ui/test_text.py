@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from wenmo.ui.localized import Text
 from wenmo.ui.text import TEXTS, join
 
-ROOT = Path(__file__).parents[3]
 UI = ROOT / "wenmo" / "ui"
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 # How the keys of a page's strings begin, where that is not the name of the page alone.

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[1]
 
 
 class ForkServer:
@@ -25,7 +25,7 @@ class ForkServer:
     def __enter__(self) -> ForkServer:
         self._running: int | None = None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.jobs.forkserver"],
+            [sys.executable, "-m", "tests.forkserver"],
             cwd=ROOT,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
             stdin=subprocess.PIPE,
