@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from wenmo.errors import InputError
-from wenmo.evaluation.labelled import Columns, guess_columns, labelled_rows, read_rows, split_rows
+from wenmo.evaluation.labelled import Columns, guess_columns, labelled_rows, read_rows
+from wenmo.evaluation.split import split_rows
 
 ROOT = Path(__file__).parents[3]
 

@@ -27,8 +27,8 @@ from wenmo.ui.shell.runtime import get_adapt_jobs
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.adapt.job import AdaptJob, View
-    from wenmo.adapt.train import Adapted, AdaptProgress
+    from wenmo.adapt.job import AdaptJob, AdaptJobStatus
+    from wenmo.adapt.types import Adapted, AdaptProgress
 
 SAMPLE = ASSETS / "samples" / "adapt-sentiment.csv"
 TIME_LIMIT_S = 900.0  # of a run that was begun from the page: others wait for it
@@ -141,7 +141,8 @@ def start(wish: Wish) -> None:
     settings = Settings.read()
 
     def work(progress: Callable[[AdaptProgress], None]) -> Adapted:
-        from wenmo.adapt.train import AdaptOptions, adapt  # in the run's own thread: it brings transformers
+        from wenmo.adapt.run import adapt  # in the run's own thread: it brings transformers
+        from wenmo.adapt.types import AdaptOptions
 
         return adapt(
             wish.rows,
@@ -174,7 +175,7 @@ def others_run() -> bool:
     job = get_adapt_jobs().running()
     if job is None:
         return False
-    progress = job.view().progress
+    progress = job.status().progress
     done, of = (progress.step, progress.of) if progress else (0, 1)
     st.info(say("adapt.busy", percent=f"{done / of:.0%}"))
     return True
@@ -182,16 +183,16 @@ def others_run() -> bool:
 
 def watch(job: AdaptJob) -> None:
     """The run while it goes, then what came of it."""
-    view = job.view()
-    if view.state == "running":
+    status = job.status()
+    if status.state == "running":
         _live(job)
         return
-    if view.result is not None:
-        _result(view, view.result)
-    elif view.state == "stopped":
+    if status.result is not None:
+        _result(status, status.result)
+    elif status.state == "stopped":
         st.info(say("adapt.stopped"))
-    elif isinstance(view.error, WenmoError):
-        components.show_error(view.error)
+    elif isinstance(status.error, WenmoError):
+        components.show_error(status.error)
     else:
         st.error(say("adapt.broken"))
     st.button(say("adapt.another"), on_click=_begin_again, key="adapt_another")
@@ -206,37 +207,37 @@ def _begin_again() -> None:
 
 @st.fragment(run_every=1.5)
 def _live(job: AdaptJob) -> None:
-    view = job.view()
-    if view.state != "running":
+    status = job.status()
+    if status.state != "running":
         st.rerun()
-    progress = view.progress
+    progress = status.progress
     if progress is None:
         st.progress(0.0, text=say("adapt.stage.loading"))
     else:
         text = say(f"adapt.stage.{progress.stage}", step=f"{progress.step:,}", of=f"{progress.of:,}")
         st.progress(min(1.0, progress.step / max(1, progress.of)), text=text)
     st.button(say("app.stop"), on_click=job.stop, key="adapt_stop")
-    _curves(view)
+    _curves(status)
 
 
-def _curves(view: View) -> None:
+def _curves(status: AdaptJobStatus) -> None:
     """Loss and memory so far."""
-    progress = view.progress
-    if progress is None or not view.memory_mib:
+    progress = status.progress
+    if progress is None or not status.memory_mib:
         return
     left, right = st.columns(2, gap="medium")
     with left:
         st.caption(say("adapt.loss_title"))
-        series = {say("adapt.loss"): view.loss, say("adapt.dev_loss"): view.dev_loss}
+        series = {say("adapt.loss"): status.loss, say("adapt.dev_loss"): status.dev_loss}
         figure = curves.lines(series)
         st.plotly_chart(figure, config=charts.CONFIG, key="adapt_loss", alt=say("adapt.loss_alt"))
     with right:
         st.caption(say(f"adapt.memory.{progress.memory_of}"))
-        figure = curves.lines({"MiB": view.memory_mib})
+        figure = curves.lines({"MiB": status.memory_mib})
         st.plotly_chart(figure, config=charts.CONFIG, key="adapt_memory", alt=say("adapt.memory_alt"))
 
 
-def _result(view: View, adapted: Adapted) -> None:
+def _result(status: AdaptJobStatus, adapted: Adapted) -> None:
     """Before and after, what that means, and where the model is."""
     before, after, change = adapted.before, adapted.after, adapted.difference
     low, high = (f"{100 * bound:+.0f}" for bound in change.interval)
@@ -282,4 +283,4 @@ def _result(view: View, adapted: Adapted) -> None:
     )
     st.caption(components.literal(precision.reason_zh if language() == "zh" else precision.reason))
     st.caption(say(f"adapt.ended.{adapted.ended}"))
-    _curves(view)
+    _curves(status)
