@@ -17,7 +17,7 @@ from wenmo.ui.batch import page as batch
 from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
 
-REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,好\n,伞,正面\n"
+REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,说不清\n,伞,正面\n"
 
 
 def _upload(app: AppTest, name: str, content: str | bytes) -> AppTest:
@@ -85,10 +85,10 @@ def test_from_a_file_to_its_results(open_page: OpenPage, golden_engine: Engine) 
     app.selectbox(key="batch_truth").select("情绪").run()
     assert not app.exception
     labels = [result.label for result in results]
-    judged = [(labels[0], "正面"), (labels[1], "负面"), (labels[3], "正面")]  # "好" is none of the labels
+    judged = [(labels[0], "正面"), (labels[1], "负面"), (labels[3], "正面")]  # "说不清" is none of the labels
     right = sum(label == truth for label, truth in judged)
     assert TEXTS["batch.accuracy_note"].zh.format(of=3, right=right) in shown(app)
-    app.selectbox(key="batch_meaning_情绪_好").select("正面").run()
+    app.selectbox(key="batch_meaning_情绪_说不清").select("正面").run()
     assert TEXTS["batch.accuracy_note"].zh.format(of=4, right=right + (labels[2] == "正面")) in shown(app)
 
 

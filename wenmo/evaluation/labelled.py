@@ -170,11 +170,12 @@ def label_indices(values: Iterable[str], spec: TaskSpec, names: Sequence[str]) -
     unknown = sorted(value for value, index in found.items() if index is None)
     if unknown:
         shown = ", ".join(repr(value if len(value) <= 20 else f"{value[:20]}…") for value in unknown[:5])
-        known = names if spec.takes_labels else ["/".join((role.name, role.key, *role.words)) for role in spec.roles]
+        known = [names] if spec.takes_labels else [(*role.words, role.name, role.key) for role in spec.roles]
+        each = [", ".join(words) for words in known]
         raise InputError(
-            f"The label column has values that are no label here: {shown}. Known are {', '.join(known)}. Replace the "
+            f"The label column has values of unknown meaning: {shown}. Known are {' - and '.join(each)}. Replace the "
             "others, or choose another column or task.",
-            f"标签列中有不属于这里的值：{shown}。可用的值：{'、'.join(known)}。请改写其余的值，或另选列、另选任务。",
+            f"标签列中有含义不明的值：{shown}。可用的值：{'；以及 '.join(each)}。请改写其余的值，或另选列、另选任务。",
         )
     return {value: index for value, index in found.items() if index is not None}
 

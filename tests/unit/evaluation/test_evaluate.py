@@ -90,7 +90,7 @@ def test_refusals(golden_engine: Engine, tmp_path: Path) -> None:
         evaluate(golden_engine, "sentiment", path)
     for label in ([7], [[1]], [{"x": 1}], [1.5]):
         pq.write_table(pa.table({"text": ["好"], "label": label}), path)
-        with pytest.raises(InputError, match="no label here"):
+        with pytest.raises(InputError, match="unknown meaning"):
             evaluate(golden_engine, "sentiment", path)
     pq.write_table(pa.table({"text": [5], "label": [1]}), path)
     with pytest.raises(InputError, match="no text"):
