@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui.shell import components, history, theme
+from wenmo.ui.shell import history, sidebar, theme
 from wenmo.ui.text import say
 
 st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL)
 theme.apply()
 st.logo(theme.LOGO, size="large", icon_image=theme.SEAL)
 with st.sidebar:
-    components.language_switch()  # first: everything after speaks the chosen language
+    sidebar.language_switch()  # first, because everything below is in the chosen language
     status = st.container()
 
-# A url_path differs from its file's name: else AppTest.switch_page runs the page without this shell.
-# One list: with sections Streamlit puts <div> into <ul>, which a screen reader loses its way in.
+# Each url_path differs from the name of its file, or AppTest.switch_page would run the page without this shell.
+# The list has no sections, because for them Streamlit puts <div> into <ul>, which confuses screen readers.
 page = st.navigation(
     [
         st.Page("pages/home.py", title=say("app.home"), url_path="welcome", default=True),
@@ -31,7 +31,7 @@ page = st.navigation(
         st.Page("pages/service.py", title=say("app.service"), url_path="status"),
     ]
 )
-presenting = page.url_path == "savings"  # told here, not on the page: the shell of the next one takes it back
+presenting = page.url_path == "savings"  # set here and not by the page, so that the next page undoes it
 st.set_page_config(
     layout="wide" if presenting else "centered", initial_sidebar_state="collapsed" if presenting else "auto"
 )
@@ -39,4 +39,4 @@ history.go()
 page.run()
 with status:
     history.panel()
-    components.status()
+    sidebar.status()

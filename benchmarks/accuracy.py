@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from wenmo.engine import Engine
 from wenmo.evaluation.evaluate import EvalTask, Evaluation, evaluate
 from wenmo.evaluation.metrics import bootstrap_interval
-from wenmo.lab.throughput import machine, write_result
+from wenmo.lab.throughput import write_result
+from wenmo.telemetry.machine import machine
 
 SETS: tuple[tuple[str, EvalTask, str], ...] = (
     ("ChnSentiCorp", "sentiment", "sentiment/test_chnsenticorp.parquet"),

@@ -24,7 +24,7 @@ from benchmarks.client import ROOT, Load, drive
 from benchmarks.services import Command, Service, running
 from wenmo.engine import Engine
 from wenmo.evaluation.evaluate import evaluate
-from wenmo.lab.throughput import machine
+from wenmo.telemetry.machine import machine
 
 ACCELERATION = {
     "article": "StructBERT性能优化:推理速度提升3倍的配置方案",

@@ -23,7 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wenmo.lab.throughput import invented_reviews, machine, write_result
+from wenmo.lab.throughput import invented_reviews, write_result
+from wenmo.telemetry.machine import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 

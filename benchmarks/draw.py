@@ -17,25 +17,25 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from docs.screenshots import launch
-from wenmo.lab.throughput import Figure, Report, table
+from wenmo.lab.throughput import ContestantResult, ThroughputResult, table
 
 OURS, OTHERS, PAPER, INK = "#B23A2B", "#8C8A82", "#FAF7F0", "#22211E"
 WIDTH, ROW = 960, 26  # pixels
 _PRECISIONS = {"int8": "INT8", "fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}
 
 
-def reports(folder: Path) -> list[tuple[str, Report]]:
+def reports(folder: Path) -> list[tuple[str, ThroughputResult]]:
     """Name of the file and report, by name."""
     found = []
     for path in sorted(folder.glob("*throughput*.json")):
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
         del content["benchmark"]
-        figures = tuple(Figure(**figure) for figure in content.pop("figures"))
-        found.append((path.stem, Report(**content, figures=figures)))
+        figures = tuple(ContestantResult(**figure) for figure in content.pop("figures"))
+        found.append((path.stem, ThroughputResult(**content, figures=figures)))
     return found
 
 
-def title(report: Report) -> str:
+def title(report: ThroughputResult) -> str:
     """What was run, in a line."""
     weights = "" if report.weights == "bundled" else ", random weights"
     mean = report.pieces / report.items
@@ -45,7 +45,7 @@ def title(report: Report) -> str:
     )
 
 
-def chart(found: list[tuple[str, Report]]) -> go.Figure:
+def chart(found: list[tuple[str, ThroughputResult]]) -> go.Figure:
     """One panel of horizontal bars a report, the fastest on top."""
     rows = [len(report.figures) for _, report in found]
     figure = make_subplots(

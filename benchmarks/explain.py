@@ -6,7 +6,7 @@ Texts are read by the sentiment model, pairs by the similarity model.
 
 Parts are taken away cumulatively, a tenth of the text a step, the strongest first, and the probability of the class
 that the model had chosen is averaged over the curve (area under the deletion curve; Petsiuk et al., 2018, arXiv
-1806.07421; lower is better). Orders: ours, which replaces a part by [MASK]; the same by taking its pieces out; and at
+1806.07421; lower is better). Orders: ours, which replaces a part by [MASK]; the same by taking its tokens out; and at
 random, the mean of three. Either way of hiding is judged by both, since each flatters itself. The last line is JSON.
 """
 
@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from wenmo.engine import Engine
-from wenmo.lab.throughput import machine, read_items, write_result
+from wenmo.lab.throughput import read_items, write_result
 from wenmo.tasks.encode import encode_pairs, encode_texts
-from wenmo.tasks.explain import Unit, hide, units
+from wenmo.tasks.explain import Unit, mask, units
+from wenmo.telemetry.machine import machine
 from wenmo.tokenizer import Encoding
 
 STEPS = 10
@@ -31,17 +32,17 @@ Hide = Callable[[Encoding, Sequence[Unit], int], Encoding]
 
 
 def by_mask(encoding: Encoding, hidden: Sequence[Unit], mask_id: int) -> Encoding:
-    """Every piece of `hidden` becomes [MASK]."""
+    """Every token of `hidden` becomes [MASK]."""
     for unit in hidden:
-        encoding = hide(encoding, unit, mask_id=mask_id)
+        encoding = mask(encoding, unit, mask_id=mask_id)
     return encoding
 
 
 def by_removal(encoding: Encoding, hidden: Sequence[Unit], mask_id: int) -> Encoding:
-    """Every piece of `hidden` is taken out."""
+    """Every token of `hidden` is taken out."""
     gone = {position for unit in hidden for position in range(unit.first, unit.last)}
     second = len(encoding) - encoding.segment_b
-    kept = tuple(piece for position, piece in enumerate(encoding.input_ids) if position not in gone)
+    kept = tuple(token for position, token in enumerate(encoding.input_ids) if position not in gone)
     return replace(encoding, input_ids=kept, segment_b=encoding.segment_b - sum(each >= second for each in gone))
 
 
@@ -52,10 +53,10 @@ def areas(engine: Engine, texts: Sequence[str], random: np.random.Generator) -> 
     """(order, how it is judged) -> area under the deletion curve of one input; None where it has under five units."""
     model = engine._models.get("similarity" if len(texts) == 2 else "sentiment")
     if len(texts) == 2:
-        (base,) = encode_pairs(model.tokenizer, [(texts[0], texts[1])], max_length=model.max_length)
+        (base,) = encode_pairs(model.tokenizer, [(texts[0], texts[1])], max_length=model.info.max_length)
     else:
-        (base,) = encode_texts(model.tokenizer, texts, max_length=model.max_length)
-    words = [model.tokenizer.words(text, limit=model.max_length) for text in texts]
+        (base,) = encode_texts(model.tokenizer, texts, max_length=model.info.max_length)
+    words = [model.tokenizer.words(text, limit=model.info.max_length) for text in texts]
     found = units(base, texts, words)
     if len(found) < 5:
         return None

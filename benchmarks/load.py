@@ -33,7 +33,9 @@ from wenmo.api.schemas import MAX_ANALYZE_CHARACTERS
 from wenmo.engine import Engine
 from wenmo.errors import InputError
 from wenmo.inference.precision import resolve_device, resolve_precision
-from wenmo.lab.throughput import Items, ShapeName, machine
+from wenmo.lab.padded import Items
+from wenmo.lab.throughput import ShapeName
+from wenmo.telemetry.machine import machine
 from wenmo.telemetry.statistics import Percentiles
 
 PATH = "/analyze"

@@ -27,7 +27,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from docs.screenshots import launch, running_app
-from wenmo.lab.throughput import machine, write_result
+from wenmo.lab.throughput import write_result
+from wenmo.telemetry.machine import machine
 
 PAGES = (("/", "换个说法"), ("/compare", "同题异问"), ("/mood", "欣喜"), ("/labels", "新闻归类"))
 TIMEOUT_MS = 60_000

@@ -151,7 +151,7 @@ def _ctranslate2(folder: Path, *, compute_type: str, worker_a_core: bool) -> Ans
         order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
         batches: list[list[int]] = []
         size = 0
-        for index in order:  # 1,024 pieces a batch, near its best
+        for index in order:  # 1,024 tokens a batch, near its best
             if not batches or size + len(ids[index]) > 1024:
                 batches.append([])
                 size = 0

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from wenmo.engine import Engine
-from wenmo.lab.throughput import machine, write_result
+from wenmo.lab.throughput import write_result
+from wenmo.telemetry.machine import machine
 from wenmo.telemetry.sampler import Sampler
 
 
@@ -35,7 +36,7 @@ def main() -> None:
         {
             "benchmark": "sampler",
             "machine": machine(),
-            "gpus": sampler.gpus_found.value,
+            "gpus": sampler.gpu_count.value,
             "hz": options.hz,
             "seconds": options.seconds,
             "samples": samples,

@@ -20,7 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from wenmo.lab.throughput import machine, write_result
+from wenmo.lab.throughput import write_result
+from wenmo.telemetry.machine import machine
 
 WINDOW = 4096
 

@@ -24,7 +24,8 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from docs.screenshots import launch
-from wenmo.lab.throughput import machine, write_result
+from wenmo.lab.throughput import write_result
+from wenmo.telemetry.machine import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -20,10 +20,11 @@ import numpy as np
 
 from wenmo.engine import Engine
 from wenmo.lab.padded import export
-from wenmo.lab.throughput import invented_reviews, machine, read_items, write_result
+from wenmo.lab.throughput import invented_reviews, read_items, write_result
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import locate
 from wenmo.tasks.zero_shot import ZERO_SHOT
+from wenmo.telemetry.machine import machine
 
 TEMPLATE = "这段话与{}有关"
 LABELS = [

@@ -1,7 +1,7 @@
-"""Take the screenshots of the README: `python docs/screenshots.py [FOLDER] [--all]`, by default into docs/images/.
+"""Take the screenshots of docs/usage.md: `python docs/screenshots.py [FOLDER] [--all]`, by default into docs/images/.
 
 Starts the app on a free port, clicks an example on each page, and photographs it with headless Chromium: wide and light
-for the README, or with --all wide and narrow, light and dark, to look at after a change. Needs playwright
+for the document, or with --all wide and narrow, light and dark, to look at after a change. Needs playwright
 (requirements-dev.txt) and a Chromium, found on the path or named by WENMO_CHROMIUM.
 """
 
@@ -55,7 +55,7 @@ SCENES: tuple[Scene, ...] = (
     ("batch", "/files", "一百条示例评论 > 开始处理 100 行"),
 )
 WIDTHS = {"desktop": 1440, "phone": 390}
-README = (("desktop", "light"),)
+DOCUMENT = (("desktop", "light"),)
 ALL = (("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark"))
 
 
@@ -158,9 +158,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
-        shown = (ROOT / "README.md").read_text(encoding="utf-8")
+        shown = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
         scenes = [scene for scene in SCENES if options.all or f"images/{scene[0]}-desktop-light" in shown]
-        photograph(browser, url, folder, ALL if options.all else README, scenes)
+        photograph(browser, url, folder, ALL if options.all else DOCUMENT, scenes)
         browser.close()
 
 

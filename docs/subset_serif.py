@@ -18,8 +18,9 @@ from typing import get_args
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTCollection, TTFont
 
+from wenmo.lab import sections
+from wenmo.story import steps
 from wenmo.story.draw import NUMERALS
-from wenmo.story.words import WORDS
 from wenmo.ui.shell.theme import Stamp
 from wenmo.ui.text import TEXTS
 
@@ -38,8 +39,8 @@ def used() -> set[str]:
     said = {key for path in sources for key in _HEADING.findall(path.read_text(encoding="utf-8"))}
     patterns = [re.sub(r"\{[^}]*\}", "[a-z0-9_]+", key.replace(".", r"\.")) for key in said] + list(_OWN)
     titles = [text for key, each in TEXTS.items() for text in each if any(re.fullmatch(p, key) for p in patterns)]
-    steps = [text for words in WORDS.values() for key, text in words.items() if key.endswith(".title")]
-    found = set("".join([*titles, *steps, NUMERALS, *get_args(Stamp), _ALWAYS]))
+    titles += [text for each in (*sections.TITLES.values(), *steps.TITLES.values()) for text in each]
+    found = set("".join([*titles, NUMERALS, *get_args(Stamp), _ALWAYS]))
     return {each for each in found if unicodedata.category(each) != "So"}  # faces are drawn by the system's emoji
 
 

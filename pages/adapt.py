@@ -1,24 +1,28 @@
-"""Adapt: a file of labelled rows in, a model of one's own out, with what it reached before and after."""
+"""Adapt: a file of labelled rows in, a model of one's own out, with its accuracy before and after."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from wenmo.tasks.table import row_tasks
-from wenmo.ui.adapt import page as adapting
+from wenmo.ui.adapt import form, job, progress, results
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 components.heading("adapt")
-job = adapting.current_job()
-if job is not None:
-    adapting.watch(job)
+current = job.current()
+if current is not None:
+    status = current.status()
+    if status.state == "running":
+        progress.show(current)
+    else:
+        results.show(status)
 else:
     names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
     task = components.choice(say("adapt.task"), names, key="adapt_task")
-    rows = adapting.read_file(task)
+    rows = form.read_file(task)
     if rows is not None:
-        wish = adapting.options(rows)
-        busy = adapting.others_run()
+        wish = form.options(rows)
+        busy = job.others_run()
         if st.button(say("adapt.start"), type="primary", disabled=busy, key="adapt_start"):
-            adapting.start(wish)
+            form.start(wish)

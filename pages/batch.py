@@ -1,24 +1,23 @@
-"""Batch: a file of texts in, the same rows with their answers out, to look at and to take away."""
+"""Batch: a file of texts in, the same rows with their answers out, on the screen and as a file."""
 
 from __future__ import annotations
 
-from wenmo.ui.batch import page as batch
-from wenmo.ui.batch import results as batch_results
+from wenmo.ui.batch import estimate, form, job, progress, results
 from wenmo.ui.shell import components
 
 components.heading("batch")
-job = batch.current_job()
-if job is None:
-    batch.receive()
+current = job.current()
+if current is None:
+    job.receive()
 else:
-    view = batch.file_line(job)
+    view = job.header(current)
     if view.state in ("waiting", "running"):
-        batch.live(job)
+        progress.show(current)
     elif view.state == "done":
-        batch_results.show(job, view)
+        results.show(current, view)
     else:
-        batch.why_not_done(view)
-        wish = batch.settings(job)
+        progress.why_not_done(view)
+        wish = form.ask(current)
         if wish is not None:
-            batch.estimate(job, wish)
-            batch.start(job, wish)
+            estimate.show(current, wish)
+            form.start(current, wish)

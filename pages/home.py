@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui.shell import components, explain, theme, tour
+from wenmo.ui.home import tour
+from wenmo.ui.shell import pair, theme
 from wenmo.ui.text import say
 
 PAGES = ("similarity", "sentiment", "zero_shot")
@@ -15,9 +16,7 @@ st.markdown(say("home.tagline"))
 tour.card()
 
 st.subheader(say("home.try"), anchor=False)
-pair = components.pair_form()
-if pair is not None:
-    explain.similarity(pair)
+pair.show()
 
 st.space("medium")
 with st.container(key="links"):

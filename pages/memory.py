@@ -6,7 +6,7 @@ from wenmo.ui.memory import lab, live
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
-MODES = {"live": live.memory, "lab": lab.memory}
+MODES = {"live": live.show, "lab": lab.show}
 
 components.heading("memory")
 mode = components.choice(say("memory.mode"), {name: say(f"memory.mode.{name}") for name in MODES}, key="mode")

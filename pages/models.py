@@ -1,19 +1,13 @@
-"""Models: what is bundled, cached and on the hub; a download; two of them side by side on the same inputs."""
+"""Models: what is bundled, cached and on the hub; a download; two of them compared on the same inputs."""
 
 from __future__ import annotations
 
-from wenmo.ui.models import catalogue, comparison
+from wenmo.ui.models import catalogue, comparison, download
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
-components.heading("models")
+VIEWS = {"here": catalogue.show, "pull": download.show, "compare": comparison.show}
 
-views = {name: say(f"models.view.{name}") for name in ("here", "pull", "compare")}
-view = components.choice(say("models.view"), views, key="view")
-if view == "here":
-    catalogue.table()
-    catalogue.details()
-elif view == "pull":
-    catalogue.pull()
-else:
-    comparison.page()
+components.heading("models")
+view = components.choice(say("models.view"), {name: say(f"models.view.{name}") for name in VIEWS}, key="view")
+VIEWS[view]()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui.service import page as service
+from wenmo.ui.service import articles, how_to_call, live
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 components.heading("service")
 
 st.subheader(say("service.how"), anchor=False)
-service.how_to_call()
+how_to_call.show()
 
 st.subheader(say("service.now"), anchor=False)
-service.live()
+live.show()
 
 st.subheader(say("service.articles"), anchor=False)
-service.last_articles()
+articles.show()

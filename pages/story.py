@@ -1,13 +1,13 @@
-"""Story: what was saved, a screen a step, for those who must be shown."""
+"""Story: what was saved, a screen a step, for those who decide about it."""
 
 from __future__ import annotations
 
-from wenmo.ui.story import page as story
+from wenmo.ui.story import presentation
 
-price = story.price()
-steps = story.steps(price)
-at = story.number(len(steps))
-story.show(steps[at - 1], at)
+price = presentation.price()
+steps = presentation.steps(price)
+at = presentation.number(len(steps))
+presentation.show(steps[at - 1], at)
 if steps[at - 1].key == "money":
-    story.ask_price(price)
-story.turn(at, steps)
+    presentation.ask_price(price)
+presentation.turn(at, steps)

@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertForSequenceClassification
 
 from wenmo.adapt.batches import Batch, evaluation_batches, plan_epoch
-from wenmo.adapt.dataset import NO_LABEL, Examples, PieceStore, TopicSampler
+from wenmo.adapt.dataset import NO_LABEL, Examples, TokenStore, TopicSampler
 from wenmo.adapt.objectives import TrainableModel
 from wenmo.adapt.training_loop import MakeStep, Step
 from wenmo.tasks.zero_shot import LOGIT_SCALE
@@ -40,7 +40,7 @@ class ContrastiveBatches:
                     same_text = torch.from_numpy(_sharing_a_text(chosen, learner.store)).to(first.device)
                     return contrastive_loss(first, second, batch.label[: len(rows)], same_text)
 
-                return Step(loss=loss, tokens=batch.pieces())
+                return Step(loss=loss, tokens=batch.tokens())
 
             return step
 
@@ -67,7 +67,7 @@ class ContrastiveTopicBatches:
                     cosines = vectors[: len(texts)] @ vectors[len(texts) :].T  # (B, names)
                     return F.cross_entropy(cosines * LOGIT_SCALE, batch.label[: len(texts)])
 
-                return Step(loss=loss, tokens=batch.pieces())
+                return Step(loss=loss, tokens=batch.tokens())
 
             return step
 
@@ -82,7 +82,7 @@ def _names_alone(names: np.ndarray) -> Examples:
     return Examples(first=names, second=np.full(len(names), -1, np.int32), label=np.full(len(names), NO_LABEL))
 
 
-def _sharing_a_text(pairs: Examples, store: PieceStore) -> np.ndarray:
+def _sharing_a_text(pairs: Examples, store: TokenStore) -> np.ndarray:
     """(B, B) bool: which pairs have their first, or their second text in common. Equal texts have several indices."""
     shared = np.zeros((len(pairs), len(pairs)), dtype=bool)
     for indices in (pairs.first.tolist(), pairs.second.tolist()):
@@ -93,7 +93,7 @@ def _sharing_a_text(pairs: Examples, store: PieceStore) -> np.ndarray:
 
 
 def mean_pooled(model: BertForSequenceClassification, batch: Batch) -> torch.Tensor:
-    """(B, H) float32: the mean of the last layer over the pieces, as `Engine.embed` computes it."""
+    """(B, H) float32: the mean of the last layer over the tokens, as `Engine.embed` computes it."""
     hidden = model.bert(
         input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
     ).last_hidden_state.float()

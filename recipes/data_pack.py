@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wenmo.adapt.dataset import Examples, LabelSet, PieceStore
+from wenmo.adapt.dataset import Examples, LabelSet, TokenStore
 from wenmo.errors import InputError
 from wenmo.tasks.zero_shot import ZERO_SHOT
 
@@ -45,27 +45,27 @@ def held_out_rows(rows: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(rows)[: rows // 50])
 
 
-def similarity_examples(path: Path, store: PieceStore) -> Examples:
+def similarity_examples(path: Path, store: TokenStore) -> Examples:
     """Pairs labelled 0 (different) or 1 (the same meaning)."""
     first, second, label = read(path, "text_a", "text_b", "label")
     return Examples(first=store.add(first), second=store.add(second), label=np.asarray(label, dtype=np.int64))
 
 
-def sentiment_examples(path: Path, store: PieceStore) -> Examples:
+def sentiment_examples(path: Path, store: TokenStore) -> Examples:
     """Texts labelled 0 (negative) or 1 (positive)."""
     texts, label = read(path, "text", "label")
     first = store.add(texts)
     return Examples(first=first, second=np.full(len(first), -1, np.int32), label=np.asarray(label, dtype=np.int64))
 
 
-def nli_examples(path: Path, store: PieceStore) -> Examples:
+def nli_examples(path: Path, store: TokenStore) -> Examples:
     """Premise and hypothesis, labelled in ModelScope's order: entailment 0, neutral 1, contradiction 2."""
     premise, hypothesis, label = read(path, "premise", "hypothesis", "label")
     ids = np.asarray([ZERO_SHOT.label_names.index(name) for name in label], dtype=np.int64)
     return Examples(first=store.add(premise), second=store.add(hypothesis), label=ids)
 
 
-def embedding_examples(folder: Path, store: PieceStore) -> tuple[Examples, list[str]]:
+def embedding_examples(folder: Path, store: TokenStore) -> tuple[Examples, list[str]]:
     """Pairs of the same (1) and of different meaning (0), and the source of each, without the rows that are held out.
 
     The similarity pairs; of the inference pairs entailment as 1, contradiction as 0, neutral left out.
@@ -88,7 +88,7 @@ def embedding_examples(folder: Path, store: PieceStore) -> tuple[Examples, list[
 
 
 def label_sets(
-    folder: Path, store: PieceStore, *, wordings: Mapping[str, Sequence[str]], moods: Sequence[Sequence[str]]
+    folder: Path, store: TokenStore, *, wordings: Mapping[str, Sequence[str]], moods: Sequence[Sequence[str]]
 ) -> tuple[dict[str, LabelSet], dict[str, LabelSet]]:
     """The topic texts by task, to train on and held out; and the sentiment texts as a task of their own.
 

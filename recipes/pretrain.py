@@ -1,8 +1,8 @@
 """Pretraining of the shared encoder, after StructBERT (Wang et al., 2019, arXiv 1908.04577).
 
 Three objectives in one forward:
-- masked characters: 15% of the pieces, of which 80% become [MASK], 10% another piece, 10% stay;
-- word structure: of the remaining positions 5% begin a run of three that is shuffled; the original pieces are restored;
+- masked characters: 15% of the tokens, of which 80% become [MASK], 10% another token, 10% stay;
+- word structure: of the remaining positions 5% begin a run of three that is shuffled; the original tokens are restored;
 - sentence structure: the two halves of a passage follow each other (0), are swapped (1), or come from two passages (2).
 
 Pairs from the similarity and NLI training sets take part with the first two objectives only: a character masked in one
@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertConfig, BertModel
 
 from wenmo.adapt.batches import Batch, collate, plan_epoch
-from wenmo.adapt.dataset import NO_LABEL, Examples, PieceStore
+from wenmo.adapt.dataset import NO_LABEL, Examples, TokenStore
 from wenmo.adapt.training_loop import MakeStep, Schedule, Step, epoch_rng
 from wenmo.tokenizer import Tokenizer
 
@@ -67,7 +67,7 @@ class Pretraining(nn.Module):
 def init_positions(bert: BertModel) -> None:
     """Start the position table from sinusoids at the size of the other embeddings.
 
-    Few training texts are longer than 128 pieces; with random vectors the later places would stay noise.
+    Few training texts are longer than 128 tokens; with random vectors the later places would stay noise.
     """
     table = bert.embeddings.position_embeddings.weight
     places, hidden = table.shape
@@ -79,7 +79,7 @@ def init_positions(bert: BertModel) -> None:
 
 
 def corrupt(batch: Batch, tokenizer: Tokenizer, rng: np.random.Generator) -> tuple[Batch, torch.Tensor, torch.Tensor]:
-    """Mask and shuffle; returns the batch to read, the flat positions to restore and the pieces that stood there."""
+    """Mask and shuffle; returns the batch to read, the flat positions to restore and the tokens that stood there."""
     ids = batch.input_ids.numpy().copy()
     original = batch.input_ids.numpy()
     ordinary = (ids != tokenizer.cls_id) & (ids != tokenizer.sep_id) & (batch.attention_mask.numpy() == 1)
@@ -121,7 +121,7 @@ def corrupt(batch: Batch, tokenizer: Tokenizer, rng: np.random.Generator) -> tup
 def _assemble(
     examples: Examples,
     rows: np.ndarray,
-    store: PieceStore,
+    store: TokenStore,
     tokenizer: Tokenizer,
     rng: np.random.Generator,
     *,
@@ -159,7 +159,7 @@ def pretraining_steps(
     module: Pretraining,
     examples: Examples,
     lengths: np.ndarray,
-    store: PieceStore,
+    store: TokenStore,
     tokenizer: Tokenizer,
     schedule: Schedule,
     *,
@@ -186,7 +186,7 @@ def pretraining_steps(
 
 
 def held_out_loss(
-    module: Pretraining, examples: Examples, store: PieceStore, tokenizer: Tokenizer, *, max_length: int
+    module: Pretraining, examples: Examples, store: TokenStore, tokenizer: Tokenizer, *, max_length: int
 ) -> dict[str, float]:
     """Mean losses on passages that are not trained on, with fixed masks."""
     rng = np.random.default_rng(0)

@@ -31,7 +31,7 @@ from wenmo.tokenizer import Tokenizer
 from wenmo.types import TaskName
 
 STAGES = ("vocabulary", "pretrain", *TASKS)
-_TEACHER_TOKENS = 6144  # pieces a batch; they only answer
+_TEACHER_TOKENS = 6144  # tokens a batch; they only answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +121,10 @@ class Run:
                 for column in data_pack.read(path, *columns):
                     yield from column
 
-        pieces = vocabulary.build_vocabulary(texts(), **self._recipe.vocabulary)
+        tokens = vocabulary.build_vocabulary(texts(), **self._recipe.vocabulary)
         self._work.mkdir(parents=True, exist_ok=True)
-        self._vocabulary_file.write_text("\n".join(pieces) + "\n", encoding="utf-8")
-        self._log(f"vocabulary: {len(pieces)} pieces")
+        self._vocabulary_file.write_text("\n".join(tokens) + "\n", encoding="utf-8")
+        self._log(f"vocabulary: {len(tokens)} tokens")
 
     def _tokenizer(self) -> Tokenizer:
         self._make_vocabulary()
@@ -156,10 +156,10 @@ class Run:
             state_path = self._work / f"pretrain-{number}.pt"
             if load_finished(module, schedule, state_path):
                 continue
-            store = dataset.PieceStore(tokenizer, max_pieces=384)
+            store = dataset.TokenStore(tokenizer, max_tokens=384)
             examples, held_out = self._pretraining_examples(store, shares, times, schedule.seed)
             lengths = batches.example_lengths(examples, store, max_length=max_length)
-            self._log(f"{state_path.stem}: {len(examples):,} examples, {int(lengths.sum()):,} pieces an epoch")
+            self._log(f"{state_path.stem}: {len(examples):,} examples, {int(lengths.sum()):,} tokens an epoch")
             train(
                 module,
                 schedule,
@@ -173,7 +173,7 @@ class Run:
             )
 
     def _pretraining_examples(
-        self, store: dataset.PieceStore, shares: Mapping[str, float], times: Mapping[str, float], seed: int
+        self, store: dataset.TokenStore, shares: Mapping[str, float], times: Mapping[str, float], seed: int
     ) -> tuple[dataset.Examples, dataset.Examples]:
         """The shuffled examples of a pass, and 256 that no pass is trained on.
 
@@ -216,7 +216,7 @@ class Run:
             self._load(model, start_from, task)
             learner = objectives.TrainableModel(
                 model=model,
-                store=dataset.PieceStore(tokenizer, max_pieces=max_length),
+                store=dataset.TokenStore(tokenizer, max_tokens=max_length),
                 tokenizer=tokenizer,
                 max_length=max_length,
                 label_smoothing=label_smoothing,
@@ -296,7 +296,7 @@ class Run:
             parts.append(objectives.TopicObjective(groups=self._topic_groups(mix["topics"], store)))
         return parts, dev
 
-    def _topic_groups(self, topics: Mapping[str, Any], store: dataset.PieceStore) -> dataset.TopicSampler:
+    def _topic_groups(self, topics: Mapping[str, Any], store: dataset.TokenStore) -> dataset.TopicSampler:
         """Of the section `topics` of a stage or pass. That of zero_shot has `wordings` and `moods`, for all."""
         common = self._recipe.zero_shot["topics"]
         sets, _ = data_pack.label_sets(self._data, store, wordings=common["wordings"], moods=common["moods"])

@@ -1,6 +1,6 @@
 """A vocabulary of characters and frequent Latin words, counted in the training texts.
 
-The input layer of so small a model is its largest part: every piece costs `hidden_size` parameters. So Chinese stays
+The input layer of so small a model is its largest part: every token costs `hidden_size` parameters. So Chinese stays
 single characters (as in BERT's Chinese vocabulary), Latin words and numbers are spelt from single letters and digits
 unless they are frequent.
 """
@@ -13,11 +13,11 @@ from collections.abc import Iterable
 
 from tokenizers import normalizers, pre_tokenizers
 
-from wenmo.tokenizer import SPECIAL_PIECES
+from wenmo.tokenizer import SPECIAL_TOKENS
 
 
 def build_vocabulary(texts: Iterable[str], *, characters: int, words: int, min_count: int = 5) -> list[str]:
-    """The pieces in order: special ones, letters and digits with their `##` forms, characters, words.
+    """The tokens in order: special ones, letters and digits with their `##` forms, characters, words.
 
     `characters` bounds the single characters, `words` the Latin words and numbers of two letters and more; each must
     occur at least `min_count` times.
@@ -33,9 +33,9 @@ def build_vocabulary(texts: Iterable[str], *, characters: int, words: int, min_c
             elif word.isascii() and len(word) <= 12:
                 longer[word] += 1
     alphabet = string.ascii_lowercase + string.digits
-    pieces = [*SPECIAL_PIECES, *alphabet, *(f"##{letter}" for letter in alphabet)]
-    known = set(pieces)
+    tokens = [*SPECIAL_TOKENS, *alphabet, *(f"##{letter}" for letter in alphabet)]
+    known = set(tokens)
     for counter, limit in ((singles, characters), (longer, words)):
-        frequent = [piece for piece, count in counter.most_common() if count >= min_count and piece not in known]
-        pieces += frequent[:limit]
-    return pieces
+        frequent = [token for token, count in counter.most_common() if count >= min_count and token not in known]
+        tokens += frequent[:limit]
+    return tokens

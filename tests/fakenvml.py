@@ -1,6 +1,6 @@
-"""A driver with cards of one's choice, behind the calls of NVML that wenmo makes: it stands in for the module `pynvml`.
+"""A simulated driver with any cards, which replaces the module `pynvml`.
 
-The errors are NVML's own classes, so that what is caught is what the real library raises.
+The errors are NVML's own classes, as the real library raises them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ GIB = 2**30
 
 @dataclass
 class Device:
-    """A card, or a MIG instance. Whatever is an exception is raised when it is asked for."""
+    """A card or a MIG instance. A field that is an exception is raised when it is read."""
 
     name: str = "Simulated GPU"
     uuid: Any = "GPU-0"
@@ -24,7 +24,7 @@ class Device:
     total: int = 16 * GIB
     busy: Any = 40  # percent
     mig: Any = field(default_factory=lambda: pynvml.NVMLError_NotSupported())  # (current, pending)
-    instances: Sequence[Device | None] = ()  # None is an empty place
+    instances: Sequence[Device | None] = ()  # None: this instance does not exist
 
 
 @dataclass
@@ -39,7 +39,7 @@ class _Rates:
 
 
 class FakeNvml:
-    """`cards` may be changed while it is in use; `broken` is raised by every call."""
+    """`cards` may change during use; every call raises `broken` if it is set."""
 
     NVMLError = pynvml.NVMLError
     NVMLError_NotSupported = pynvml.NVMLError_NotSupported

@@ -1,4 +1,4 @@
-"""A model whose answers can be checked by hand, through the engine's real seam for runtimes."""
+"""Runtimes whose results can be checked by hand, for `Engine(make_runtime=…)`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wenmo.types import Resolved
 
 
 class LengthRuntime:
-    """Logit 0 is the number of pieces of the input, logit 1 the number of those in its second segment, the rest 0.
+    """Logit 0 is the number of tokens of the input, logit 1 that of its second segment, the others are 0.
 
-    Vectors are (number of pieces, 1). Counts its calls and the inputs that it saw.
+    Vectors are (number of tokens, 1). Counts its calls and inputs.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -47,9 +47,9 @@ class LengthRuntime:
 
 
 class AdditiveRuntime(LengthRuntime):
-    """Each piece adds its id to logit 0 and half of it to logit 1; [CLS], [SEP] and [MASK] add nothing.
+    """Each token adds its id to logit 0 and half of it to logit 1; [CLS], [SEP] and [MASK] add nothing.
 
-    A row of the states is cosine and sine of the piece's id: equal pieces point the same way.
+    A row of the states is (cosine, sine) of the token's id, so equal tokens have equal directions.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -59,7 +59,7 @@ class AdditiveRuntime(LengthRuntime):
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         output = super().logits(encodings, on_batch=on_batch)
-        sums = [sum(piece for piece in each.input_ids if piece not in self._silent) for each in encodings]
+        sums = [sum(token for token in each.input_ids if token not in self._silent) for each in encodings]
         output[:, 0] = sums
         output[:, 1] = [0.5 * value for value in sums]
         return output
@@ -70,7 +70,7 @@ class AdditiveRuntime(LengthRuntime):
 
 
 class FailingRuntime(LengthRuntime):
-    """Cannot compute inputs of exactly five pieces."""
+    """Cannot compute inputs of exactly five tokens."""
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
         output = super().logits(encodings, on_batch=on_batch)

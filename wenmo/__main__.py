@@ -11,6 +11,24 @@ from collections.abc import Sequence
 from wenmo.cli import bench, evaluate, models, run, serve, train
 from wenmo.cli.common import language
 from wenmo.errors import WenmoError
+from wenmo.version import __version__
+
+_COMMANDS = """\
+Use it
+  serve    the pages and the REST service on one address
+  run      answers for each row of a file: CSV, Excel, JSONL or Parquet
+  models   which models are here; download one
+
+Measure and adapt it
+  eval     accuracy and calibration on labelled rows
+  train    adapt a model to labelled rows of your own
+  bench    speed and memory on this machine
+
+Examples
+  wenmo serve
+  wenmo run sentiment reviews.csv moods.csv --text 评论
+
+`wenmo COMMAND --help` tells the options of a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,10 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m wenmo", description="Chinese sentence understanding over StructBERT"
+        prog="wenmo",
+        usage="wenmo COMMAND ...",
+        description=f"Chinese sentence similarity, sentiment and zero-shot classification.\n\n{_COMMANDS}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, run, evaluate, bench, models, train):
+    parser.add_argument("--version", action="version", version=f"wenmo {__version__}")
+    parser.set_defaults(command=lambda _: parser.print_help())
+    # The list of argparse has no groups, so the description holds ours.
+    commands = parser.add_subparsers(prog="wenmo", metavar="COMMAND", help=argparse.SUPPRESS)
+    for command in (serve, run, models, evaluate, train, bench):
         command.add_to(commands)
     return parser
 

@@ -1,10 +1,10 @@
 """The REST service on Ray Serve: `serve run wenmo.cluster:app`, the same routes as `python -m wenmo serve --api-only`.
 
-Each replica has an engine of its own, with its models loaded before Serve sends it calls. How many there are follows
-how many calls wait. Settings are the WENMO_* variables of whoever runs `serve run`; host, port and the number of
-workers are Serve's. Arguments go behind the name: `serve run wenmo.cluster:app max_replicas=8 cores=2`.
+Each replica has its own engine and loads its models before Serve sends it calls. Serve adds and removes replicas with
+the number of ongoing calls. Settings are the WENMO_* variables in the environment of `serve run`, except host, port and
+workers, which are Serve's. Arguments follow the name: `serve run wenmo.cluster:app max_replicas=8 cores=2`.
 
-Not covered: replicas share no results (Redis can), and count calls and limits each by itself, as workers do.
+Not covered: replicas share no results (unless Redis is set), and each has its own metrics and rate limits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wenmo.tasks.table import TASKS
 
 
 class Scale(BaseModel):
-    """The arguments: how many replicas, on what, and how many calls each should have under way."""
+    """The arguments: number of replicas, cores and GPUs of each, and the ongoing calls per replica to aim for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,8 +32,8 @@ class Scale(BaseModel):
     cores: int = Field(default=1, ge=1)
     gpus: float = Field(default=0.0, ge=0)
     target_ongoing_requests: float = Field(default=8.0, gt=0)
-    upscale_delay_s: float = Field(default=10.0, ge=0)  # that more are wanted for so long brings another replica,
-    downscale_delay_s: float = Field(default=300.0, ge=0)  # and fewer for so long takes one away
+    upscale_delay_s: float = Field(default=10.0, ge=0)  # how long the load must be high before a replica is added
+    downscale_delay_s: float = Field(default=300.0, ge=0)  # and low before one is removed
 
     @model_validator(mode="after")
     def _check_order(self) -> Scale:
@@ -55,7 +55,7 @@ class Replica:
             self._engine.model_info(task)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
-        from wenmo.api.process import log_calls
+        from wenmo.api.server_setup import log_calls
         from wenmo.api.standalone import create_service
 
         log_calls()
@@ -63,7 +63,7 @@ class Replica:
 
 
 def app(arguments: dict[str, Any]) -> Application:
-    """What Serve runs. Raises InputError for arguments or settings that cannot be read."""
+    """The application that Serve runs. Raises InputError for invalid arguments or settings."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         scale = Scale.model_validate(arguments)
@@ -77,8 +77,8 @@ def app(arguments: dict[str, Any]) -> Application:
     deployment = serve.deployment(
         name="wenmo",
         autoscaling_config=scale.model_dump(exclude={"cores", "gpus"}),
-        max_ongoing_requests=settings.calls_at_once,  # the replica's engine joins them into batches
-        max_queued_requests=settings.calls_at_once,  # what is beyond is refused, with 503
+        max_ongoing_requests=settings.calls_at_once,  # the replica's engine batches them
+        max_queued_requests=settings.calls_at_once,  # further calls get a 503
         ray_actor_options={"num_cpus": scale.cores, "num_gpus": scale.gpus},
     )
     return deployment(serve.ingress()(Replica)).bind(settings, scale.cores)

@@ -1,16 +1,7 @@
-"""Every error that wenmo raises on purpose.
+"""Every error that wenmo raises on purpose; all are subclasses of WenmoError.
 
-    WenmoError
-    ├── InputError            what the caller passed: a text, labels, a template, a file, a column, an option
-    ├── CheckpointError       a model folder that cannot be used as it is
-    ├── ModelNotFoundError    a name that is neither bundled, nor a folder, nor a hub id
-    ├── DownloadError         the hub could not be reached, or the download did not complete
-    ├── DeviceError           a device or precision that this machine does not have
-    ├── ForwardError          inputs that the model could not be run on; the others' results are with it
-    └── BusyError             more calls at once than can be answered in time
-
-Each says what is wrong, why, and how to mend it, in English and in Chinese. `str(error)` is the English text;
-`error.text("zh")` the Chinese one. Anything else that escapes from wenmo is a bug.
+Each message says what is wrong, why, and how to fix it, in English and in Chinese. `str(error)` is the English text,
+`error.text("zh")` the Chinese one. Any other exception that leaves wenmo is a bug.
 """
 
 from __future__ import annotations
@@ -23,7 +14,7 @@ Language = Literal["zh", "en"]
 
 
 class WenmoError(Exception):
-    """Base of the tree: catch it to catch all of them."""
+    """Base class of all of them."""
 
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(en)
@@ -35,11 +26,11 @@ class WenmoError(Exception):
         return self.zh if language == "zh" else self.en
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.en, self.zh)  # crosses process borders whole
+        return type(self), (self.en, self.zh)  # pickling keeps both texts
 
 
 class InputError(WenmoError, ValueError):
-    """What the caller passed cannot be worked on."""
+    """The caller passed something invalid: a text, labels, a template, a file, a column, an option."""
 
 
 class CheckpointError(WenmoError):
@@ -47,21 +38,22 @@ class CheckpointError(WenmoError):
 
 
 class ModelNotFoundError(WenmoError):
-    """No model has this name."""
+    """A name is neither that of a bundled or local model, nor a folder, nor a hub id."""
 
 
 class DownloadError(WenmoError):
-    """A model could not be fetched from the hub."""
+    """The hub could not be reached, or a download did not complete."""
 
 
 class DeviceError(WenmoError):
-    """The wanted device or precision is not there."""
+    """This machine does not have the device or precision."""
 
 
 class ForwardError(WenmoError):
-    """The model could not be run on some inputs, for want of memory, say.
+    """The model could not compute some inputs, for example because memory ran out.
 
-    `failed` tells why, by position among the inputs; `results` are those of all inputs in order, None for the failed.
+    `failed` maps the index of each failed input to the reason. `results` has one result per input, in order, None for
+    the failed ones.
     """
 
     def __init__(self, failed: Mapping[int, str], results: Sequence[Any]) -> None:
@@ -80,7 +72,7 @@ class ForwardError(WenmoError):
 
 
 class BusyError(WenmoError):
-    """Too many calls at once: this one was not computed. `retry_after_s` is when to try again."""
+    """The call was rejected because too many others wait. Retry after `retry_after_s`."""
 
     retry_after_s: float = 1.0
 

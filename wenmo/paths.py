@@ -1,6 +1,6 @@
-"""Where what comes with the code lies: pages, models, samples, fonts, measured results.
+"""Paths of the files that ship with the code: pages, models, samples, fonts, measured results.
 
-In a checkout these are folders beside the package; in an installed wheel they lie inside of it, under `bundle`.
+In a checkout these are folders beside the package; in an installed wheel they are in its `bundle` folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 _BUNDLE = _PACKAGE / "bundle"
 
-ROOT = _BUNDLE if _BUNDLE.is_dir() else _PACKAGE.parent
+INSTALLED = _BUNDLE.is_dir()
+ROOT = _BUNDLE if INSTALLED else _PACKAGE.parent
 APP = ROOT / "app.py"
 ASSETS = ROOT / "assets"
 STATIC = ROOT / "static"

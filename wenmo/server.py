@@ -1,8 +1,7 @@
 """Composition root: the app's pages and the REST routes in one process, on one engine.
 
-`python -m wenmo serve` comes here, from any working folder. `streamlit run app.py` starts the pages alone and does
-without this module. The engine is the one in `wenmo.ui.shell.runtime`; it is built at its first use and released at
-the end.
+`python -m wenmo serve` runs this module, from any working folder. `streamlit run app.py` serves the pages alone and
+does not use it. The engine is the one in `wenmo.ui.shell.runtime`: built on first use, closed on shutdown.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from wenmo.api.preload import Preload
-from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
+from wenmo.api.server_setup import api_from_settings, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
 from wenmo.errors import InputError
 from wenmo.paths import APP
 from wenmo.ui.shell.runtime import get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
@@ -30,20 +29,20 @@ MAIN_SCRIPT = APP
 
 
 def create_app(settings: Settings) -> App:
-    """The pages at /, the REST routes under /api, and the sentiment route of old at /analyze.
+    """The pages at /, the REST routes under /api, and the legacy sentiment route at /analyze.
 
-    Token, rate limit and CORS are the REST routes' alone; the pages are open to whoever reaches the address.
+    API token, rate limit and CORS apply to the REST routes only; anyone who can reach the address can use the pages.
     """
     if not MAIN_SCRIPT.is_file():
         raise InputError(
             f"{MAIN_SCRIPT} is missing, so there are no pages to serve. Run this from a clone of the repository.",
             f"缺少 {MAIN_SCRIPT}，没有可提供的页面。请在克隆的仓库中运行。",
         )
-    # A folder named pages/ makes Streamlit start in its older mode, in which it is itself the navigation, until the
-    # shell has run once: the first visitor after a start would be told that the address /compare does not exist.
+    # A folder named pages/ makes Streamlit use its old navigation mode until the app's script has run once: without
+    # this, the first visitor after a start would get "page not found" for every address but /.
     PagesManager.uses_pages_directory = False
     preload = Preload(get_engine, settings.preload or ())
-    api = api_of(settings, get_engine, preload=preload, metrics=get_metrics())
+    api = api_from_settings(settings, get_engine, preload=preload, metrics=get_metrics())
 
     @asynccontextmanager
     async def lifespan(_app: App) -> AsyncIterator[None]:
@@ -59,16 +58,16 @@ def create_app(settings: Settings) -> App:
 
 
 def serve(settings: Settings) -> None:
-    """Serve on `settings.host` and `settings.port` until SIGINT or SIGTERM; calls under way are finished first.
+    """Serve on `settings.host` and `settings.port` until SIGINT or SIGTERM, then finish the ongoing calls.
 
-    Must run in the main thread. Raises InputError when the address cannot be listened on.
+    Must run in the main thread. Raises InputError when the address cannot be bound.
     """
     app = create_app(settings)
     check_address(settings.host, settings.port)
     trust_no_proxy_unasked()
     log_calls()
-    # Streamlit takes the script in sys.argv[0] as the place of its configuration, and puts that folder on sys.path: it
-    # has to be the repository's, and not this package's, whose types.py would then hide Python's.
+    # Streamlit reads its configuration from the folder of sys.argv[0] and puts that folder on sys.path. It must be the
+    # repository's: the types.py of this package would shadow Python's.
     sys.argv = [str(MAIN_SCRIPT)]
     stop_on_sigterm()
     with suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Settings of the app, the service and the command line, read once, at the entry, from the environment."""
+"""Settings of the app, the service and the command line, read from the environment once, at the entry point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
@@ -16,7 +16,7 @@ from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.tasks.table import TASKS
 from wenmo.types import SchedulerLimits, TaskName
 
-CALLS_AT_ONCE = 64  # each has a thread; what would wait behind so many is better turned away (`bench load`, overload)
+CALLS_AT_ONCE = 64  # a thread each; more calls only wait longer (`bench load`, overload)
 
 
 def _checked_token(token: SecretStr) -> SecretStr:
@@ -41,24 +41,24 @@ def _tasks(value: Any) -> Any:
 
 
 def _checked_origin(origin: str) -> str:
-    # The * of everyone is left out on purpose: who answers texts of users names the pages that may ask.
+    # No * on purpose: the operator names the sites that may send users' texts here.
     if not re.fullmatch(r"https?://[^\s/*?#@]+", origin):
         raise ValueError("an origin is a scheme and a host, such as https://app.example.org, without path or *")
     return origin
 
 
-def _models(given: Mapping[str, str]) -> dict[str, str]:
-    """The model of each task: the given one, else the environment's, else the bundled one."""
+def _models(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The model of each task: from `overrides`, else from the environment, else the bundled one."""
     return {
-        task: given.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
+        task: overrides.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
         for task, spec in TASKS.items()
     }
 
 
 class Settings(BaseSettings):
-    """Each field is an environment variable with the prefix WENMO_, such as WENMO_DEVICE=cpu."""
+    """Each field is read from the environment variable WENMO_<FIELD>, for example WENMO_DEVICE=cpu."""
 
-    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=())
+    model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=(), populate_by_name=True)
 
     device: str = "auto"
     precision: str = "auto"
@@ -67,10 +67,15 @@ class Settings(BaseSettings):
     models_folder: Path = DEFAULT_MODELS_FOLDER
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)
-    redis_url: SecretStr | None = None  # it may hold a password
+    redis_url: SecretStr | None = None  # may contain a password
     redis_expiry_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
     redis_timeout_ms: float = Field(default=100.0, gt=0, le=10_000)
-    waiting_pieces: int = Field(default=SchedulerLimits.waiting_pieces, ge=1)
+    waiting_tokens: int = Field(
+        default=SchedulerLimits.waiting_tokens,
+        ge=1,
+        # The second is the former name.
+        validation_alias=AliasChoices("WENMO_WAITING_TOKENS", "WENMO_WAITING_PIECES"),
+    )
     wait_s: float = Field(default=SchedulerLimits.wait_s, gt=0, le=3600)
     calls_at_once: int = Field(default=CALLS_AT_ONCE, ge=1, le=4096)
     sampler_hz: float = Field(default=2.0, ge=2, le=10)
@@ -80,24 +85,25 @@ class Settings(BaseSettings):
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_checked_origin)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
-    # None: all with --api-only, none beside the pages, whose first visitor should not wait for models.
+    # None: all tasks with --api-only, none with pages, whose first visitor should not wait for models to load.
     preload: Annotated[tuple[TaskName, ...] | None, NoDecode, BeforeValidator(_tasks)] = None
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 
     @classmethod
     def read(cls, **given: Any) -> Settings:
-        """The environment, and over it what is `given` and not None, such as `sentiment_model`.
+        """Settings from the environment, overridden by those `given` that are not None, such as `sentiment_model`.
 
-        Raises InputError for what cannot be read.
+        Raises InputError for invalid values.
         """
-        there = {name: value for name, value in given.items() if value is not None}
-        models = {task: there.pop(name) for task in TASKS if (name := f"{task}_model") in there}
+        overrides = {name: value for name, value in given.items() if value is not None}
+        models = {task: overrides.pop(name) for task in TASKS if (name := f"{task}_model") in overrides}
         try:
-            return cls(models=_models(models), **there)
+            return cls(models=_models(models), **overrides)
         except ValidationError as error:
             problems = "; ".join(
-                f"WENMO_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+                f"WENMO_{'_'.join(map(str, problem['loc'])).upper().removeprefix('WENMO_')}: {problem['msg']}"
+                for problem in error.errors()
             )
             raise InputError(
                 f"A setting cannot be read. {problems}. Correct the environment variable or the option.",
@@ -105,7 +111,7 @@ class Settings(BaseSettings):
             ) from None
 
     def on_other_machines(self) -> Settings:
-        """For Ray's actors, which have another working folder: absolute paths. Each is shown its own GPU alone."""
+        """For Ray's actors: absolute paths, as their working folder differs, and "cuda", as each sees only its GPU."""
         changed: dict[str, Any] = {
             "device": "cuda" if self.device.startswith("cuda") else self.device,
             "models_folder": self.models_folder.resolve(),

@@ -1,12 +1,12 @@
-"""Text to BERT pieces, exactly as ModelScope's tokenizer does it, and safe to call from any thread.
+"""Text to BERT tokens, exactly as ModelScope's tokenizer produces them. Thread-safe.
 
-Each text is tokenised once, alone, without special pieces. Truncation and the joining of pairs happen afterwards,
-on plain lists of ids (`encode_single`, `encode_pair`), because
+Each text is tokenised once, on its own, without special tokens. Truncating and joining pairs happens afterwards on
+plain lists of ids (`encode_single`, `encode_pair`), because
 
-- the fast tokenizers differ from ModelScope's slow one in exactly two places, both in joining: which side keeps the odd
-  piece when both are cut, and an empty second text, which is still a second text;
-- a tokenizer whose truncation or padding is changed by one thread while another uses it raises "Already borrowed";
-- the pieces of a text or of a label are then reusable across pairs.
+- the fast tokenizers differ from ModelScope's slow one in exactly two cases, both when joining: which text keeps the
+  odd token when both are cut, and an empty second text, which still counts as a second text;
+- a fast tokenizer raises "Already borrowed" when one thread changes its truncation or padding while another uses it;
+- the tokens of a text or a label can be reused in several pairs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tokenizers import Tokenizer as _WordPieceTokenizer
 from wenmo.errors import CheckpointError
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL_PIECES = (PAD, UNK, CLS, SEP, MASK)
+SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 
-# Half of a UTF-16 pair on its own: not encodable as UTF-8, so the Rust tokenizer would refuse it. BERT's cleaning drops
-# every character of Unicode category C*, to which surrogates belong; dropping them here gives the same pieces.
+# The Rust tokenizer rejects a lone UTF-16 surrogate, as UTF-8 cannot encode it. BERT's cleaning drops all characters of
+# the Unicode categories C*, surrogates included, so dropping them here gives the same tokens.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -36,8 +36,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 class Encoding:
     """One model input, without padding.
 
-    `input_ids` are the pieces with [CLS] and [SEP]; the last `segment_b` of them have token type 1; `truncated` tells
-    whether pieces of the text were left out to fit the model's length.
+    `input_ids` include [CLS] and [SEP]; the last `segment_b` of them have token type 1. `truncated`: tokens of the text
+    were cut off to fit the model's maximum length.
     """
 
     input_ids: tuple[int, ...]
@@ -50,23 +50,23 @@ class Encoding:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A word of a text: its characters `start` to `end` (not included) became `pieces` pieces.
+    """A word of a text: the characters from `start` up to, not including, `end` became this number of `tokens`.
 
-    A Chinese character and a punctuation mark are words of their own; other scripts' words end at a space, at
-    punctuation, or at a Chinese character.
+    Every Chinese character and punctuation mark is a word. Words of other scripts end at white space, punctuation or a
+    Chinese character.
     """
 
     start: int
     end: int
-    pieces: int
+    tokens: int
 
 
-# The tokenizer's own result takes some 150 bytes a character until its ids are taken out.
+# Texts are tokenised in slices, because the tokenizer's result takes about 150 bytes per character.
 _SLICE_CHARACTERS = 1_000_000
 
 
 def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Begin and end of runs of texts with about _SLICE_CHARACTERS in all."""
+    """(start, end) of slices of `texts` with about _SLICE_CHARACTERS characters each."""
     start = size = 0
     for index, text in enumerate(texts):
         size += len(text)
@@ -78,7 +78,7 @@ def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 class Tokenizer:
-    """WordPiece over a `vocab.txt`, with BERT's cleaning, lower-casing and splitting of Chinese characters."""
+    """WordPiece over a vocabulary, with BERT's cleaning, lower-casing and splitting of Chinese characters."""
 
     def __init__(
         self,
@@ -88,11 +88,11 @@ class Tokenizer:
         strip_accents: bool | None = None,
         split_chinese: bool = True,
     ) -> None:
-        missing = [piece for piece in SPECIAL_PIECES if piece not in vocabulary]
+        missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
         if missing:
             names = ", ".join(missing)
             raise CheckpointError(
-                f"The vocabulary lacks the special pieces {names}. Use the vocab.txt that belongs to the checkpoint.",
+                f"The vocabulary lacks the special tokens {names}. Use the vocab.txt that belongs to the checkpoint.",
                 f"词表缺少特殊词元 {names}。请使用训练该模型时的 vocab.txt。",
             )
         tokenizer = _WordPieceTokenizer(models.WordPiece(dict(vocabulary), unk_token=UNK, max_input_chars_per_word=100))
@@ -103,8 +103,8 @@ class Tokenizer:
             lowercase=lowercase,
         )
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        # ModelScope's tokenizer turns a special piece typed in a text, in capitals, into that piece.
-        tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in SPECIAL_PIECES])
+        # As in ModelScope's tokenizer, a special token typed in a text, in capitals, becomes that token.
+        tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL_TOKENS])
         self._tokenizer = tokenizer
         self.vocabulary = dict(vocabulary)
         self.pad_id = vocabulary[PAD]
@@ -115,13 +115,13 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
-        """Read `vocab.txt`, and `tokenizer_config.json` where there is one.
+        """Read `vocab.txt`, and `tokenizer_config.json` if it exists.
 
-        Raises CheckpointError when the vocabulary is missing, not UTF-8, or lacks a special piece.
+        Raises CheckpointError when the vocabulary is missing, is not UTF-8, or lacks a special token.
         """
         path = folder / "vocab.txt"
         try:
-            # Not splitlines(): a vocabulary may hold pieces such as U+2028, at which splitlines() would cut.
+            # Not splitlines(), which also splits at U+2028 and others, and these may be tokens of the vocabulary.
             lines = path.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:
             raise CheckpointError(
@@ -154,11 +154,11 @@ class Tokenizer:
             split_chinese=bool(options.get("tokenize_chinese_chars", True)),
         )
 
-    def pieces(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
-        """Ids of each text's pieces, without special pieces, the first `limit` of them.
+    def tokenize(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
+        """The ids of each text's first `limit` tokens, without special tokens.
 
-        With the model's length as the limit nothing changes for `encode_single` and `encode_pair`: what is cut here
-        they would cut, and they still see that the text was too long.
+        With the model's maximum length as the limit, `encode_single` and `encode_pair` return the same encodings as
+        without a limit, `truncated` included.
         """
         ids: list[list[int]] = []
         for start, end in _slices(texts):
@@ -168,37 +168,37 @@ class Tokenizer:
         return ids
 
     def words(self, text: str, *, limit: int) -> list[Word]:
-        """The words that the first `limit` pieces of `text` came from, in order, none overlapping another.
+        """The words of `text` that its first `limit` tokens came from, in order, without overlaps.
 
-        Places are those of `text` as it was given. What no word covers, the model does not see: white space, control
-        characters, and what is cut off. Accents belong to the word that they stand on.
+        Positions are those in `text` as given. The model does not see the characters outside of all words: white space,
+        control characters and those cut off. A combining accent belongs to the word before it.
         """
-        places = [index for index, character in enumerate(text) if not _LONE_SURROGATE.match(character)]
-        encoding = self._tokenizer.encode("".join(text[place] for place in places), add_special_tokens=False)
-        pieces = list(zip(encoding.word_ids, encoding.offsets, strict=True))
+        positions = [index for index, character in enumerate(text) if not _LONE_SURROGATE.match(character)]
+        encoding = self._tokenizer.encode("".join(text[position] for position in positions), add_special_tokens=False)
+        tokens = list(zip(encoding.word_ids, encoding.offsets, strict=True))
         words = []
         index = 0
-        for _, group in groupby(pieces[:limit], key=lambda piece: piece[0]):
+        for _, group in groupby(tokens[:limit], key=lambda token: token[0]):
             offsets = [offset for _, offset in group]
             index += len(offsets)
-            start, end = places[offsets[0][0]], places[offsets[-1][1] - 1] + 1
-            following = places[pieces[index][1][0]] if index < len(pieces) else len(text)
+            start, end = positions[offsets[0][0]], positions[offsets[-1][1] - 1] + 1
+            following = positions[tokens[index][1][0]] if index < len(tokens) else len(text)
             while end < following and unicodedata.category(text[end])[0] == "M":
                 end += 1
-            words.append(Word(start=start, end=end, pieces=len(offsets)))
+            words.append(Word(start=start, end=end, tokens=len(offsets)))
         return words
 
-    def encode_single(self, pieces: Sequence[int], *, max_length: int) -> Encoding:
-        """`[CLS] text [SEP]`, cut on the right to `max_length` pieces."""
+    def encode_single(self, tokens: Sequence[int], *, max_length: int) -> Encoding:
+        """`[CLS] text [SEP]`, truncated on the right to `max_length` tokens."""
         room = max_length - 2
         return Encoding(
-            input_ids=(self.cls_id, *pieces[:room], self.sep_id),
+            input_ids=(self.cls_id, *tokens[:room], self.sep_id),
             segment_b=0,
-            truncated=len(pieces) > room,
+            truncated=len(tokens) > room,
         )
 
     def encode_pair(self, first: Sequence[int], second: Sequence[int], *, max_length: int) -> Encoding:
-        """`[CLS] first [SEP] second [SEP]`, cut "longest first" as ModelScope's slow tokenizer cuts."""
+        """`[CLS] first [SEP] second [SEP]`, truncated "longest first" like ModelScope's slow tokenizer."""
         excess = max(0, len(first) + len(second) + 3 - max_length)
         keep_first, keep_second = len(first), len(second)
         if excess:

@@ -1,4 +1,4 @@
-"""What passes between the stages and comes out at the end: frozen, keyword-only, explained."""
+"""Data types that several packages share, above all the results."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import ClassVar, Generic, Literal, TypeVar
 T = TypeVar("T")
 
 TaskName = str  # a key of `wenmo.tasks.table.TASKS`
-NLI = "nli"  # no task: the zero-shot model's three-way answer, which can be evaluated
+NLI = "nli"  # not a task: the three classes of the zero-shot model, which can be evaluated
 
-# How zero-shot judges labels: each by the inference model; by its vector; or by the model, where its vector is near.
+# Zero-shot by the NLI model, by the nearest vector, or by the NLI model over the labels with the nearest vectors.
 ZeroShotMethod = Literal["nli", "embedding", "two_stage"]
 ZERO_SHOT_METHODS: tuple[ZeroShotMethod, ...] = ("nli", "embedding", "two_stage")
 
@@ -21,7 +21,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved(Generic[T]):
-    """A decision and why it was taken, in both languages: the screen shows it."""
+    """A value that the program chose, and the reason that the screen shows for it."""
 
     value: T
     reason: str
@@ -30,20 +30,20 @@ class Resolved(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulerLimits:
-    """`waiting_pieces` may wait at once, each for `wait_s` at most; what is more is turned away with BusyError."""
+    """Limits of the queue: calls beyond `waiting_tokens` in all, or `wait_s` each, are rejected with BusyError."""
 
-    waiting_pieces: int = 65_536
+    waiting_tokens: int = 65_536
     wait_s: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What every task answers for one input.
+    """The result for one input, of any task.
 
-    `scores` maps each label, in the checkpoint's own names, to its probability, best first; `label` and `score` are the
-    best of them. `truncated` tells that the model did not see all of the text. `logits` are the raw outputs in the
-    order of the checkpoint's ids (zero-shot: three a label, in the order of the labels), for parity checks.
-    `probability` names the field that holds the probability of the last label, where a task has one that says all.
+    `scores` maps each label, as the checkpoint names it, to its probability, best first; `label` and `score` are the
+    best of them. `truncated`: the model did not see the whole text. `logits` are the raw outputs in the order of the
+    label ids (zero-shot: three per label, in the order of the labels), for parity checks. `probability` is the name of
+    the field with the last label's probability, None for tasks whose scores a single probability does not sum up.
     """
 
     probability: ClassVar[str | None] = None
@@ -57,7 +57,7 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarityResult(Result):
-    """Cross-encoder: both sentences were read together. `similarity` is the probability of the "same meaning" label."""
+    """Cross-encoder result for a pair. `similarity` is the probability of the "same meaning" label."""
 
     probability = "similarity"
 
@@ -75,11 +75,11 @@ class SentimentResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShotResult(Result):
-    """`multi_label` tells how the scores were normalised: over the labels (False) or for each label alone (True).
+    """`multi_label` is how the scores were normalised: over all labels (False) or for each label alone (True).
 
-    `dropped_labels` are the labels that were blank or given twice, as they were typed. `method` is how the labels were
-    judged. With two_stage, `scores` and `logits` are of the labels whose vectors are nearest to the text's, in the
-    order in which they were given; with embedding, each label's only logit is its cosine with the text.
+    `dropped_labels` are the blank and repeated labels, as typed. With the `method` two_stage, `scores` and `logits`
+    cover only the labels whose vectors are nearest to the text's, `logits` in the order in which the labels were given.
+    With embedding, the only logit of a label is its cosine with the text.
     """
 
     multi_label: bool
@@ -91,7 +91,7 @@ class ZeroShotResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Characters `start` to `end` (not included) of a text, and by how much the log odds fall when they are hidden."""
+    """Characters `start` up to, not including, `end` of a text. Masking them lowers the log odds by `weight`."""
 
     start: int
     end: int
@@ -100,12 +100,12 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """What each part of the input does for `label`, in the order of the text; see `wenmo.tasks.explain`.
+    """How much each part of the input contributes to `label`; see `wenmo.tasks.explain`.
 
-    `score` is the probability of `label`. `log_odds` is what the weights are changes of: ln of the odds of `label`
-    over `rival`, calibrated as the score is; `rival` is None where the label is judged alone. `parts` has one tuple a
-    text: two for a pair. `grouped` tells that the text was too long for single characters and went by groups of
-    words; `truncated`, that the model did not see all of it. What no part covers was not seen, or is white space.
+    `score` is the probability of `label`. `log_odds` is ln of the odds of `label` against `rival`, calibrated like the
+    score; weights are changes of it. `rival` is None where the label is judged alone. `parts` has one tuple per text
+    (two for a pair), in the order of the text; characters outside of all parts are white space or were cut off.
+    `grouped`: the text was long, so words were masked in groups. `truncated`: the model did not see the whole text.
     """
 
     label: str
@@ -119,10 +119,10 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """Which part of one sentence stands for which of the other, to the embedding model.
+    """Which parts of two sentences correspond, according to the embedding model.
 
-    `first` and `second` are the (start, end) of each one's parts, `cosines` (len(first), len(second)) how alike they
-    are in their sentences: cosines of last-layer states, whose means over all pieces are the vectors of `embed`.
+    `first` and `second` are the (start, end) of each sentence's parts. `cosines` (len(first), len(second)) compares
+    their last-layer states; the mean of these states over all tokens is the vector that `embed` returns.
     """
 
     first: tuple[tuple[int, int], ...]

@@ -41,6 +41,7 @@ def free_port() -> int:
 def serving(
     folder: Path,
     *,
+    python: Path | str = sys.executable,
     program: tuple[str, ...] = ("-m", "wenmo", "serve"),
     port_option: str = "--port",
     health: str = "/_stcore/health",
@@ -50,7 +51,7 @@ def serving(
     port = free_port()
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, *program, port_option, str(port)],
+            [python, *program, port_option, str(port)],
             cwd=folder,
             env={**ENVIRONMENT, **(environment or {})},
             stdout=log,

@@ -157,7 +157,7 @@ def test_small_calls_and_health_pass_sixty_long_ones() -> None:
 
 def test_overload_is_answered_with_results_or_503() -> None:
     """Ten times what the bounds let in: no other status, no answer missing, and afterwards everything is as before."""
-    held = Held(tokens=60, limits=SchedulerLimits(waiting_pieces=200, wait_s=START_S), calls_at_once=40)
+    held = Held(tokens=60, limits=SchedulerLimits(waiting_tokens=200, wait_s=START_S), calls_at_once=40)
     with serving_here(held.api) as client, ThreadPoolExecutor(400) as pool:
         calls = [pool.submit(client.post, "/v1/sentiment", json=LONG) for _ in range(400)]
         try:

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 import wenmo
 from tests.api.test_routes import assert_problem, post
 from tests.conftest import GOLDEN_MODELS as MODELS
-from wenmo.api.limits import TokenBuckets, client_of
 from wenmo.api.preload import Preload
+from wenmo.api.rate_limit import TokenBuckets, client_of
 from wenmo.api.routes import create_api
 from wenmo.api.schemas import MAX_BODY_BYTES
 

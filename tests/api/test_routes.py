@@ -18,8 +18,9 @@ from httpx2 import Response
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.fakenvml import GIB, Device, FakeNvml
+from wenmo.api.error_handlers import MAX_ERRORS_LISTED
 from wenmo.api.metrics import Metrics
-from wenmo.api.problems import MAX_ERRORS_TOLD, PROBLEMS
+from wenmo.api.problems import PROBLEM_TYPES
 from wenmo.api.routes import create_api
 from wenmo.api.schemas import (
     MAX_ANALYZE_CHARACTERS,
@@ -463,7 +464,7 @@ def test_wrong_address_and_wrong_method(client: TestClient) -> None:
 
 def test_only_the_first_errors_are_told(client: TestClient) -> None:
     body = assert_problem(post(client, "/v1/sentiment", {"texts": [1] * MAX_TEXTS}), 422)
-    assert len(body["errors"]) == MAX_ERRORS_TOLD
+    assert len(body["errors"]) == MAX_ERRORS_LISTED
 
 
 @pytest.mark.parametrize(
@@ -502,11 +503,11 @@ def error_tree(root: type[WenmoError]) -> set[type[WenmoError]]:
 
 def test_every_error_has_a_status() -> None:
     tree = {cls for cls in error_tree(WenmoError) if cls.__module__.startswith("wenmo.")}
-    assert set(PROBLEMS) == tree
-    assert len({kind.name for kind in PROBLEMS.values()}) == len(PROBLEMS)
+    assert set(PROBLEM_TYPES) == tree
+    assert len({kind.name for kind in PROBLEM_TYPES.values()}) == len(PROBLEM_TYPES)
 
 
-@pytest.mark.parametrize("cls", PROBLEMS)
+@pytest.mark.parametrize("cls", PROBLEM_TYPES)
 def test_an_error_comes_as_its_problem(cls: type[WenmoError]) -> None:
     error = cls.__new__(cls)  # whatever else it takes, it has a text in both languages
     WenmoError.__init__(error, "what, why, how \ud800", "何事、何故、如何 \ud800")
@@ -514,7 +515,7 @@ def test_an_error_comes_as_its_problem(cls: type[WenmoError]) -> None:
     def failing() -> wenmo.Engine:
         raise error
 
-    kind = PROBLEMS[cls]
+    kind = PROBLEM_TYPES[cls]
     with TestClient(create_api(failing), raise_server_exceptions=False) as client:
         body = assert_problem(post(client, "/v1/sentiment", {"texts": ["墨"]}), kind.status)
         assert body == {

@@ -20,8 +20,8 @@ from wenmo.lab.presets import EIGHT_PAIRS, PADDED
 _LONG_OPEN = """
 from dataclasses import replace
 from wenmo.__main__ import main
-from wenmo.memory.sampler import Sampler
-from wenmo.ui import live
+from wenmo.telemetry.sampler import Sampler
+from wenmo.ui.memory import live
 
 def started(self, start=Sampler.start):
     now, count = replace(self.sample(), cpu_percent=0.0), self._ring.maxlen
@@ -82,11 +82,11 @@ def test_the_articles_preset_and_its_report(address: str, browser: Browser, page
     alone.goto(files["html"].as_uri())
     expect(alone.get_by_role("heading", name="文墨共鸣 · 显存报告")).to_be_visible()
     saved = 1 - after.allocated / before.allocated
-    expected = f"{before.allocated / 2**30:.3f} → {after.allocated / 2**30:.3f} GiB (−{saved:.1%})"
+    expected = f"{before.allocated / 2**20:.1f} MiB → {after.allocated / 2**20:.1f} MiB (−{saved:.1%})"
     expect(alone.get_by_role("row").filter(has_text="8 个句对").get_by_text(expected)).to_be_visible()
     expect(alone.get_by_role("cell", name=re.compile(r"^[0-9]+ . 100$")).first).to_be_visible()  # the labelled sample
     expect(alone.get_by_text(date.today().isoformat())).to_be_visible()
-    assert alone.locator("svg rect").count() == 4 + 5  # bars of the two waterfalls
+    assert alone.locator(".wm-bar").count() == 4 + 5  # bars of the two waterfalls
     alone.context.close()
     with files["csv"].open(encoding="utf-8-sig", newline="") as file:
         rows = {row["step"]: row for row in csv.DictReader(file)}

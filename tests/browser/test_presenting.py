@@ -7,19 +7,17 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from docs.screenshots import settle
-from wenmo.story.words import WORDS
-
-ZH = WORDS["zh"]
-STEPS = ("before", "changed", "memory", "time", "money", "accuracy")
+from wenmo.story.draw import TITLE
+from wenmo.story.steps import KEYS, TITLES, Key
 
 
-def title(page: Page, step: str) -> None:
-    expect(page.get_by_role("heading", name=ZH[f"{step}.title"], level=1)).to_be_visible()
+def title(page: Page, step: Key) -> None:
+    expect(page.get_by_role("heading", name=TITLES[step].zh, level=1)).to_be_visible()
 
 
 def test_the_story_is_walked_through_with_the_arrow_keys(address: str, page: Page) -> None:
     page.goto(f"{address}/savings")
-    for step in STEPS:
+    for step in KEYS:
         title(page, step)
         settle(page)
         page.keyboard.press("ArrowRight")
@@ -67,8 +65,8 @@ def test_the_exported_file_shows_all_of_it_without_the_app(
     asked: list[str] = []
     alone.on("request", lambda request: asked.append(request.url))
     alone.goto(saved.as_uri())
-    for step in STEPS:
-        expect(alone.get_by_role("heading", name=ZH[f"{step}.title"], level=2)).to_be_visible()
+    for step in KEYS:
+        expect(alone.get_by_role("heading", name=TITLES[step].zh, level=2)).to_be_visible()
     expect(alone.get_by_text("每小时 ¥2.00").first).to_be_visible()
     bar = alone.locator(".wm-bar").first.bounding_box()
     assert bar is not None and bar["width"] > 300
@@ -81,7 +79,7 @@ def test_the_exported_file_is_in_the_visitors_language(address: str, page: Page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export HTML").click()
     html = Path(download.value.path()).read_text(encoding="utf-8")
-    assert '<html lang="en">' in html and WORDS["en"]["title"] in html
+    assert '<html lang="en">' in html and TITLE.en in html
 
 
 def test_the_tour_is_shown_once_by_keyboard_too_and_again_by_its_button(address: str, page: Page) -> None:

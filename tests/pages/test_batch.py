@@ -13,7 +13,7 @@ from tests.pages.conftest import ROOT, TIMEOUT_S, OpenPage, shown
 from wenmo import Engine
 from wenmo.jobs.background import FileJob
 from wenmo.types import ZeroShotMethod
-from wenmo.ui.batch import page as batch
+from wenmo.ui.batch.job import SAMPLE
 from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
 
@@ -36,7 +36,7 @@ def _job(app: AppTest) -> FileJob:
 def _run(app: AppTest) -> AppTest:
     app.button(key="batch_start").click().run()
     end = time.monotonic() + TIMEOUT_S
-    while _job(app).view().state in ("waiting", "running"):
+    while _job(app).status().state in ("waiting", "running"):
         assert time.monotonic() < end
         time.sleep(0.05)
     app.run()
@@ -187,26 +187,26 @@ def test_deleting_leaves_no_file(open_page: OpenPage) -> None:
 def test_a_running_job_shows_how_far_it_is_and_is_stopped(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held at the first batch, so that the page can be looked at."""
     reached, go_on = threading.Event(), threading.Event()
-    hear = FileJob._hear
+    on_progress = FileJob._on_progress
 
     def held(self: FileJob, progress: object) -> None:
-        hear(self, progress)  # type: ignore[arg-type]
+        on_progress(self, progress)  # type: ignore[arg-type]
         reached.set()
         go_on.wait(TIMEOUT_S)
-        hear(self, progress)  # type: ignore[arg-type]
+        on_progress(self, progress)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(FileJob, "_hear", held)
+    monkeypatch.setattr(FileJob, "_on_progress", held)
     app = _upload(open_page("batch"), "a.csv", REVIEWS)
     app.button(key="batch_start").click().run()
     assert reached.wait(TIMEOUT_S)
     second = _upload(open_page("batch"), "b.csv", REVIEWS)
     second.button(key="batch_start").click().run()
-    assert get_file_jobs().view(_job(second)).ahead == 1
+    assert get_file_jobs().status(_job(second)).ahead == 1
     app.run()
     app.button(key="batch_stop").click().run()
     go_on.set()
     end = time.monotonic() + TIMEOUT_S
-    while _job(app).view().state == "running":
+    while _job(app).status().state == "running":
         assert time.monotonic() < end
         time.sleep(0.05)
     app.run()
@@ -220,7 +220,7 @@ def test_the_sample_is_one_click_away(open_page: OpenPage) -> None:
     app = open_page("batch")
     app.button(key="batch_sample").click().run()
     assert not app.exception and not app.error
-    assert batch.SAMPLE.name in shown(app)
+    assert SAMPLE.name in shown(app)
     assert len(app.dataframe[0].value) == 20
     _run(app)
     app.session_state["lang"] = "en"

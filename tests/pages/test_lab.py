@@ -17,7 +17,7 @@ from wenmo.lab.configuration import Configuration, equal_lengths
 from wenmo.lab.predict import predict
 from wenmo.lab.presets import path
 from wenmo.ui.memory import lab
-from wenmo.ui.memory.lab_rows import sample
+from wenmo.ui.memory.lab_labelled_rows import sample
 from wenmo.ui.shell.runtime import get_lab_turn
 from wenmo.ui.text import TEXTS
 
@@ -44,8 +44,13 @@ def _right(precision: str) -> int:
 
 def table(app: AppTest, first: str) -> list[dict[str, object]]:
     """The rows of the table whose first column is called `first`."""
-    (found,) = [each.value for each in app.dataframe if each.value.columns[0] == TEXTS[first].zh]
+    (found,) = [each.value for each in app.dataframe if each.value.columns[0] == first]
     return list(found.to_dict("records"))
+
+
+def said(app: AppTest) -> str:
+    """What the page says, without what Markdown makes of it."""
+    return shown(app).replace("\\", "")
 
 
 def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str], AppTest]) -> None:
@@ -58,24 +63,24 @@ def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str],
     app.segmented_control(key="lab_before_inference_precision").set_value("fp16")
     app.default_timeout = 240  # two processes, each of which imports torch
     submit(app)
-    steps = table(app, "lab.configuration")
-    names = [row[TEXTS["lab.configuration"].zh] for row in steps]
+    steps = table(app, "配置")
+    names = [row["配置"] for row in steps]
     assert names == ["tiny fp16 padded 2 x 512", "tiny fp16 packed 2 x 32"]
     last = Configuration(model="tiny", precision="fp16", lengths=equal_lengths(2, 32))
     gpu = predict(last, device="cuda").gpu
     assert gpu is not None
-    assert steps[-1][TEXTS["lab.gpu_total"].zh] == f"{gpu.total / 2**20:.1f} MiB"
+    assert steps[-1]["含上下文"] == f"{gpu.total / 2**20:.1f} MiB"
     for row in steps:
-        assert abs(float(str(row[TEXTS["lab.error"].zh]).rstrip("%"))) < 2
-        assert float(str(row[TEXTS["lab.time"].zh]).replace(",", "")) >= 0
-    (speed,) = table(app, "lab.compared")
-    before, after = (float(str(speed[TEXTS[f"lab.speed_{side}"].zh]).split()[0]) for side in ("before", "after"))
-    ratio = float(str(speed[TEXTS["lab.ratio"].zh]).removeprefix("×"))
+        assert abs(float(str(row["误差"]).rstrip("%"))) < 2
+        assert float(str(row["用时 ms"]).replace(",", "")) >= 0
+    (speed,) = table(app, "对比")
+    before, after = (float(str(speed[f"{side}，条/秒"]).split()[0]) for side in ("之前", "之后"))
+    ratio = float(str(speed["倍数"]).removeprefix("×"))
     assert ratio == pytest.approx(after / before, rel=0.05)
-    (same,) = table(app, "lab.precision")  # fp16 on both sides
-    assert same[TEXTS["lab.correct"].zh] == f"{_right('fp16')} / 100"
-    text = shown(app)
-    assert TEXTS["lab.random"].zh in text
+    (same,) = table(app, "精度")  # fp16 on both sides
+    assert same["答对"] == f"{_right('fp16')} / 100"
+    text = said(app)
+    assert "权重是随机的" in text
     assert "8 GB 的卡放得下" in text and "最大可到批" in text
     assert len(app.get("plotly_chart")) == 2  # the waterfall, and what fits
     report, figures = app.get("download_button")
@@ -88,12 +93,12 @@ def test_only_predicted_means_dashes_and_their_reason(open_lab: Callable[[str], 
     app.toggle(key="lab_measure_tiny").set_value(False)
     app.segmented_control(key="lab_after_inference_precision").set_value("int8")
     submit(app)
-    steps = table(app, "lab.configuration")
-    assert {row[TEXTS["lab.cpu_measured"].zh] for row in steps} == {"–"}
-    assert steps[-1][TEXTS["lab.gpu_allocated"].zh] == "–"
-    text = shown(app)
-    assert TEXTS["lab.dash_predicted"].zh in text and TEXTS["lab.dash_int8"].zh in text
-    assert TEXTS["lab.of_cpu"].zh.format(model="tiny") in text  # no waterfall for a GPU that cannot run int8
+    steps = table(app, "配置")
+    assert {row["本机实测"] for row in steps} == {"–"}
+    assert steps[-1]["GPU 预测"] == "–"
+    text = said(app)
+    assert "这次只要求预测" in text and "int8 一行没有 GPU 数字" in text
+    assert "内存是对本机 CPU 的预测" in text  # no waterfall for a GPU that cannot run int8
 
 
 def test_the_articles_table_and_the_truth_on_checkpointing(open_lab: Callable[[str], AppTest]) -> None:
@@ -101,19 +106,19 @@ def test_the_articles_table_and_the_truth_on_checkpointing(open_lab: Callable[[s
     app.selectbox(key="lab_article_model").select("tiny")
     app.selectbox(key="lab_measured_with").select("none")
     submit(app)
-    *memory_and_speed, f1 = table(app, "lab.what")
+    *memory_and_speed, f1 = table(app, "指标")
     assert len(memory_and_speed) == 3
     rights = {each: _right(each) for each in ("fp32", "fp16", "int8")}
-    assert f1[TEXTS["lab.ours_gpu"].zh] == f"{rights['fp32'] / 100:.3f} → {rights['fp16'] / 100:.3f} (n = 100)"
-    asked = {row[TEXTS["lab.precision"].zh]: row for row in table(app, "lab.precision")}
-    assert {name: row[TEXTS["lab.correct"].zh] for name, row in asked.items()} == {
+    assert f1["本项目"] == f"{rights['fp32'] / 100:.4f} → {rights['fp16'] / 100:.4f} (n = 100)"
+    asked = {row["精度"]: row for row in table(app, "精度")}
+    assert {name: row["答对"] for name, row in asked.items()} == {
         name: f"{right} / 100" for name, right in rights.items()
     }
-    assert asked["fp32"][TEXTS["lab.changed"].zh] == TEXTS["lab.baseline"].zh
-    assert TEXTS["lab.no_throughput"].zh in shown(app)
-    truth = [float(str(row[TEXTS["lab.activations"].zh]).removesuffix(" MiB")) for row in table(app, "lab.work")]
+    assert asked["fp32"]["答案改变"] == "基线"
+    assert "没有吞吐" in said(app)
+    truth = [float(str(row["激活"]).removesuffix(" MiB")) for row in table(app, "工作")]
     assert truth[0] == truth[1] and truth[3] < 0.5 * truth[2]
-    assert "激活省 0.0%" in shown(app)
+    assert "推理时激活省 0%" in said(app)
     assert len(app.get("plotly_chart")) == 4
 
 
@@ -135,11 +140,11 @@ def test_rows_of_ones_own_are_answered_before_and_after(open_lab: Callable[[str]
     app.toggle(key="lab_measure_tiny").set_value(False)
     app.segmented_control(key="lab_after_inference_precision").set_value("int8")
     submit(app)
-    exact, int8 = table(app, "lab.precision")
-    assert exact[TEXTS["lab.correct"].zh] == "24 / 24"
-    right = int(str(int8[TEXTS["lab.correct"].zh]).split(" / ")[0])
-    assert str(int8[TEXTS["lab.changed"].zh]).startswith(f"{24 - right} (")
-    assert f"{GOLDEN_MODELS['similarity']}" in shown(app).replace("\\", "")
+    exact, int8 = table(app, "精度")
+    assert exact["答对"] == "24 / 24"
+    right = int(str(int8["答对"]).split(" / ")[0])
+    assert str(int8["答案改变"]).startswith(f"{24 - right} (")
+    assert f"{GOLDEN_MODELS['similarity']}" in said(app)
 
 
 def test_what_cannot_be_combined_is_told(open_lab: Callable[[str], AppTest]) -> None:

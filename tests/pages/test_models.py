@@ -15,8 +15,8 @@ from wenmo import Engine
 from wenmo.models import hub
 from wenmo.models.registry import bundled_models, known_hub_ids
 from wenmo.ui.models import catalogue
-from wenmo.ui.shell import model_choice as models
-from wenmo.ui.shell.examples import COMPARISONS
+from wenmo.ui.models.examples import COMPARISONS
+from wenmo.ui.shell import model_choice
 from wenmo.ui.shell.runtime import comparison_engine
 from wenmo.ui.text import TEXTS
 
@@ -35,7 +35,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         modelscope_hub.set_default_config(None)
         catalogue.entries.clear()
-        models.choices.clear()
+        model_choice.choices.clear()
         yield server
     modelscope_hub.set_default_config(None)
     catalogue.entries.clear()

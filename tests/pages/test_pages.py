@@ -11,12 +11,15 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.tasks.clusters import cluster, near_duplicates
+from wenmo.tasks.embedding import cosines
 from wenmo.tasks.reviews import difference
-from wenmo.tasks.zero_shot import cosines
-from wenmo.ui.shell import components
-from wenmo.ui.shell.examples import LABELS, MATRICES, MOODS, PAIRS, PRODUCTS, RANKINGS
+from wenmo.ui.sentiment.examples import PRODUCTS, REVIEWS
+from wenmo.ui.shell import answers
 from wenmo.ui.shell.inputs import MAX_CROSS_ENCODED, MAX_MATRIX
+from wenmo.ui.shell.pair import PAIRS
+from wenmo.ui.similarity.examples import MATRICES, RANKINGS
 from wenmo.ui.text import TEXTS
+from wenmo.ui.zero_shot.examples import LABELS
 
 ODD_TEXTS = [
     "好",
@@ -338,7 +341,7 @@ PAGES_WITH_EXAMPLES = [
     ("similarity", None, "pair", PAIRS),
     ("similarity", "ranking", "ranking", RANKINGS),
     ("similarity", "matrix", "matrix", MATRICES),
-    ("sentiment", None, "sentiment", MOODS),
+    ("sentiment", None, "sentiment", REVIEWS),
     ("sentiment", "compare", "products", PRODUCTS),
     ("zero_shot", None, "zero_shot", LABELS),
 ]
@@ -412,9 +415,9 @@ def test_long_work_shows_how_far_it_is_and_goes_on_after_a_stop(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bar from the first batch on; and a visitor who has pressed the button that stands beside it."""
-    monkeypatch.setattr(components, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(answers, "_PATIENCE_S", 0.0)
     drawn: list[str] = []
-    monkeypatch.setattr(components.st, "progress", lambda value, **_: drawn.append("bar") or _Bar(drawn))
+    monkeypatch.setattr(answers.st, "progress", lambda value, **_: drawn.append("bar") or _Bar(drawn))
     texts = ["很好", "太差了"]
     app = open_page("sentiment")
     app.text_area(key="sentiment_texts").input("\n".join(texts))

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from tests.pages.conftest import OpenPage, shown
 from wenmo.api.routes import create_api
-from wenmo.ui.service import articles, calls
+from wenmo.ui.service import snippets
+from wenmo.ui.service.article_benchmark import last_run
 from wenmo.ui.shell.runtime import get_engine, get_metrics
 from wenmo.ui.text import TEXTS
 
@@ -73,7 +74,7 @@ def test_a_token_is_asked_for_and_never_shown(open_page: OpenPage, monkeypatch: 
 
 def test_each_route_can_be_chosen(open_page: OpenPage) -> None:
     app = open_page("service")
-    for route in calls.BODIES:
+    for route in snippets.BODIES:
         app.selectbox(key="service_route").select(route).run()
         assert not app.exception
         assert all(route in code.value for code in app.code[:2])
@@ -106,8 +107,8 @@ def _report() -> dict[str, object]:
 
 def test_the_last_benchmark_is_shown(open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "2026-11-20-articles.json").write_text(json.dumps(_report()), encoding="utf-8")
-    run = articles.last_run(tmp_path)
-    monkeypatch.setattr("wenmo.ui.service.page.articles.last_run", lambda: run)
+    run = last_run(tmp_path)
+    monkeypatch.setattr("wenmo.ui.service.articles.last_run", lambda: run)
     app = open_page("service")
     first, second = app.dataframe[-2:]
     assert first.value.iloc[0].tolist() == [TEXTS["service.figure.mean_latency_ms"].zh, 820, 240, 90.5, 12.25]
@@ -117,7 +118,7 @@ def test_the_last_benchmark_is_shown(open_page: OpenPage, tmp_path: Path, monkey
 
 
 def test_where_nothing_was_measured_the_command_stands(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wenmo.ui.service.page.articles.last_run", lambda: None)
+    monkeypatch.setattr("wenmo.ui.service.articles.last_run", lambda: None)
     app = open_page("service")
     assert TEXTS["service.articles_empty"].zh in shown(app)
     assert "python -m wenmo bench articles" in [code.value for code in app.code]
@@ -125,11 +126,11 @@ def test_where_nothing_was_measured_the_command_stands(open_page: OpenPage, monk
 
 def test_the_newest_run_that_can_be_read(tmp_path: Path) -> None:
     """A file that is half written hides neither the page nor the run before it."""
-    assert articles.last_run(tmp_path) is None
+    assert last_run(tmp_path) is None
     older = _report() | {"taken": "2026-11-19T00:00:00+00:00"}
     (tmp_path / "2026-11-19-articles.json").write_text(json.dumps(older), encoding="utf-8")
     (tmp_path / "2026-11-20-articles.json").write_text(json.dumps(_report()), encoding="utf-8")
     (tmp_path / "2026-11-21-articles.json").write_text(json.dumps(_report())[:100], encoding="utf-8")
     (tmp_path / "2026-11-22-articles.json").write_text("[]", encoding="utf-8")
-    run = articles.last_run(tmp_path)
+    run = last_run(tmp_path)
     assert run is not None and run.taken.startswith("2026-11-20")

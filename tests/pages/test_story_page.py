@@ -9,15 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage
-from tests.unit.test_story import race, rows
+from tests.unit.test_story import findings, race, rows
 from wenmo.story import figures
 from wenmo.story.figures import RESULTS
-from wenmo.story.words import WORDS
+from wenmo.story.steps import KEYS, MISSING, TITLES, WAYS, Key
 from wenmo.ui.memory import lab
-from wenmo.ui.memory.lab_results import Found
 from wenmo.ui.text import TEXTS
-
-ZH = WORDS["zh"]
 
 
 def body(app: AppTest) -> str:
@@ -36,8 +33,8 @@ def at(app: AppTest, **address: str) -> AppTest:
 def test_the_steps_follow_each_other_and_the_address_holds_where_one_is(open_page: OpenPage) -> None:
     app = open_page("story")
     assert app.button(key="story_back").disabled
-    for number, step in enumerate(("before", "changed", "memory", "time", "money", "accuracy"), start=1):
-        assert ZH[f"{step}.title"] in body(app)
+    for number, step in enumerate(KEYS, start=1):
+        assert TITLES[step].zh in body(app)
         assert f"{number} / 6" in [text.value for text in app.text]
         if number < 6:
             app.button(key="story_on").click().run()
@@ -45,12 +42,12 @@ def test_the_steps_follow_each_other_and_the_address_holds_where_one_is(open_pag
             assert app.query_params["step"] == str(number + 1)
     assert app.button(key="story_on").disabled
     app.button(key="story_back").click().run()
-    assert ZH["money.title"] in body(app)
+    assert TITLES["money"].zh in body(app)
 
 
 @pytest.mark.parametrize(("asked", "shown"), [("3", "memory"), ("0", "before"), ("99", "accuracy"), ("三", "before")])
-def test_a_link_opens_at_its_step_and_nonsense_at_one_that_is(open_page: OpenPage, asked: str, shown: str) -> None:
-    assert ZH[f"{shown}.title"] in body(at(open_page("story"), step=asked))
+def test_a_link_opens_at_its_step_and_nonsense_at_one_that_is(open_page: OpenPage, asked: str, shown: Key) -> None:
+    assert TITLES[shown].zh in body(at(open_page("story"), step=asked))
 
 
 def test_the_price_is_typed_and_stays_in_the_address(open_page: OpenPage) -> None:
@@ -77,21 +74,21 @@ def test_without_results_it_says_what_to_measure_and_where(
 ) -> None:
     monkeypatch.setattr(figures.committed, "__defaults__", (tmp_path,))
     app = at(open_page("story"), step="3")
-    assert ZH["memory.missing"] in body(app)
+    assert MISSING["memory"].zh in body(app)
     assert "显存" in app.get("page_link")[0].proto.label
-    assert ZH["money.missing"] in body(at(app, step="5"))
+    assert MISSING["money"].zh in body(at(app, step="5"))
     shutil.copy(RESULTS / "2026-11-21-memory.json", tmp_path)
     app = at(app, step="3")
-    assert ZH["memory.missing"] not in body(app) and not app.get("page_link")
+    assert MISSING["memory"].zh not in body(app) and not app.get("page_link")
 
 
 def test_the_race_of_this_session_is_told_and_the_committed_figures_can_be_had(open_page: OpenPage) -> None:
     app = open_page("story")
     app.session_state["answer.throughput"] = ("", race())
     at(app, step="4")
-    assert ZH["way.packed"] in body(app)
-    assert ZH["origin.own"].partition("，")[0] in body(app)
-    assert ZH["memory.title"] in body(at(app, step="3"))
+    assert WAYS["packed"].zh in body(app)
+    assert "来源：这次会话里的运行" in body(app)
+    assert TITLES["memory"].zh in body(at(app, step="3"))
     app = at(app, step="4")
     app.segmented_control(key="figures").set_value("committed").run()
     assert "throughput.json" in body(app)
@@ -101,8 +98,7 @@ def test_the_lab_of_this_session_is_told(open_page: OpenPage) -> None:
     """The key is that under which the Memory page remembers what it found."""
     app = open_page("story")
     assert '"lab_{preset}"' in Path(lab.__file__).read_text(encoding="utf-8")
-    found = Found(rows=tuple(rows()), checks=(), fits=(), of=rows()[0].step.configuration)
-    app.session_state["answer.lab_article"] = ("", found)
+    app.session_state["answer.lab_article"] = ("", findings(rows()))
     assert "4.00 GiB 降到 1.00 GiB" in body(at(app, step="3"))
 
 
@@ -110,5 +106,5 @@ def test_in_english(open_page: OpenPage) -> None:
     app = open_page("story")
     app.session_state["lang"] = "en"
     app.run()
-    assert WORDS["en"]["before.title"] in body(app)
+    assert TITLES["before"].en in body(app)
     assert app.button(key="story_on").label == TEXTS["story.on"].en

@@ -10,18 +10,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import OpenPage, shown
-from wenmo.ui.shell import components
+from wenmo.ui.shell import answers
 from wenmo.ui.shell.one_at_a_time import alone
 from wenmo.ui.text import TEXTS
-from wenmo.ui.throughput import page as throughput
+from wenmo.ui.throughput import race
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of texts, and bars from the first moment on."""
-    monkeypatch.setattr(throughput, "_TARGET_S", 0.0)
-    monkeypatch.setattr(throughput, "_REDRAW_S", 0.0)
-    monkeypatch.setattr(components, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(race, "_TARGET_S", 0.0)
+    monkeypatch.setattr(race, "_REDRAW_S", 0.0)
+    monkeypatch.setattr(answers, "_PATIENCE_S", 0.0)
 
 
 def _start(app: AppTest) -> AppTest:
@@ -32,7 +32,7 @@ def _start(app: AppTest) -> AppTest:
 
 def test_a_race_over_sample_reviews(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    monkeypatch.setattr(throughput.st, "progress", lambda value, text="", **_: drawn.append(text) or _Bar())
+    monkeypatch.setattr(race.st, "progress", lambda value, text="", **_: drawn.append(text) or _Bar())
     app = open_page("throughput")
     assert TEXTS["throughput.empty"].zh in shown(app)
     app = _start(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from tests.conftest import GOLDEN, GOLDEN_MODELS
 from tests.fakehub import FakeHub
-from wenmo import Engine
+from wenmo import Engine, __version__
 from wenmo.__main__ import main
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +187,42 @@ def test_wrong_usage_is_told_by_argparse(capsys: pytest.CaptureFixture[str]) -> 
         main(["run", "poetry", "a", "b"])
     assert caught.value.code == 2
     assert "poetry" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_help_names_every_command_on_a_line_of_its_own(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if arguments:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0
+    else:
+        assert main([]) == 0
+    told = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["no-such-command"])
+    commands = re.findall(r"'([a-z]+)'", capsys.readouterr().err.partition("choose from")[2])
+    assert len(commands) >= 6
+    assert [line.split()[0] for line in told.splitlines() if re.match(r"  [a-z]+  +", line)] == commands
+    assert len(re.findall(r"^  wenmo [a-z]+", told, re.MULTILINE)) == 2  # the examples
+    assert all(len(line) <= 80 for line in told.splitlines())
+
+
+def test_version_and_help_load_no_heavy_library() -> None:
+    code = (
+        "import sys\n"
+        "from wenmo.__main__ import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "finally:\n"
+        "    print({'torch', 'pyarrow', 'pandas', 'streamlit', 'fastapi', 'transformers'} & set(sys.modules))\n"
+    )
+    for option, told in (("--version", f"wenmo {__version__}"), ("--help", "usage: wenmo COMMAND")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, option], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith(told) and done.stdout.endswith("set()\n")
 
 
 def test_train_adapt_saves_a_model_that_run_takes_by_its_name(

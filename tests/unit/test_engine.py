@@ -1,4 +1,4 @@
-"""The engine: order, equality of one and many, threads, odd texts, and what it refuses."""
+"""The engine: order, single and batched inputs, threads, unusual texts, and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FailingRuntime, LengthRuntime
 from wenmo import CheckpointError, DeviceError, Engine, ForwardError, InputError, ModelNotFoundError
-from wenmo.engine import walk
+from wenmo.engine import pipeline
 from wenmo.inference.runtime import OnBatch, PartialOutputError
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.tokenizer import Encoding
@@ -46,7 +46,7 @@ def fake_engine(golden_models: dict[str, str]) -> Engine:
 
 
 def test_similarity_by_hand(fake_engine: Engine) -> None:
-    """[CLS] 天 气 [SEP] 好 [SEP]: 6 pieces, 2 of them in the second segment."""
+    """[CLS] 天 气 [SEP] 好 [SEP]: 6 tokens, 2 of them in the second segment."""
     (result,) = fake_engine.similarity([("天气", "好")])
     assert result.logits == ((6.0, 2.0),)
     assert result.label == "no"  # logit 0 of the golden checkpoint
@@ -63,7 +63,7 @@ def test_sentiment_by_hand(fake_engine: Engine) -> None:
 
 
 def test_zero_shot_by_hand(fake_engine: Engine) -> None:
-    """Entailment is logit 0: the longer label wins by e to the difference in pieces."""
+    """Entailment is logit 0, the number of tokens, so the longer label has the higher score."""
     (result,) = fake_engine.zero_shot(["天气"], labels="体，体育, ,体", template="{}")
     assert [row[0] for row in result.logits] == [6.0, 7.0]
     assert result.label == "体育"
@@ -83,10 +83,10 @@ def test_zero_shot_multi_label_by_hand(fake_engine: Engine) -> None:
 
 
 def test_zero_shot_by_vectors_by_hand(fake_engine: Engine) -> None:
-    """Vectors are (pieces, 1): 天气好 (5, 1) has the direction of the hypothesis of as many pieces."""
+    """Vectors are (tokens, 1), so 天气好 (5, 1) has the same direction as the hypothesis with as many tokens."""
     labels = ["体", "体育馆", "体育馆前的广场"]
     (result,) = fake_engine.zero_shot(["天气好"], labels=labels, method="embedding")
-    cosines = [(5 * pieces + 1) / math.sqrt(26 * (pieces**2 + 1)) for pieces in (3, 5, 9)]
+    cosines = [(5 * tokens + 1) / math.sqrt(26 * (tokens**2 + 1)) for tokens in (3, 5, 9)]
     assert [row[0] for row in result.logits] == pytest.approx(cosines, abs=1e-6)
     exponents = [math.exp(20 * cosine) for cosine in cosines]
     assert [result.scores[label] for label in labels] == pytest.approx(
@@ -96,7 +96,7 @@ def test_zero_shot_by_vectors_by_hand(fake_engine: Engine) -> None:
 
 
 def test_two_stages_judge_the_nearest_labels_alone(golden_models: dict[str, str]) -> None:
-    """Of the lengths 1 to 6 those of 3 and 4 characters are nearest to a text of 3; the model prefers the longer."""
+    """Of labels of 1 to 6 characters, those of 3 and 4 are nearest to a text of 3; the model prefers the longer one."""
     runtimes: list[LengthRuntime] = []
 
     def runtime(checkpoint: Checkpoint) -> LengthRuntime:
@@ -120,7 +120,7 @@ def test_two_stages_are_one_where_labels_are_few(golden_engine: Engine) -> None:
 
 
 def test_two_stages_lose_no_text_when_the_first_fails(golden_models: dict[str, str]) -> None:
-    """What has no vector has no result; the others have theirs, at their places."""
+    """Texts without a vector have no result; the results of the others keep their indices."""
 
     class NoVector(LengthRuntime):
         def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
@@ -148,12 +148,12 @@ def test_zero_shot_methods_refused(golden_engine: Engine) -> None:
     for options in ({"method": "guess"}, {"method": "embedding", "multi_label": True}, {"shortlist": 0}):
         with pytest.raises(InputError):
             golden_engine.zero_shot(["天气"], labels=["体育", "天气"], **options)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="second label"):  # the nearest of one says nothing
+    with pytest.raises(InputError, match="second label"):  # the nearest of a single label says nothing
         golden_engine.zero_shot(["天气"], labels=["体育", " "], method="embedding")
 
 
 def test_asking_labels_again_by_vectors_computes_the_text_alone(golden_engine: Engine) -> None:
-    """The label vectors of an earlier call are kept: the cost of a text does not grow with the labels."""
+    """The label vectors of an earlier call are cached, so a text costs the same with any number of labels."""
     labels = [f"标签{number}" for number in range(30)]
     golden_engine.zero_shot(["天气好"], labels=labels, method="embedding")
     before = golden_engine.cache_statistics()
@@ -176,7 +176,7 @@ def test_empty_lists(golden_engine: Engine) -> None:
 
 
 def test_one_and_many_agree_in_order(golden_engine: Engine) -> None:
-    """Batching must neither move nor change an answer; padding changes sums by rounding only."""
+    """Batching must not reorder results, and may change them by rounding only."""
     rng = random.Random(7)
     alphabet = "天地玄黄宇宙洪荒日月盈昃今天气真好不错abc，。"
     texts = ["".join(rng.choices(alphabet, k=rng.randint(0, 200))) for _ in range(300)]
@@ -257,18 +257,18 @@ def test_embed_is_the_mean_of_the_last_layer(golden_engine: Engine) -> None:
     config = BertConfig(**asdict(checkpoint.shape))  # type: ignore[call-arg]
     model = BertForSequenceClassification(config).eval()
     model.load_state_dict(dict(checkpoint.weights))
-    pieces = checkpoint.tokenizer.pieces(["下班以后去哪里吃饭"], limit=512)[0]
-    ids = torch.tensor([[checkpoint.tokenizer.cls_id, *pieces, checkpoint.tokenizer.sep_id]])
+    tokens = checkpoint.tokenizer.tokenize(["下班以后去哪里吃饭"], limit=512)[0]
+    ids = torch.tensor([[checkpoint.tokenizer.cls_id, *tokens, checkpoint.tokenizer.sep_id]])
     with torch.inference_mode():
         expected = model.bert(input_ids=ids).last_hidden_state.mean(1).numpy()
-    ours = golden_engine.embed(["下班以后去哪里吃饭", "短"])  # beside a shorter one, hence padded
+    ours = golden_engine.embed(["下班以后去哪里吃饭", "短"])  # in a batch with a shorter text
     assert ours[:1] == pytest.approx(expected, abs=1e-5)
     assert ours.dtype == np.float32
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_stays_close(golden_engine: Engine, golden_models: dict[str, str], precision: str) -> None:
-    """Storage or arithmetic in 8 to 11 bits: labels of clear cases stay, probabilities move by less than 5%."""
+    """Storage or arithmetic in 8 to 11 bits: clear labels do not change, probabilities change by less than 5%."""
     texts = ["照着书里的方法练了两个月", "软件更新以后老是闪退", "好"]
     with Engine(device="cpu", precision=precision, models=golden_models) as engine:
         half = [result.positive for result in engine.sentiment(texts)]
@@ -328,7 +328,7 @@ def test_close_lets_go_and_a_later_call_loads_again(golden_models: dict[str, str
 
 
 def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[str, str], tmp_path: Path) -> None:
-    """A checkpoint with temperatures: other probabilities, the same logits and ranking; without them, as ModelScope."""
+    """Temperatures change probabilities, but not logits and ranking; without them, results equal ModelScope's."""
     given = {
         "similarity": {"similarity": 2.0},
         "sentiment": {"sentiment": 0.5},
@@ -366,8 +366,8 @@ def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[
 
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seven encodings a window, so that a short list makes many."""
-    monkeypatch.setattr(walk, "_WINDOW_ENCODINGS", 7)
+    """Windows of seven encodings, so that a short list has many."""
+    monkeypatch.setattr(pipeline, "_WINDOW_ENCODINGS", 7)
 
 
 def test_windows_do_not_show(golden_engine: Engine, small_windows: None) -> None:
@@ -429,7 +429,7 @@ def test_progress_can_stop_the_work(golden_models: dict[str, str], small_windows
 def test_what_fails_takes_nothing_else_with_it(golden_models: dict[str, str], small_windows: None) -> None:
     engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
     texts = ["天气"] * 20
-    texts[3] = texts[17] = "天气好"  # with [CLS] and [SEP] five pieces
+    texts[3] = texts[17] = "天气好"  # with [CLS] and [SEP] five tokens
     with pytest.raises(ForwardError, match=r"2 of 20 .* number 4: five") as caught:
         engine.sentiment(texts)
     assert caught.value.failed == {3: "five", 17: "five"}
@@ -439,7 +439,7 @@ def test_what_fails_takes_nothing_else_with_it(golden_models: dict[str, str], sm
 
 
 def test_a_label_that_fails_fails_its_text(golden_models: dict[str, str], small_windows: None) -> None:
-    """[CLS] 天 [SEP] 体 [SEP] is five pieces: the texts of one character lose their answer, the others do not."""
+    """[CLS] 天 [SEP] 体 [SEP] has five tokens: only the texts of one character have no result."""
     engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
     with pytest.raises(ForwardError) as caught:
         engine.zero_shot(["天", "天气", "天", "天气"], labels=["体", "体育"])
@@ -453,7 +453,7 @@ def test_batch_tokens_carry_a_reason(golden_engine: Engine) -> None:
 
 
 def test_an_engine_with_other_models_shares_the_rest(golden_models: dict[str, str]) -> None:
-    """A visitor's choice must not load everything else again, nor answer others from the wrong model's results."""
+    """A visitor's choice of model must not load the other models again, nor mix up cached results."""
     bundled = {"sentiment": "wenmo-sentiment"}
     with Engine(device="cpu", precision="fp32", models=golden_models) as engine:
         other = engine.with_models(bundled)  # type: ignore[arg-type]
@@ -469,7 +469,7 @@ def test_an_engine_with_other_models_shares_the_rest(golden_models: dict[str, st
 
 
 def test_a_repeatable_engine_answers_alike_to_the_last_bit_on_any_number_of_cores() -> None:
-    """What jobs promise: neither cores, nor who else calls, nor earlier results decide what is computed together."""
+    """As jobs promise: batches depend neither on cores, nor on other calls, nor on cached results."""
     draw = random.Random(0)
     calls = [
         ["".join(draw.choices("天地玄黄宇宙洪荒日月", k=draw.randint(1, 60))) for _ in range(n)] for n in (200, 3, 40)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-import string
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
+from tests.unit.lab.test_report import check_languages
 from wenmo.errors import InputError
 from wenmo.lab.allocations import Breakdown
 from wenmo.lab.configuration import Configuration
+from wenmo.lab.document import Line, Mark, cell_in
+from wenmo.lab.findings import Findings
 from wenmo.lab.measure import Measurement
 from wenmo.lab.predict import GpuTerms, Prediction
-from wenmo.lab.presets import Row, Step, article
+from wenmo.lab.presets import PresetStep, StepResult, article
 from wenmo.lab.race import Lane, Race
-from wenmo.story import figures, steps
 from wenmo.story.draw import as_html, section
-from wenmo.story.figures import Figures, committed, of_race, of_rows
+from wenmo.story.figures import StoryFigures, committed, of_lab, of_race
 from wenmo.story.money import Price, hours
-from wenmo.story.steps import Mark, story
-from wenmo.story.words import WORDS
+from wenmo.story.steps import StoryStep, story
 
 GIB = 2**30
 MACHINE = "a <b>machine</b>, 2 cores"
@@ -44,7 +44,7 @@ def prediction(configuration: Configuration, size: int, *, gpu: bool) -> Predict
     )
 
 
-def row(step: Step, size: int, *, activations: int = 10, seconds: float = 1.0) -> Row:
+def row(step: PresetStep, size: int, *, activations: int = 10, seconds: float = 1.0) -> StepResult:
     """A row of `size` bytes, predicted and measured."""
     on_gpu = step.configuration.precision != "int8"
     measured = Measurement(
@@ -61,7 +61,7 @@ def row(step: Step, size: int, *, activations: int = 10, seconds: float = 1.0) -
         reserved=None,
         process_gpu=None,
     )
-    return Row(
+    return StepResult(
         step=step,
         gpu=prediction(step.configuration, size, gpu=True) if on_gpu else None,
         cpu=prediction(step.configuration, size, gpu=False),
@@ -85,13 +85,13 @@ SIZES = {
 }
 
 
-def rows() -> list[Row]:
+def rows() -> tuple[StepResult, ...]:
     """4 GiB -> 2 (fp16) -> 1 (packed); int8 0.5; checkpointing keeps a quarter in training and takes 1.5 the time."""
     special: Mapping[str, dict[str, Any]] = {
         "training": {"activations": 800, "seconds": 2.0},
         "training-checkpointing": {"activations": 200, "seconds": 3.0},
     }
-    return [row(step, SIZES[step.key], **special.get(step.key, {})) for step in article().steps]
+    return tuple(row(step, SIZES[step.key], **special.get(step.key, {})) for step in article().steps)
 
 
 def throughput(speeds: Mapping[str, float]) -> dict[str, Any]:
@@ -153,18 +153,31 @@ def results(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(found: Figures, price: Price | None = None, language: Literal["zh", "en"] = "en") -> dict[str, steps.Step]:
-    return {step.key: step for step in story(found, price or Price(), language=language)}
+def told(found: StoryFigures, price: Price | None = None) -> dict[str, StoryStep]:
+    return {step.key: step for step in story(found, price or Price())}
 
 
-def labels(step: steps.Step) -> list[str]:
-    return [mark.label for line in step.lines for mark in line.marks]
+def lines(step: StoryStep) -> tuple[Line, ...]:
+    (chart,) = step.charts
+    return chart.lines
+
+
+def labels(step: StoryStep) -> list[str]:
+    return [cell_in(mark.label, "en") for line in lines(step) for mark in line.marks]
+
+
+def notes(step: StoryStep) -> list[str]:
+    return [note.en for note in step.notes]
+
+
+def findings(steps: tuple[StepResult, ...]) -> Findings:
+    return Findings(steps=steps, machine=MACHINE, day=date(2026, 1, 2))
 
 
 def test_figures_are_those_of_the_files(results: Path) -> None:
     found = committed(results)
     assert found.memory and found.speed and found.accuracy
-    assert list(found.memory.rows) == rows()
+    assert found.memory.steps == rows()
     assert [(way.key, way.texts_per_s, way.lowest) for way in found.speed.ways] == [
         ("fixed", 2.0, 1.6),
         ("ours", 10.0, 8.0),
@@ -174,8 +187,8 @@ def test_figures_are_those_of_the_files(results: Path) -> None:
         ("A", 0.85, 0.849, 0.1),
         ("B", 0.66, 0.664, -0.4),
     ]
-    assert found.memory.origins[0].day == date(2026, 1, 2)
-    assert [origin.file for origin in found.speed.origins] == ["2026-01-02-base-throughput.json"]
+    assert found.memory.origin.day == date(2026, 1, 2)
+    assert found.speed.origin.file == "2026-01-02-base-throughput.json"
 
 
 def test_the_newest_file_that_can_be_read_counts(results: Path) -> None:
@@ -187,27 +200,28 @@ def test_the_newest_file_that_can_be_read_counts(results: Path) -> None:
     found = committed(results)
     assert found.memory and found.speed and found.accuracy
     assert found.speed.plain.texts_per_s == 4.0
-    assert found.accuracy.origins[0].file == "2026-01-02-accuracy.json"
-    assert found.memory.origins[0].file == "2026-01-02-memory.json"
+    assert found.accuracy.origin.file == "2026-01-02-accuracy.json"
+    assert found.memory.origin.file == "2026-01-02-memory.json"
 
 
 def test_where_nothing_was_measured_the_step_says_so(tmp_path: Path) -> None:
-    assert committed(tmp_path) == committed(tmp_path / "none") == Figures()
-    for step in told(Figures()).values():
-        assert not step.lines and not step.notes
+    assert committed(tmp_path) == committed(tmp_path / "none") == StoryFigures()
+    for step in told(StoryFigures()).values():
+        assert not step.charts and not step.notes
         assert step.missing is not None or step.key == "accuracy"  # which no page measures
-        assert not re.search(r"\d", step.sentence)
+        assert not re.search(r"\d", step.sentence.en)
 
 
 def test_before_is_the_plain_way(results: Path) -> None:
     step = told(committed(results), Price(per_hour=3.6, currency="$"))["before"]
     assert labels(step) == ["4.00 GiB", "138.9 h", "$500.00"]  # 1e6 / 2 / 3600 h, times 3.6
-    assert {mark.bar for line in step.lines for mark in line.marks} == {(0.0, 1.0)}
+    assert {mark.bar for line in lines(step) for mark in line.marks} == {(0.0, 1.0)}
 
 
 def test_what_was_changed_is_told_by_its_share(results: Path) -> None:
     step = told(committed(results))["changed"]
-    shares = {line.name: (line.marks[0].label, line.marks[0].bar, line.marks[0].strong) for line in step.lines}
+    marks = {cell_in(line.name, "en"): line.marks[0] for line in lines(step)}
+    shares = {name: (cell_in(mark.label, "en"), mark.bar, mark.strong) for name, mark in marks.items()}
     assert shares == {
         "FP16 · memory": ("−50%", (0, 0.5), True),
         "packed, no padding · memory": ("−50%", (0, 0.5), False),
@@ -220,31 +234,31 @@ def test_what_was_changed_is_told_by_its_share(results: Path) -> None:
 
 
 def test_what_was_only_predicted_is_called_so() -> None:
-    predicted = [replace(each, measured=None, failed="no room") for each in rows()]
-    step = told(Figures(memory=of_rows(predicted, MACHINE)))["changed"]
-    assert any("checkpointing (base fp32" in note and "not measured" in note for note in step.notes)
-    assert not any("INT8" in line.name for line in step.lines)
-    measured = told(Figures(memory=of_rows(rows(), MACHINE)))["changed"].notes
+    predicted = tuple(replace(each, measured=None, failed="no room") for each in rows())
+    step = told(StoryFigures(memory=of_lab(findings(predicted))))["changed"]
+    assert any("checkpointing (base fp32" in note and "not measured" in note for note in notes(step))
+    assert not any("INT8" in cell_in(line.name, "en") for line in lines(step))
+    measured = notes(told(StoryFigures(memory=of_lab(findings(rows()))))["changed"])
     assert sum("measured on a CPU" in note for note in measured) == 2
 
 
 def test_memory_falls_from_step_to_step(results: Path) -> None:
     step = told(committed(results))["memory"]
     assert labels(step) == ["4.00 GiB", "−2.00 GiB", "−1.00 GiB", "0", "1.00 GiB"]
-    assert [line.marks[0].bar for line in step.lines][1:3] == [(2 * GIB, 4 * GIB), (GIB, 2 * GIB)]
-    assert step.sentence == "By prediction eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved."
-    assert any("predicted" in note and "random weights" in note for note in step.notes)
-    assert any("2026-01-02" in note and MACHINE in note for note in step.notes)
-    assert any("fp32 padded 4.00 GiB → fp16 packed 1.00 GiB; int8 packed 0.50 GiB, 88%" in note for note in step.notes)
+    assert [line.marks[0].bar for line in lines(step)][1:3] == [(2 * GIB, 4 * GIB), (GIB, 2 * GIB)]
+    assert step.sentence.en == "By prediction eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved."
+    assert any("predicted" in note and "random weights" in note for note in notes(step))
+    assert any("2026-01-02" in note and MACHINE in note for note in notes(step))
+    assert any("fp32 padded 4.00 GiB → fp16 packed 1.00 GiB; int8 packed 0.50 GiB, 88%" in note for note in notes(step))
 
 
 def test_time_is_hours_for_a_million_with_the_spread_of_the_rounds(results: Path) -> None:
     step = told(committed(results))["time"]
     assert labels(step) == ["138.9 h", "27.8 h  ×5.0", "6.9 h  ×20.0"]
-    plain = step.lines[0].marks[0]
+    plain = lines(step)[0].marks[0]
     assert plain.bar == (0, pytest.approx(1e6 / 2 / 3600))
     assert plain.range == (pytest.approx(1e6 / 2.5 / 3600), pytest.approx(1e6 / 1.6 / 3600))
-    assert step.scale == (0.0, plain.range[1])
+    assert step.charts[0].scale == (0.0, plain.range[1])
 
 
 def test_money_by_hand(results: Path) -> None:
@@ -254,8 +268,8 @@ def test_money_by_hand(results: Path) -> None:
     assert price.of(7200, 2.0) == 3.0
     step = told(committed(results), price)["money"]
     assert labels(step) == ["¥3.00 a day", "¥0.60 a day", "¥0.15 a day"]
-    assert step.sentence == "7,200 texts a day at ¥3.00 an hour: from ¥3.00 to ¥0.15 a day, ¥1,040 saved a year."
-    assert any("7,200 ÷ 40.000 ÷ 3600 × ¥3.00 = ¥0.15" in note for note in step.notes)
+    assert step.sentence.en == "7,200 texts a day at ¥3.00 an hour: from ¥3.00 to ¥0.15 a day, ¥1,040 saved a year."
+    assert any("7,200 ÷ 40.000 ÷ 3600 × ¥3.00 = ¥0.15" in note for note in notes(step))
 
 
 @pytest.mark.parametrize(
@@ -270,9 +284,9 @@ def test_no_price_out_of_range(wrong: dict[str, Any]) -> None:
 def test_accuracy_with_its_intervals(results: Path) -> None:
     step = told(committed(results))["accuracy"]
     assert labels(step) == ["fp32 85.00%", "int8 84.90%", "fp32 66.00%", "int8 66.40%"]
-    assert step.lines[0].marks[0] == Mark(label="fp32 85.00%", range=(0.85 - 0.02, 0.85 + 0.02), dot=0.85)
-    assert step.scale == (0.6, 1.0)
-    assert "0.40 points" in step.sentence and "none loses significantly" in step.sentence
+    assert lines(step)[0].marks[0] == Mark(label="fp32 85.00%", range=(0.85 - 0.02, 0.85 + 0.02), dot=0.85)
+    assert step.charts[0].scale == (0.6, 1.0)
+    assert "0.40 points" in step.sentence.en and "none loses significantly" in step.sentence.en
 
 
 def test_a_loss_that_is_sure_is_told(results: Path) -> None:
@@ -280,13 +294,13 @@ def test_a_loss_that_is_sure_is_told(results: Path) -> None:
     assert found.accuracy is not None
     sure = replace(found.accuracy.sets[0], lost=2.0, lost_interval=(1.0, 3.0))
     accuracy = replace(found.accuracy, sets=(sure, found.accuracy.sets[1]))
-    assert "2.00 points at most; 1 lose" in told(replace(found, accuracy=accuracy))["accuracy"].sentence
+    assert "2.00 points at most, 1 lose" in told(replace(found, accuracy=accuracy))["accuracy"].sentence.en
 
 
 def race() -> Race:
     """In fp16, which is slower here than what came before it."""
     lanes = [
-        Lane(step=step, seconds=1, texts_per_s=speed, computed_pieces=1, agreeing=1, largest_difference=0)
+        Lane(step=step, seconds=1, texts_per_s=speed, computed_tokens=1, agreeing=1, largest_difference=0)
         for step, speed in (("one_by_one", 7.0), ("fixed", 5.0), ("sorted", 10.0), ("packed", 20.0), ("fp16", 10.0))
     ]
     return Race(
@@ -295,24 +309,24 @@ def race() -> Race:
         precision="fp16",
         model="wenmo-sentiment",
         texts=32,
-        pieces=100,
-        full_length_pieces=200,
+        tokens=100,
+        full_length_tokens=200,
         other_cores=0.0,
         lanes=tuple(lanes),
     )
 
 
 def test_a_race_of_this_session_stands_in_for_the_file() -> None:
-    steps_of = told(Figures(speed=of_race(race())))
+    steps_of = told(StoryFigures(speed=of_race(race())))
     assert labels(steps_of["time"]) == ["55.6 h", "27.8 h  ×2.0", "13.9 h  ×4.0", "27.8 h  ×2.0"]
     assert labels(steps_of["changed"])[-1] == "+100%  ×0.5"  # what is slower is not hidden
-    assert any("cuda" in note for note in steps_of["time"].notes)
-    assert any("this session" in note for note in steps_of["time"].notes)
+    assert any("cuda" in note for note in notes(steps_of["time"]))
+    assert any("this session" in note for note in notes(steps_of["time"]))
     assert steps_of["memory"].missing == "memory"
 
 
 def test_the_file_holds_all_steps_and_no_script_and_shows_texts_as_texts(results: Path) -> None:
-    found = story(committed(results), Price(per_hour=3.0), language="en")
+    found = story(committed(results), Price(per_hour=3.0))
     html = as_html(found, language="en")
     for step in found:
         assert html.count(f'id="{step.key}"') == 1
@@ -322,7 +336,7 @@ def test_the_file_holds_all_steps_and_no_script_and_shows_texts_as_texts(results
 
 
 def test_places_on_a_chart_are_shares_of_its_scale(results: Path) -> None:
-    html = section(told(committed(results))["accuracy"], number=6)
+    html = section(told(committed(results))["accuracy"], number=6, language="en")
     at, long = re.search(r'wm-range" style="--at:([\d.]+);--long:([\d.]+)"', html).groups()  # type: ignore[union-attr]
     assert float(at) == pytest.approx((0.83 - 0.6) / 0.4, abs=1e-4)
     assert float(long) == pytest.approx(0.04 / 0.4, abs=1e-4)
@@ -331,18 +345,12 @@ def test_places_on_a_chart_are_shares_of_its_scale(results: Path) -> None:
 def test_the_results_that_come_with_the_project_can_be_read() -> None:
     found = committed()
     assert found.memory and found.speed and found.accuracy
-    assert all(step.missing is None for step in story(found, Price(), language="zh"))
+    for step in story(found, Price()):
+        assert step.missing is None
+        check_languages(step)
 
 
-def test_both_languages_say_the_same_and_every_text_is_used() -> None:
-    assert WORDS["zh"].keys() == WORDS["en"].keys()
-    for key in WORDS["zh"]:
-        fields = [{name for _, name, _, _ in string.Formatter().parse(WORDS[code][key]) if name} for code in WORDS]
-        assert fields[0] == fields[1], key
-    code = "".join(
-        (Path(figures.__file__).parent / name).read_text(encoding="utf-8") for name in ("steps.py", "draw.py")
-    )
-    said = set(re.findall(r'f?"([a-z0-9_]+(?:\.[a-z0-9_{}.]+)?)"', code))
-    patterns = [re.compile(re.sub(r"\{[^}]*\}", "[a-z0-9_]+", each.replace(".", r"\."))) for each in said]
-    patterns += [re.compile(rf"{key}\.(title|missing)") for key in steps.KEYS]
-    assert not [key for key in WORDS["zh"] if not any(pattern.fullmatch(key) for pattern in patterns)]
+def test_a_race_and_nothing_at_all_are_told_in_both_languages() -> None:
+    for figures in (StoryFigures(speed=of_race(race())), StoryFigures()):
+        for step in story(figures, Price()):
+            check_languages(step)

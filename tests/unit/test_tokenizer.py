@@ -1,4 +1,4 @@
-"""Joining and cutting, checked against the rule that ModelScope's slow tokenizer follows."""
+"""Joining and truncating, compared with the rule of ModelScope's slow tokenizer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
 
 
 def _slowly(first: int, second: int, max_length: int) -> tuple[int, int]:
-    """The rule as the slow tokenizer of transformers 4 spells it: one piece after the other from the longer text, the
-    difference first, then in turn, beginning with the second."""
+    """The rule of the slow tokenizer of transformers 4: remove single tokens from the longer text until both have the
+    same length, then in turn, beginning with the second."""
     excess = max(0, first + second + 3 - max_length)
     while excess and first != second:
         first, second = (first - 1, second) if first > second else (first, second - 1)
@@ -48,22 +48,22 @@ def test_an_empty_second_text_is_still_a_second_text() -> None:
 
 
 @given(st.integers(0, 40), st.integers(3, 20))
-def test_single(pieces: int, max_length: int) -> None:
-    encoding = TOKENIZER.encode_single([7] * pieces, max_length=max_length)
-    assert len(encoding) == min(pieces + 2, max_length)
-    assert encoding.truncated == (pieces + 2 > max_length)
+def test_single(tokens: int, max_length: int) -> None:
+    encoding = TOKENIZER.encode_single([7] * tokens, max_length=max_length)
+    assert len(encoding) == min(tokens + 2, max_length)
+    assert encoding.truncated == (tokens + 2 > max_length)
     assert encoding.segment_b == 0
 
 
 def test_lone_surrogates_are_dropped_like_other_control_characters() -> None:
-    assert TOKENIZER.pieces(["天\ud800气\udfff"], limit=512) == TOKENIZER.pieces(["天气"], limit=512)
+    assert TOKENIZER.tokenize(["天\ud800气\udfff"], limit=512) == TOKENIZER.tokenize(["天气"], limit=512)
 
 
 def test_many_threads_share_one_tokenizer() -> None:
     texts = [f"今天天气真好{number}" for number in range(400)]
-    expected = TOKENIZER.pieces(texts, limit=512)
+    expected = TOKENIZER.tokenize(texts, limit=512)
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda text: TOKENIZER.pieces([text], limit=512)[0], texts)) == expected
+        assert list(pool.map(lambda text: TOKENIZER.tokenize([text], limit=512)[0], texts)) == expected
 
 
 @pytest.mark.parametrize(("option", "text", "same_as"), [("true", "ＡBC", "ａbc"), ("false", "好A", "好A")])
@@ -72,13 +72,13 @@ def test_tokenizer_config_is_obeyed(tmp_path, option: str, text: str, same_as: s
     (tmp_path / "tokenizer_config.json").write_text(f'{{"do_lower_case": {option}}}', encoding="utf-8")
     tokenizer = Tokenizer.from_folder(tmp_path)
     if option == "true":
-        assert tokenizer.pieces([text], limit=512) == tokenizer.pieces([same_as], limit=512)
+        assert tokenizer.tokenize([text], limit=512) == tokenizer.tokenize([same_as], limit=512)
     else:
-        assert tokenizer.pieces(["a"], limit=512) != tokenizer.pieces(["A"], limit=512)
+        assert tokenizer.tokenize(["a"], limit=512) != tokenizer.tokenize(["A"], limit=512)
 
 
 @given(first=st.integers(0, 80), second=st.integers(0, 80), max_length=st.integers(5, 40))
-def test_cutting_pieces_at_the_models_length_changes_nothing(first: int, second: int, max_length: int) -> None:
+def test_cutting_tokens_at_the_models_length_changes_nothing(first: int, second: int, max_length: int) -> None:
     a, b = [7] * first, [8] * second
     whole = TOKENIZER.encode_pair(a, b, max_length=max_length)
     assert TOKENIZER.encode_pair(a[:max_length], b[:max_length], max_length=max_length) == whole
@@ -95,15 +95,15 @@ ODD = st.text(
 @given(ODD | st.sampled_from(["a[MASK]b [SEP]", "iPhone15很好，3.14", "👨‍👩‍👧❤️"]))
 @settings(max_examples=500, deadline=None)
 def test_words_cover_what_is_read_of_any_text_in_order(text: str) -> None:
-    """Explanations are drawn at these places. What lies between two words makes no piece, hence is not read."""
+    """Explanations use these positions. Characters between two words make no token, so the model does not see them."""
     words = TOKENIZER.words(text, limit=512)
-    assert sum(word.pieces for word in words) == len(TOKENIZER.pieces([text], limit=512)[0])
+    assert sum(word.tokens for word in words) == len(TOKENIZER.tokenize([text], limit=512)[0])
     edge, between = 0, ""
     for word in words:
         assert edge <= word.start < word.end <= len(text)
         between += text[edge : word.start]
         edge = word.end
-    assert all(TOKENIZER.pieces([character], limit=1) == [[]] for character in between + text[edge:])
+    assert all(TOKENIZER.tokenize([character], limit=1) == [[]] for character in between + text[edge:])
 
 
 def test_words_stand_where_they_were_written() -> None:
@@ -112,8 +112,8 @@ def test_words_stand_where_they_were_written() -> None:
     assert words == ["Cafe\u0301", "很", "好", "！", "iPhone15"]
 
 
-def test_words_end_with_the_pieces_that_are_read() -> None:
-    assert [(word.start, word.end, word.pieces) for word in TOKENIZER.words("天气好", limit=2)] == [
+def test_words_end_with_the_tokens_that_are_read() -> None:
+    assert [(word.start, word.end, word.tokens) for word in TOKENIZER.words("天气好", limit=2)] == [
         (0, 1, 1),
         (1, 2, 1),
     ]

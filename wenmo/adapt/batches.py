@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from wenmo.adapt.dataset import Examples, PieceStore
+from wenmo.adapt.dataset import Examples, TokenStore
 from wenmo.tokenizer import Encoding, Tokenizer
 
 # Batches are padded to multiples of 8 tokens: the CPU library compiles a kernel for each new shape of a matrix product,
@@ -63,7 +63,7 @@ class Batch:
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in vars(self).items() if tensor is not None}
         return Batch(**moved)
 
-    def pieces(self) -> int:
+    def tokens(self) -> int:
         """The number of tokens, without padding."""
         return int(self.attention_mask.sum())
 
@@ -104,7 +104,7 @@ def _pad(encodings: Sequence[Encoding], *, pad_id: int) -> tuple[torch.Tensor, t
     return input_ids, token_type_ids, attention_mask
 
 
-def collate_examples(examples: Examples, store: PieceStore, tokenizer: Tokenizer, *, max_length: int) -> Batch:
+def collate_examples(examples: Examples, store: TokenStore, tokenizer: Tokenizer, *, max_length: int) -> Batch:
     """The batch of `examples`, see `collate`."""
     pairs = [
         (store[first], None if second < 0 else store[second])
@@ -114,8 +114,8 @@ def collate_examples(examples: Examples, store: PieceStore, tokenizer: Tokenizer
     return batch if examples.target is None else replace(batch, target=torch.from_numpy(examples.target))
 
 
-def example_lengths(examples: Examples, store: PieceStore, *, max_length: int) -> np.ndarray:
+def example_lengths(examples: Examples, store: TokenStore, *, max_length: int) -> np.ndarray:
     """The number of tokens of each example in a batch, without padding, (N,) int64."""
-    pieces = np.append(store.lengths(), 0)  # index -1, no second text, has the length 0
+    lengths = np.append(store.lengths(), 0)  # index -1, no second text, has the length 0
     special = np.where(examples.second >= 0, 3, 2)
-    return np.minimum(pieces[examples.first] + pieces[examples.second] + special, max_length)
+    return np.minimum(lengths[examples.first] + lengths[examples.second] + special, max_length)

@@ -1,6 +1,6 @@
 """Training data as token ids, and what an epoch samples from it.
 
-Texts are tokenised once, into a `PieceStore`. `Examples` are arrays of indices into it, with labels. Sampling depends
+Texts are tokenised once, into a `TokenStore`. `Examples` are arrays of indices into it, with labels. Sampling depends
 only on the random numbers that are passed in, so that a run can be resumed.
 """
 
@@ -21,7 +21,7 @@ NO_LABEL = -100  # ignored by torch's cross_entropy
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Texts or pairs of texts, as indices into a PieceStore, with their labels.
+    """Texts or pairs of texts, as indices into a TokenStore, with their labels.
 
     `second` is -1 for single texts. `label` may be NO_LABEL. `target` holds the probabilities to learn instead of the
     label, if there are any: those of a teacher.
@@ -67,29 +67,29 @@ class Examples:
         return Examples.single(np.concatenate([self.first, self.second]), np.concatenate([self.label, self.label]))
 
 
-class PieceStore:
-    """The token ids of texts, by index: without special tokens, at most `max_pieces` of a text."""
+class TokenStore:
+    """The token ids of texts, by index: without special tokens, at most `max_tokens` of a text."""
 
-    def __init__(self, tokenizer: Tokenizer, *, max_pieces: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int) -> None:
         self._tokenizer = tokenizer
-        self._max_pieces = max_pieces
-        self._pieces: list[np.ndarray] = []
+        self._max_tokens = max_tokens
+        self._token_ids: list[np.ndarray] = []
 
     def add(self, texts: Sequence[str]) -> np.ndarray:
         """Tokenise `texts`; returns their indices, (N,) int32."""
-        start = len(self._pieces)
+        start = len(self._token_ids)
         for offset in range(0, len(texts), 10_000):
-            for ids in self._tokenizer.pieces(texts[offset : offset + 10_000], limit=self._max_pieces):
-                self._pieces.append(np.asarray(ids, dtype=np.uint16))
-        return np.arange(start, len(self._pieces), dtype=np.int32)
+            for ids in self._tokenizer.tokenize(texts[offset : offset + 10_000], limit=self._max_tokens):
+                self._token_ids.append(np.asarray(ids, dtype=np.uint16))
+        return np.arange(start, len(self._token_ids), dtype=np.int32)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """(L,) uint16."""
-        return self._pieces[index]
+        return self._token_ids[index]
 
     def lengths(self) -> np.ndarray:
         """The number of tokens of each text, (number of texts,) int64."""
-        return np.fromiter((len(pieces) for pieces in self._pieces), dtype=np.int64, count=len(self._pieces))
+        return np.fromiter((len(ids) for ids in self._token_ids), dtype=np.int64, count=len(self._token_ids))
 
 
 def resample(
@@ -107,7 +107,7 @@ def resample(
 class LabelSet:
     """Texts labelled with topics. `names` has the wordings of each topic, its name first."""
 
-    texts: np.ndarray  # (N,) int32, indices into a PieceStore
+    texts: np.ndarray  # (N,) int32, indices into a TokenStore
     label: np.ndarray  # (N,), indices into `names`
     names: Sequence[Sequence[str]]
 
@@ -122,7 +122,7 @@ class TopicSampler:
     def __init__(
         self,
         sets: Mapping[str, LabelSet],
-        store: PieceStore,
+        store: TokenStore,
         *,
         draw: Mapping[str, int],
         templates: Sequence[str],

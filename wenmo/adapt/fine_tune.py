@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from wenmo.adapt.dataset import PieceStore
+from wenmo.adapt.dataset import TokenStore
 from wenmo.adapt.objectives import TrainableModel, shuffled_steps
 from wenmo.adapt.progress import ProgressReporter
 from wenmo.adapt.training_loop import Schedule, StepResult, step_rng, train
@@ -77,7 +77,7 @@ def fine_tune(
     max_length = min(options.max_length, checkpoint.max_length)
     trainable = TrainableModel(
         model=model,
-        store=PieceStore(checkpoint.tokenizer, max_pieces=max_length),
+        store=TokenStore(checkpoint.tokenizer, max_tokens=max_length),
         tokenizer=checkpoint.tokenizer,
         max_length=max_length,
         label_smoothing=0.0,

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertForSequenceClassification
 
 from wenmo.adapt.batches import Batch, collate_examples, evaluation_batches, example_lengths, plan_epoch
-from wenmo.adapt.dataset import Examples, PieceStore, TopicSampler
+from wenmo.adapt.dataset import Examples, TokenStore, TopicSampler
 from wenmo.adapt.training_loop import MakeStep, Schedule, Step, epoch_rng
 from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 from wenmo.tokenizer import Tokenizer
@@ -30,7 +30,7 @@ class TrainableModel:
     """A model in training, with the tokenised texts that its batches are made of."""
 
     model: BertForSequenceClassification
-    store: PieceStore
+    store: TokenStore
     tokenizer: Tokenizer
     max_length: int  # tokens of an input, special ones included
     label_smoothing: float
@@ -87,7 +87,7 @@ class ClassificationObjective:
         truth = batch.label if batch.target is None else batch.target
         return Step(
             loss=lambda: trainable.cross_entropy(trainable.logits(batch), truth),
-            tokens=batch.pieces(),
+            tokens=batch.tokens(),
         )
 
 
@@ -112,7 +112,7 @@ class TopicObjective:
 
     def _step(self, trainable: TrainableModel, examples: Examples, size: int, rng: np.random.Generator) -> Step:
         batch = trainable.batch(examples)
-        return Step(loss=lambda: self._loss(trainable, batch, size), tokens=batch.pieces())
+        return Step(loss=lambda: self._loss(trainable, batch, size), tokens=batch.tokens())
 
     @staticmethod
     def _loss(trainable: TrainableModel, batch: Batch, size: int) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""REST schemas and routes."""
+"""The REST service."""

@@ -1,7 +1,7 @@
-"""A client who goes away before its answer takes its call along: nobody computes for one who does not listen.
+"""Cancels a call whose client has disconnected.
 
-Without that, a service under too much load computes for clients who have long given up and called again. The routes run
-in threads, which cannot be interrupted: the scheduler is told instead, see `wenmo.serving.cancellation`.
+Without this, an overloaded service would compute for clients that have given up and called again. The routes run in
+threads, which cannot be interrupted, so the call's `Cancellation` tells the scheduler (`wenmo.serving.cancellation`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wenmo.serving.cancellation import Cancellation, current
 
 
 class CancelOnDisconnect:
-    """Around the routes. They see CancelledError (concurrent.futures) where their client is gone."""
+    """ASGI middleware around the routes. A cancelled call raises CancelledError (concurrent.futures) in its route."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,7 +28,7 @@ class CancelOnDisconnect:
         watcher: asyncio.Task[None] | None = None
 
         async def watch() -> None:
-            await receive()  # after a whole body the only message to come is that the client is gone
+            await receive()  # after the whole body, the only message to come is that the client has disconnected
             cancellation.cancel()
 
         async def receive_then_watch() -> Message:

@@ -1,7 +1,7 @@
 """The page at /docs: every route and what it does, from the same schema as openapi.json.
 
-Plain HTML without scripts. The usual interactive pages load theirs from another host, which would make the page depend
-on it, tell it who reads, and need a content security policy that lets foreign code run.
+It is plain HTML. FastAPI's interactive pages load scripts from another host: they would depend on that host, tell it
+who reads them, and need a content security policy that allows foreign code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 def page(schema: Mapping[str, Any]) -> str:
-    """`schema` is OpenAPI's."""
+    """The HTML page that describes an OpenAPI `schema`."""
     base = "".join(server["url"] for server in schema.get("servers", [])[:1]).rstrip("/")
     routes = "".join(
         f"<dt><code>{method.upper()} {escape(base + path)}</code></dt>"

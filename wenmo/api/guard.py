@@ -1,7 +1,7 @@
-"""What stands before every route: who may call, by what id a call is known, and which headers an answer bears.
+"""Decides which calls are let in, gives each call an id, sets the headers of every response, and logs every call.
 
-Plain ASGI around the whole service, so that an answer passes through unread, and the answer to a crash bears its id,
-too. The log has one line a call, without its texts: method, path, status, milliseconds, id.
+This is ASGI middleware around the whole service, so that responses pass through unread, and the response to a crash has
+its id, too. The log has one line per call, without its texts: method, path, status, milliseconds, id.
 """
 
 from __future__ import annotations
@@ -22,34 +22,37 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wenmo.api import problems
-from wenmo.api.limits import TokenBuckets, client_of
+from wenmo.api.rate_limit import TokenBuckets, client_of
 from wenmo.api.schemas import MAX_BODY_BYTES
 from wenmo.errors import BusyError
 
 log = logging.getLogger("wenmo.api")
 
 REQUEST_ID = "X-Request-ID"
-_SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # of the caller's choosing, but fit for a log and a header
-_OPEN_PATHS = ("/health", "/health/live", "/health/ready")  # whoever watches the service needs no token
-MAX_HEAD_BYTES = 65_536  # path and headers; uvicorn's own limit holds with h11 alone, not where httptools is installed
-_PATH_LOGGED = 200  # characters
+_VALID_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # a caller's id is kept if it is safe in a log and a header
+_OPEN_PATHS = ("/health", "/health/live", "/health/ready")  # monitoring needs no token
+MAX_HEAD_BYTES = 65_536  # of path and headers; uvicorn limits them only with h11, not where httptools is installed
+_LOGGED_PATH_CHARACTERS = 200
 _RETRY_AFTER_S = 1
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",  # texts of users are in the answers
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # nothing here is a page, but /docs
+    "Cache-Control": "no-store",  # responses contain users' texts
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # /docs, the one page, sets its own
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 class Guard:
-    """With a `token`, a call must bring it as `Authorization: Bearer <token>`, or is answered with 401.
+    """ASGI middleware that refuses calls.
 
-    No more than `calls_at_once` are let in; the others are answered with 503. Each that is let in has a thread: a call
-    that waited unseen for one could join no batch, and small calls would stand behind long ones. With
-    `requests_per_minute`, a client who calls more often is answered with 429. Who asks after the service's health needs
-    no token, is never turned away and takes no place.
+    - 401: with a `token`, a call without `Authorization: Bearer <token>`
+    - 429: with `requests_per_minute`, a client that calls more often
+    - 503: a call while `calls_at_once` others are being answered. Each call that is let in has a thread: if it had to
+      wait for one, it could not join a batch, and small calls would queue behind long ones.
+    - 413, 431: a body, or path and headers, with too many bytes
+
+    Health checks need no token, are never refused for the number of calls, and do not count as one.
     """
 
     def __init__(
@@ -61,7 +64,10 @@ class Guard:
         requests_per_minute: int | None = None,
         observe: Callable[[str, int, float], None],
     ) -> None:
-        """`observe` is told of each call: the template of its route, the status, and the seconds it took."""
+        """`observe` is called after each call with the template of its route, the status, and the duration in seconds.
+
+        `token` and `requests_per_minute` None mean no such check.
+        """
         self._app = app
         self._token = token
         self._calls_at_once = calls_at_once
@@ -74,9 +80,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID, "")
-        call_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        call_id = given if _VALID_ID.fullmatch(given) else uuid.uuid4().hex
         start = time.perf_counter()
-        status = 500  # an answer that never began
+        status = 500  # of a call whose response never begins
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -88,24 +94,24 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        threads = to_thread.current_default_thread_limiter()  # the event loop's: there is none before the first call
+        threads = to_thread.current_default_thread_limiter()  # belongs to the event loop, so it exists only in a call
         threads.total_tokens = max(threads.total_tokens, self._calls_at_once)
         refusal = self._refusal(scope)
-        takes_a_place = refusal is None and not _is_open(scope)
-        self._calls += takes_a_place
+        counts = refusal is None and not _is_open(scope)
+        self._calls += counts
         try:
             await (refusal or self._app)(scope, receive, send_with_headers)
         finally:
-            self._calls -= takes_a_place
+            self._calls -= counts
             seconds = time.perf_counter() - start
-            # Quoted: a path may hold line ends, with which a caller could write lines of his own into the log.
-            path = quote(scope["path"][:_PATH_LOGGED])
+            # Quoted, because line ends in the path would let a caller write lines into the log.
+            path = quote(scope["path"][:_LOGGED_PATH_CHARACTERS])
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, call_id)
-            # What a caller made up is no route: else anyone could fill the memory with names.
+            # Unknown paths count as one route, or anyone could fill the memory with made-up ones.
             self._observe(getattr(scope.get("route"), "path", "other"), status, seconds)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
-        """The answer to a call that is not let in."""
+        """The response to a call that is refused; None for one that is let in."""
         request = Request(scope)
         head = len(scope["path"]) + len(scope["query_string"])
         if head + sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
@@ -117,14 +123,15 @@ class Guard:
             )
         if _is_open(scope):
             return None
-        wait_s = self._buckets.take(client_of(scope)) if self._buckets else 0.0  # first: it slows down guessing, too
+        # The rate comes before the token, so that guessing tokens is limited, too.
+        wait_s = self._buckets.take(client_of(scope)) if self._buckets else 0.0
         if wait_s:
             return problems.problem(
                 request,
                 HTTPStatus.TOO_MANY_REQUESTS,
                 en=f"You have called too often. Call again in {ceil(wait_s)} s.",
                 zh=f"调用过于频繁。请在 {ceil(wait_s)} 秒后重试。",
-                kind=problems.RATE_LIMITED,
+                problem_type=problems.RATE_LIMITED,
                 headers={"Retry-After": str(ceil(wait_s))},
             )
         if not self._has_token(request):
@@ -141,18 +148,18 @@ class Guard:
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 en=f"{self._calls} calls are being answered already. Try again in a moment.",
                 zh=f"正在处理的请求已有 {self._calls} 个。请稍后重试。",
-                kind=problems.PROBLEMS[BusyError],
+                problem_type=problems.PROBLEM_TYPES[BusyError],
                 headers={"Retry-After": str(_RETRY_AFTER_S)},
             )
-        if int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:  # digits: the server has parsed it
-            return problems.too_large(request)
+        if int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:  # the server has parsed it
+            return problems.status_problem(request, 413)
         return None
 
     def _has_token(self, request: Request) -> bool:
         if self._token is None:
             return True
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        # In constant time: how many characters of a guess are right must not show in how long the refusal takes.
+        # In constant time, so that the duration does not tell how many characters of a guess are right.
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token.encode())
 
 

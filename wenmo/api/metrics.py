@@ -1,8 +1,9 @@
-"""What Prometheus asks for at /metrics: how many calls, how long they take, what waits, what the cache and GPUs are at.
+"""The metrics that Prometheus reads at /metrics: calls and their durations, the scheduler, the cache, memory, GPUs.
 
-Read when asked, from the GPUs' driver and the statistics that engine, scheduler and cache keep anyway; only the calls'
-durations are counted here. No name of a label comes from a caller. The app's Service page shows the same
-figures, from the same objects.
+Most are read at each scrape from the statistics that engine, scheduler and cache keep anyway, and from the GPUs'
+driver; only the durations of calls are collected here. The app's Service page shows the same figures.
+
+No label takes its value from a caller, who could otherwise create any number of time series.
 """
 
 from __future__ import annotations
@@ -24,22 +25,25 @@ from wenmo.telemetry.nvml import GpuReading, Gpus
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
+    from wenmo.serving.cache import CacheStatistics
+    from wenmo.serving.scheduler import SchedulerStatistics
+    from wenmo.types import TaskName
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_RECENT = 1000  # calls whose durations are kept
+_RECENT_CALLS = 1000  # whose durations are kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestCalls:
-    """Calls of routes that compute: how many had which status, and how long the last of status 200 took."""
+    """Calls of the routes that compute: their number by HTTP status, and how long the last successful ones took."""
 
     by_status: Mapping[int, int]
     recent_s: tuple[float, ...]
 
 
 class Metrics:
-    """Those of one process. `get_engine` is asked at each scrape; `labels` are added to every figure."""
+    """The metrics of one process. `get_engine` is called at each scrape; `labels` are added to every sample."""
 
     def __init__(self, get_engine: Callable[[], Engine], *, labels: Mapping[str, str] | None = None) -> None:
         self._registry = CollectorRegistry()
@@ -54,31 +58,30 @@ class Metrics:
         self._registry.register(_EngineCollector(get_engine))
         self._lock = threading.Lock()
         self._by_status: Counter[int] = Counter()
-        self._recent_s: deque[float] = deque(maxlen=_RECENT)
+        self._recent_s: deque[float] = deque(maxlen=_RECENT_CALLS)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
-        """A call of the route with this template, such as /v1/embed, was answered."""
+        """Count a call: the template of its route, such as /v1/embed, its HTTP status, and how long it took."""
         self._durations.labels(route, str(status)).observe(seconds)
-        if route.startswith("/v1/") or route == "/analyze":  # whoever watches or is lost tells nothing of the work
+        if route.startswith("/v1/") or route == "/analyze":  # not health checks, nor unknown paths
             with self._lock:
                 self._by_status[status] += 1
                 if status == HTTPStatus.OK:
                     self._recent_s.append(seconds)
 
     def rest_calls(self) -> RestCalls:
+        """A snapshot, for the Service page."""
         with self._lock:
             return RestCalls(by_status=dict(self._by_status), recent_s=tuple(self._recent_s))
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self)
 
     def collect(self) -> Iterator[Metric]:
+        """For `generate_latest`: the metrics of the registry, with the labels of this process."""
         for metric in self._registry.collect():
-            metric.samples = [
-                sample._replace(labels={**sample.labels, **self._labels})  # of the samples alone: not a metric's name
-                for sample in metric.samples
-            ]
+            metric.samples = [sample._replace(labels={**sample.labels, **self._labels}) for sample in metric.samples]
             yield metric
 
 
@@ -86,72 +89,80 @@ class _EngineCollector:
     def __init__(self, get_engine: Callable[[], Engine]) -> None:
         self._get_engine = get_engine
         self._gpus = Gpus()
-        self._one_at_a_time = threading.Lock()  # two may scrape at once
+        self._reading_gpus = threading.Lock()  # there may be several scrapes at a time
 
     def collect(self) -> Iterator[Metric]:
         engine = self._get_engine()
-        schedulers = engine.scheduler_statistics()
-        for name, text, attribute in (
-            ("wenmo_calls", "Calls that the cache could not answer by itself", "calls"),
-            ("wenmo_joined_calls", "Calls that were computed in another call's forward", "joined"),
-            ("wenmo_turned_away_calls", "Calls for which the service was too busy", "turned_away"),
-            ("wenmo_forwards", "Forwards, each of one call or of several", "forwards"),
-        ):
-            counter = CounterMetricFamily(name, text, labels=["task"])
-            for task, statistics in schedulers.items():
-                counter.add_metric([task], getattr(statistics, attribute))
-            yield counter
-        waiting = GaugeMetricFamily("wenmo_waiting_calls", "Calls that wait for their forward", labels=["task"])
-        pieces = GaugeMetricFamily("wenmo_waiting_pieces", "Pieces of text in these calls", labels=["task"])
-        for task, statistics in schedulers.items():
-            waiting.add_metric([task], statistics.waiting)
-            pieces.add_metric([task], statistics.waiting_pieces)
-        yield waiting
-        yield pieces
-        for name, text, attribute in (
-            ("wenmo_forward_calls", "Calls answered by a forward", "calls_per_forward"),
-            ("wenmo_forward_inputs", "Inputs given to a forward", "inputs_per_forward"),
-            ("wenmo_forward_pieces", "Pieces of text given to a forward", "pieces_per_forward"),
-        ):
-            histogram = HistogramMetricFamily(name, text, labels=["task"])
-            for task, statistics in schedulers.items():
-                counts = getattr(statistics, attribute)
-                bounds = [*map(str, counts.bounds), "+Inf"]
-                buckets = list(zip(bounds, accumulate(counts.counts), strict=True))
-                histogram.add_metric([task], buckets=buckets, sum_value=counts.total)
-            yield histogram
-        cache = engine.cache_statistics()
-        yield CounterMetricFamily("wenmo_cache_hits", "Inputs whose result was kept", value=cache.hits)
-        yield CounterMetricFamily("wenmo_cache_memory_hits", "Those kept in this process", value=cache.memory_hits)
-        yield CounterMetricFamily("wenmo_cache_misses", "Inputs that were computed", value=cache.misses)
-        yield CounterMetricFamily("wenmo_cache_saved_seconds", "Estimate of what the hits saved", value=cache.saved_s)
-        yield GaugeMetricFamily("wenmo_cache_bytes", "What the kept results take", value=cache.mib * 2**20)
-        if cache.shared is not None:
-            shared = cache.shared
-            yield CounterMetricFamily("wenmo_shared_cache_hits", "Results found in Redis", value=shared.hits)
-            yield CounterMetricFamily("wenmo_shared_cache_misses", "Results that Redis lacked", value=shared.misses)
-            yield CounterMetricFamily("wenmo_shared_cache_damaged", "Values refused as damaged", value=shared.damaged)
-            yield CounterMetricFamily("wenmo_shared_cache_errors", "Exchanges that failed", value=shared.errors)
-            breakers = GaugeMetricFamily(
-                "wenmo_shared_cache_breaker", "1 for the state that each breaker is in", labels=["operation", "state"]
-            )
-            for operation, now in (("read", shared.reading), ("write", shared.writing)):
-                for state in BREAKER_STATES:
-                    breakers.add_metric([operation, state], float(state == now))
-            yield breakers
+        yield from _scheduler_metrics(engine.scheduler_statistics())
+        yield from _cache_metrics(engine.cache_statistics())
         resident = psutil.Process().memory_info().rss
         yield GaugeMetricFamily("wenmo_resident_memory_bytes", "Resident memory of the process", value=resident)
         models = GaugeMetricFamily("wenmo_model_loaded", "1 for each model in memory", labels=["task", "precision"])
         for task in engine.loaded_tasks():
             models.add_metric([task, engine.precision.value], 1)
         yield models
-        with self._one_at_a_time:
+        with self._reading_gpus:
             readings = self._gpus.read()
-        yield from _gpu_gauges(readings)
+        yield from _gpu_metrics(readings)
 
 
-def _gpu_gauges(readings: Sequence[GpuReading]) -> Iterator[Metric]:
-    """What each GPU tells; a value that cannot be read is left out."""
+def _scheduler_metrics(schedulers: Mapping[TaskName, SchedulerStatistics]) -> Iterator[Metric]:
+    for name, text, attribute in (
+        ("wenmo_calls", "Calls that the cache could not answer by itself", "calls"),
+        ("wenmo_joined_calls", "Calls that were computed in another call's forward", "joined"),
+        ("wenmo_turned_away_calls", "Calls for which the service was too busy", "turned_away"),
+        ("wenmo_forwards", "Forwards, each of one call or of several", "forwards"),
+    ):
+        counter = CounterMetricFamily(name, text, labels=["task"])
+        for task, statistics in schedulers.items():
+            counter.add_metric([task], getattr(statistics, attribute))
+        yield counter
+    for name, text, attribute in (
+        ("wenmo_waiting_calls", "Calls that wait for their forward", "waiting"),
+        ("wenmo_waiting_pieces", "Tokens in these calls", "waiting_tokens"),
+    ):
+        gauge = GaugeMetricFamily(name, text, labels=["task"])
+        for task, statistics in schedulers.items():
+            gauge.add_metric([task], getattr(statistics, attribute))
+        yield gauge
+    for name, text, attribute in (
+        ("wenmo_forward_calls", "Calls answered by a forward", "calls_per_forward"),
+        ("wenmo_forward_inputs", "Inputs given to a forward", "inputs_per_forward"),
+        ("wenmo_forward_pieces", "Tokens given to a forward", "tokens_per_forward"),
+    ):
+        histogram = HistogramMetricFamily(name, text, labels=["task"])
+        for task, statistics in schedulers.items():
+            counts = getattr(statistics, attribute)
+            bounds = [*map(str, counts.bounds), "+Inf"]
+            buckets = list(zip(bounds, accumulate(counts.counts), strict=True))
+            histogram.add_metric([task], buckets=buckets, sum_value=counts.total)
+        yield histogram
+
+
+def _cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
+    yield CounterMetricFamily("wenmo_cache_hits", "Inputs whose result was kept", value=cache.hits)
+    yield CounterMetricFamily("wenmo_cache_memory_hits", "Those kept in this process", value=cache.memory_hits)
+    yield CounterMetricFamily("wenmo_cache_misses", "Inputs that were computed", value=cache.misses)
+    yield CounterMetricFamily("wenmo_cache_saved_seconds", "Estimate of what the hits saved", value=cache.saved_s)
+    yield GaugeMetricFamily("wenmo_cache_bytes", "What the kept results take", value=cache.mib * 2**20)
+    if cache.shared is None:
+        return
+    shared = cache.shared
+    yield CounterMetricFamily("wenmo_shared_cache_hits", "Results found in Redis", value=shared.hits)
+    yield CounterMetricFamily("wenmo_shared_cache_misses", "Results that Redis lacked", value=shared.misses)
+    yield CounterMetricFamily("wenmo_shared_cache_damaged", "Values refused as damaged", value=shared.damaged)
+    yield CounterMetricFamily("wenmo_shared_cache_errors", "Exchanges that failed", value=shared.errors)
+    breakers = GaugeMetricFamily(
+        "wenmo_shared_cache_breaker", "1 for the state that each breaker is in", labels=["operation", "state"]
+    )
+    for operation, now in (("read", shared.reading), ("write", shared.writing)):
+        for state in BREAKER_STATES:
+            breakers.add_metric([operation, state], float(state == now))
+    yield breakers
+
+
+def _gpu_metrics(readings: Sequence[GpuReading]) -> Iterator[Metric]:
+    """A sample for each GPU; a value that cannot be read is left out."""
     for name, text, attribute, factor in (
         ("wenmo_gpu_memory_used_bytes", "GPU memory used by all processes and the driver", "used_mib", 2**20),
         ("wenmo_gpu_memory_total_bytes", "GPU memory there is", "total_mib", 2**20),

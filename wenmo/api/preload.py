@@ -1,7 +1,7 @@
-"""Loads models before anyone asks for them, so that the first caller does not wait: readiness depends on it.
+"""Loads models when the service starts, so that the first caller does not wait for them.
 
-The service listens meanwhile and says at /health/ready what is missing. A model that cannot be loaded is tried again:
-the hub may be back, or the folder mounted.
+Meanwhile the service listens, and /health/ready says which models are missing. A model that cannot be loaded is tried
+again later, when the hub may be back or the folder mounted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ RETRY_S = 15.0
 
 
 class Preload:
-    """The models of `tasks`, loaded by a thread of its own from `start` on; any thread may read."""
+    """Loads the models of `tasks` in a thread of its own.
+
+    `missing` are the tasks whose models are not loaded yet, `error` is what failed at the last attempt. Any thread may
+    read them.
+    """
 
     def __init__(
         self, get_engine: Callable[[], Engine], tasks: Sequence[TaskName], *, retry_s: float = RETRY_S
@@ -32,13 +36,13 @@ class Preload:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="wenmo-preload", daemon=True)
         self.missing: tuple[TaskName, ...] = self._tasks
-        self.error: Exception | None = None  # of the last attempt
+        self.error: Exception | None = None
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Load no more, and wait for what is being loaded. Does nothing where it was never started."""
+        """Stop after the model that is being loaded. Does nothing if it was never started."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -50,7 +54,7 @@ class Preload:
                 return
 
     def _attempt(self) -> None:
-        """Load what is missing; what fails does not keep the others from being loaded."""
+        """Try to load each missing model."""
         error: Exception | None = None
         missing: list[TaskName] = []
         for position, task in enumerate(self.missing):
@@ -59,7 +63,7 @@ class Preload:
                 break
             try:
                 self._get_engine().model_info(task)
-            except Exception as failure:  # memory, say, which may be free again
+            except Exception as failure:  # whatever it is, such as a lack of memory, it may pass
                 log.error(
                     "The model for %s cannot be loaded; next attempt in %g s",
                     task,

@@ -1,13 +1,13 @@
 """The REST routes: JSON in, one engine call, JSON out.
 
-`wenmo.server` puts the same FastAPI app at two places: under /api with all its routes, and at /analyze with that one
-alone. Routes that compute are plain functions: FastAPI runs them in threads, so that a forward pass never holds up the
-event loop, which also carries the app's pages.
+`wenmo.server` mounts the same service twice: under /api with all its routes, and at /analyze with that one alone.
+Routes that compute are plain functions, which FastAPI runs in threads, so that a forward never blocks the event loop,
+which serves the app's pages, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from wenmo.api import docs, problems
 from wenmo.api.disconnect import CancelOnDisconnect
+from wenmo.api.error_handlers import install_error_handlers
 from wenmo.api.guard import REQUEST_ID, Guard
 from wenmo.api.metrics import CONTENT_TYPE, Metrics
 from wenmo.api.problems import SafeJSONResponse
@@ -41,13 +42,13 @@ from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import row_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wenmo import Engine
     from wenmo.api.preload import Preload
-    from wenmo.types import Result, TaskName
+    from wenmo.types import TaskName
 
-_FAILURES: dict[int | str, dict[str, Any]] = {
+GetEngine = Callable[[], "Engine"]
+
+_ERRORS: dict[int | str, dict[str, Any]] = {  # as OpenAPI describes them
     status: {
         "description": description,
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
@@ -68,7 +69,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def create_api(
-    get_engine: Callable[[], Engine],
+    get_engine: GetEngine,
     *,
     token: str | None = None,
     calls_at_once: int = CALLS_AT_ONCE,
@@ -77,13 +78,13 @@ def create_api(
     preload: Preload | None = None,
     metrics: Metrics | None = None,
 ) -> ASGIApp:
-    """The REST service on the engine that `get_engine` returns; it is asked at each call, so it must be cheap.
+    """The REST service on the engine that `get_engine` returns; it is called in every route, so it must be cheap.
 
-    Every failure is answered with problem details, see `wenmo.api.problems`. `token`, `calls_at_once` and
-    `requests_per_minute` say who is let in, see `wenmo.api.guard`; pages of `cors_origins`, and of no other site, may
-    call from a browser. It is ready when `preload` has loaded its models. `metrics` counts the calls, for who wants to
-    read them elsewhere, too.
+    Every error is answered with problem details (`problems.py`). `token`, `calls_at_once` and `requests_per_minute`
+    decide which calls are let in (`guard.py`). Browsers may call from pages of `cors_origins` and of no other site. The
+    service is ready when `preload` has loaded its models. `metrics` counts the calls; None makes one for this service.
     """
+    metrics = metrics or Metrics(get_engine)
     app = FastAPI(
         title="wenmo 文墨共鸣",
         summary="Similarity, sentiment and zero-shot classification of Chinese text with StructBERT.",
@@ -92,10 +93,35 @@ def create_api(
         redoc_url=None,
         max_body_size=MAX_BODY_BYTES,
     )
-    problems.install(app)
-    metrics = metrics or Metrics(get_engine)
-    # Whoever watches the service needs an answer also when every thread is busy with calls.
-    watchers = CapacityLimiter(2)
+    install_error_handlers(app)
+    _add_health_and_metrics(app, get_engine, preload, metrics)
+    _add_docs(app)
+    for spec in row_tasks():
+        _add_task(app, spec, get_engine)
+    _add_rerank(app, get_engine)
+    _add_embed(app, get_engine)
+    _add_analyze(app, get_engine)
+    guarded = Guard(
+        CancelOnDisconnect(app),
+        token=token,
+        calls_at_once=calls_at_once,
+        requests_per_minute=requests_per_minute,
+        observe=metrics.observe,
+    )
+    if not cors_origins:
+        return guarded
+    # Outermost, so that a browser can read refusals, too. Without credentials: a token travels in its own header.
+    return CORSMiddleware(
+        guarded,
+        allow_origins=cors_origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "Content-Type", REQUEST_ID),
+        expose_headers=(REQUEST_ID, "Retry-After"),
+    )
+
+
+def _add_health_and_metrics(app: FastAPI, get_engine: GetEngine, preload: Preload | None, metrics: Metrics) -> None:
+    threads = CapacityLimiter(2)  # of their own: monitoring needs an answer even when calls occupy all other threads
 
     @app.get("/health")
     @app.get("/health/live")
@@ -103,13 +129,13 @@ def create_api(
         """Whether the service answers; loads no model."""
         return {"status": "ok"}
 
-    @app.get("/health/ready", responses={503: _FAILURES[503]})
+    @app.get("/health/ready", responses={503: _ERRORS[503]})
     async def ready(request: Request) -> Response:
         """Whether calls can be answered: 503 while models load or the engine cannot be had. Names what is loaded."""
         if preload is not None and preload.missing:
             return problems.not_ready(request, preload.missing, preload.error)
         try:
-            engine = await to_thread.run_sync(get_engine, limiter=watchers)
+            engine = await to_thread.run_sync(get_engine, limiter=threads)
         except WenmoError as error:
             return problems.problem(request, 503, en=error.text("en"), zh=error.text("zh"))
         return SafeJSONResponse({"status": "ok", "loaded": list(engine.loaded_tasks())})
@@ -117,45 +143,72 @@ def create_api(
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         """Calls, durations, what waits, cache and memory, for Prometheus."""
-        return Response(await to_thread.run_sync(metrics.text, limiter=watchers), media_type=CONTENT_TYPE)
+        return Response(await to_thread.run_sync(metrics.text, limiter=threads), media_type=CONTENT_TYPE)
 
+
+def _add_docs(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def documentation(request: Request) -> HTMLResponse:
         servers = [{"url": request.scope.get("root_path", "")}]
         page = docs.page({**app.openapi(), "servers": servers})
         return HTMLResponse(page, headers={"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY})
 
-    for spec in row_tasks():
-        _add_task(app, spec, get_engine)
 
-    @app.post("/v1/rerank", response_model=RerankResponse, response_model_exclude_none=True, responses=_FAILURES)
+def _add_task(app: FastAPI, spec: TaskSpec, get_engine: GetEngine) -> None:
+    """The route of a task that has a result for each input."""
+
+    def answer(body: Any) -> Response:
+        engine = get_engine()
+        options = body.model_dump()
+        inputs = options.pop("pairs" if spec.inputs == "pair" else "texts")
+        results = [asdict(result) for result in engine.ask(spec.name, inputs, **options)]
+        for result in results:
+            del result["logits"]  # for parity checks; `python -m wenmo run --logits` writes them
+        return _response(engine, spec.name, results)
+
+    answer.__annotations__["body"] = request_model(spec)
+    answer.__doc__ = spec.summary
+    app.post(f"/v1/{spec.slug}", name=spec.name, response_model=response_model(spec), responses=_ERRORS)(answer)
+
+
+def _add_rerank(app: FastAPI, get_engine: GetEngine) -> None:
+    """Similarity in the shape of common reranking services."""
+
+    @app.post("/v1/rerank", response_model=RerankResponse, response_model_exclude_none=True, responses=_ERRORS)
     def rerank(body: RerankRequest) -> Response:
         """The documents that say what the query says, best first (cross-encoder)."""
         engine = get_engine()
-        read = engine.similarity([(body.query, text) for text in body.documents])
-        order = sorted(range(len(read)), key=lambda index: -read[index].similarity)[: body.top_n]
+        scored = engine.similarity([(body.query, text) for text in body.documents])
+        order = sorted(range(len(scored)), key=lambda index: -scored[index].similarity)[: body.top_n]
         results: list[dict[str, Any]] = [
-            {"index": index, "relevance_score": read[index].similarity, "truncated": read[index].truncated}
+            {"index": index, "relevance_score": scored[index].similarity, "truncated": scored[index].truncated}
             for index in order
         ]
         if body.return_documents:
             for result in results:
                 result["document"] = {"text": body.documents[result["index"]]}
-        return _answer(engine, "similarity", results)
+        return _response(engine, "similarity", results)
 
-    @app.post("/v1/embed", response_model=EmbedResponse, responses=_FAILURES)
+
+def _add_embed(app: FastAPI, get_engine: GetEngine) -> None:
+    @app.post("/v1/embed", response_model=EmbedResponse, responses=_ERRORS)
     def embed(body: TextsRequest) -> Response:
         """The mean-pooled vector of each text, for search; weaker and cheaper than /v1/similarity."""
         engine = get_engine()
         vectors = engine.embed(body.texts)  # (N, H)
-        return _answer(engine, "embedding", [{"embedding": vector} for vector in vectors.tolist()])
+        return _response(engine, "embedding", [{"embedding": vector} for vector in vectors.tolist()])
 
-    # The one route whose contract is older than this service: 400 without a text, 413 for a long one. Its body is
-    # therefore not a schema, whose failures are 422.
+
+def _add_analyze(app: FastAPI, get_engine: GetEngine) -> None:
+    """The one route whose contract is older than this service: 400 without a text, 413 for a long one.
+
+    Its body is not a schema, because a body that does not fit a schema is answered with 422.
+    """
+
     @app.post(
         "/analyze",
         response_model=AnalyzeResponse,
-        responses={**_FAILURES, 400: {**_FAILURES[400], "description": "There is no text, or the body is not JSON"}},
+        responses={**_ERRORS, 400: {**_ERRORS[400], "description": "There is no text, or the body is not JSON"}},
     )
     def analyze(
         request: Request,
@@ -183,48 +236,9 @@ def create_api(
         label, confidence = ("Positive", positive) if positive >= 0.5 else ("Negative", 1 - positive)
         return SafeJSONResponse({"label": label, "confidence": confidence, "text": text})
 
-    guarded = Guard(
-        CancelOnDisconnect(app),
-        token=token,
-        calls_at_once=calls_at_once,
-        requests_per_minute=requests_per_minute,
-        observe=metrics.observe,
-    )
-    if not cors_origins:
-        return guarded
-    # Outermost: a browser must be able to read refusals, too. Without credentials: a token travels in its own header.
-    return CORSMiddleware(
-        guarded,
-        allow_origins=cors_origins,
-        allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", "Content-Type", REQUEST_ID),
-        expose_headers=(REQUEST_ID, "Retry-After"),
-    )
 
-
-def _add_task(app: FastAPI, spec: TaskSpec, get_engine: Callable[[], Engine]) -> None:
-    """The route of a task that answers each input."""
-
-    def answer(body: Any) -> Response:
-        engine = get_engine()
-        options = body.model_dump()
-        inputs = options.pop("pairs" if spec.inputs == "pair" else "texts")
-        return _answer(engine, spec.name, _items(engine.ask(spec.name, inputs, **options)))
-
-    answer.__annotations__["body"] = request_model(spec)
-    answer.__doc__ = spec.summary
-    app.post(f"/v1/{spec.slug}", name=spec.name, response_model=response_model(spec), responses=_FAILURES)(answer)
-
-
-def _items(results: Sequence[Result]) -> list[dict[str, Any]]:
-    items = [asdict(result) for result in results]
-    for item in items:
-        del item["logits"]  # for parity checks on files, see `python -m wenmo run --logits`
-    return items
-
-
-def _answer(engine: Engine, task: TaskName, items: list[dict[str, Any]]) -> SafeJSONResponse:
-    # A response and not a model: FastAPI would check each float again, and cannot encode a lone surrogate.
+def _response(engine: Engine, task: TaskName, results: list[dict[str, Any]]) -> SafeJSONResponse:
+    # A finished response rather than a model: FastAPI would validate each float again, and cannot encode a surrogate.
     return SafeJSONResponse(
-        {"results": items, "model": engine.model_info(task).name, "precision": engine.precision.value}
+        {"results": results, "model": engine.model_info(task).name, "precision": engine.precision.value}
     )

@@ -1,7 +1,7 @@
-"""What the REST routes take and give: the shape of each body, its limits, and an example for the OpenAPI page.
+"""The bodies of REST requests and responses: their shapes, their limits, and examples for the OpenAPI schema.
 
-Only shapes and sizes are checked here; what a text or a label may hold is the engine's business. Unknown fields are
-refused, so that a misspelt option is an error and not a default.
+Only shapes and sizes are checked here; the engine checks what a text or a label contains. Unknown fields are refused,
+so that a misspelt option is an error rather than a silent default.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.zero_shot import MAX_HYPOTHESES, SHORTLIST, hypotheses_each
 from wenmo.types import Result, ZeroShotMethod
 
-# Limits of one call. They bound the memory and the time that one client can take; a file of any length goes through
-# `python -m wenmo run`.
-MAX_BODY_BYTES = 8 * 1024 * 1024  # the whole request, before it is parsed
+# Limits of one call, which bound the memory and the time that one client can take. `python -m wenmo run` takes files of
+# any length.
+MAX_BODY_BYTES = 8 * 1024 * 1024  # of the whole request, before it is parsed
 MAX_TEXTS = 256  # texts, or pairs, in one call
-MAX_CHARACTERS = 100_000  # in one text; the model reads 512 pieces of it, and the result says that it was cut
-MAX_LABEL_CHARACTERS = 512  # in one label, and in the template: more does not fit into the model
-MAX_ANALYZE_CHARACTERS = 512  # in the text of /analyze, whose readers expect it to be refused and not cut
+MAX_CHARACTERS = 100_000  # in one text; the model reads 512 tokens of it, and the result says that it was cut
+MAX_LABEL_CHARACTERS = 512  # in one label, and in the template; more does not fit into the model
+MAX_ANALYZE_CHARACTERS = 512  # in the text of /analyze, whose clients expect a longer one to be refused and not cut
 
 
 def _too_long(limit: int, actual: int) -> PydanticCustomError:
@@ -36,8 +36,8 @@ def _too_long(limit: int, actual: int) -> PydanticCustomError:
 
 
 def _length_up_to(limit: int) -> AfterValidator:
-    # Not Field(max_length=...): pydantic measures a str as UTF-8, and so refuses a lone surrogate, which JSON can carry
-    # and the engine reads.
+    # Not Field(max_length=...): pydantic encodes a str as UTF-8 to measure it, and so refuses a lone surrogate, which
+    # JSON can carry and the engine accepts.
     def check(value: str) -> str:
         if len(value) > limit:
             raise _too_long(limit, len(value))
@@ -46,13 +46,13 @@ def _length_up_to(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _given(labels: list[str] | str) -> list[str]:
+def _as_list(labels: list[str] | str) -> list[str]:
     return split_labels(labels) if isinstance(labels, str) else labels
 
 
 def _check_labels(value: list[str] | str) -> list[str] | str:
-    # Only measured here: which labels a text holds, and which are dropped, the engine says.
-    labels = _given(value)
+    # Only measured here; the engine splits the labels and drops blank and repeated ones.
+    labels = _as_list(value)
     if len(labels) > MAX_LABELS:
         raise PydanticCustomError(
             "too_long",
@@ -130,7 +130,7 @@ class ZeroShotRequest(TextsRequest):
 
     @model_validator(mode="after")
     def _check_hypotheses(self) -> ZeroShotRequest:
-        labels = len({label.strip() for label in _given(self.labels)} - {""})
+        labels = len({label.strip() for label in _as_list(self.labels)} - {""})
         hypotheses = len(self.texts) * hypotheses_each(labels, self.method, shortlist=self.shortlist)
         if hypotheses > MAX_HYPOTHESES:
             raise PydanticCustomError(
@@ -169,7 +169,7 @@ class _Result(BaseModel):
 
 
 class EmbedItem(BaseModel):
-    embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's pieces.")]
+    embedding: Annotated[list[float], Field(description="Mean of the encoder's last states over the text's tokens.")]
 
 
 class RerankItem(BaseModel):
@@ -188,7 +188,7 @@ class RerankResponse(_Response):
     results: Annotated[list[RerankItem], Field(description="Best first.")]
 
 
-_REQUESTS: Mapping[tuple[str, bool], type[_Request]] = {  # by what goes in, and whether labels do
+_REQUESTS: Mapping[tuple[str, bool], type[_Request]] = {  # by a task's `inputs` and `takes_labels`
     ("pair", False): SimilarityRequest,
     ("text", False): TextsRequest,
     ("text", True): ZeroShotRequest,
@@ -196,12 +196,15 @@ _REQUESTS: Mapping[tuple[str, bool], type[_Request]] = {  # by what goes in, and
 
 
 def request_model(spec: TaskSpec) -> type[_Request]:
-    """The body of a call of the task."""
+    """The body of a request to the task's route."""
     return _REQUESTS[spec.inputs, spec.takes_labels]
 
 
 def response_model(spec: TaskSpec) -> type[_Response]:
-    """What a call of the task is answered with: an item for each input, of the fields of the task's result."""
+    """The body of the task's response: an item for each input, with the fields of the task's result.
+
+    The task must have a result for each input.
+    """
     assert spec.result is not None, spec.name
     stem = spec.result.__name__.removesuffix("Result")
     shared = {field.name for field in fields(Result)}
@@ -217,7 +220,7 @@ def response_model(spec: TaskSpec) -> type[_Response]:
 
 
 def _as_json(hint: Any) -> Any:
-    """A tuple of texts is a list in JSON."""
+    """The type of a result's field in JSON: a tuple of texts becomes a list."""
     return list[str] if hint == tuple[str, ...] else hint
 
 
@@ -225,7 +228,7 @@ class EmbedResponse(_Response):
     results: list[EmbedItem]
 
 
-# For the page of the schema alone: what does not fit is answered with 400 and 413 by the route itself.
+# Only for the schema: the route itself answers a body that does not fit, with 400 or 413.
 ANALYZE_BODY: dict[str, Any] = {
     "type": "object",
     "properties": {"text": {"type": "string", "maxLength": MAX_ANALYZE_CHARACTERS}},

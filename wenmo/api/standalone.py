@@ -1,12 +1,12 @@
 """`python -m wenmo serve --api-only`: the REST service without pages, in one process or in several workers.
 
-A worker is a process with an engine of its own, and with its share of the cores: N engines that each computed on every
-core would only get in one another's way. uvicorn supervises: all workers listen on one socket, one that dies is
-replaced, and on SIGTERM or SIGINT nobody new is let in, calls under way are answered, and every worker ends.
+Each worker is a process with an engine of its own and its share of the cores; engines that each used all cores would
+only slow one another down. uvicorn supervises them: all workers listen on one socket, and one that dies is replaced. On
+SIGTERM or SIGINT no new call is accepted, calls under way are answered, and every worker ends.
 
-Not covered: workers share no results (Redis can), count calls and limits each by itself, and each holds its own copy of
-the models. One process is faster where one engine can use all cores; workers help where Python itself is the limit, and
-where one that dies must not take the service with it.
+Workers do not share results (except through Redis) or the models' memory, and each counts calls and limits by itself.
+One process is faster where one engine can use all cores. Workers help where Python itself is the bottleneck, and where
+the service must survive the death of a process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ from uvicorn.supervisors import Multiprocess
 
 from wenmo.api.metrics import Metrics
 from wenmo.api.preload import Preload
-from wenmo.api.process import api_of, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
+from wenmo.api.server_setup import (
+    api_from_settings,
+    check_address,
+    log_calls,
+    stop_on_sigterm,
+    trust_no_proxy_unasked,
+)
 from wenmo.errors import WenmoError
 from wenmo.tasks.table import TASKS
 
@@ -42,12 +48,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FORWARD_S = 10.0  # for a call that waited as long as a call may wait, and is being computed when the service ends
-_SILENT_WORKER_S = 30  # after these the supervisor takes it for dead: starting on a busy machine takes seconds
+_FORWARD_S = 10.0  # allowed for a call that has waited as long as it may, and is computed while the service ends
+_SILENT_WORKER_S = 30  # without a sign of life a worker counts as dead; starting on a busy machine takes seconds
 
 
 def serve_api(settings: Settings) -> int:
-    """Serve on `settings.host` and `settings.port` until SIGINT or SIGTERM; calls under way are finished first.
+    """Serve on `settings.host` and `settings.port` until SIGINT or SIGTERM, then finish the calls under way.
 
     Must run in the main thread. Returns the exit status. Raises InputError when the address cannot be listened on.
     """
@@ -59,7 +65,7 @@ def serve_api(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        http="h11",  # it bounds a request's head; httptools, where it is installed, takes megabytes
+        http="h11",  # it limits the size of the headers; httptools, the default if installed, accepts megabytes
         access_log=False,  # the guard logs each call
         server_header=False,
         timeout_graceful_shutdown=ceil(settings.wait_s + _FORWARD_S),
@@ -76,20 +82,23 @@ def serve_api(settings: Settings) -> int:
 
 
 def create_worker(settings: Settings) -> Starlette:
-    """The service of one worker: the routes at the root, and under /api as beside the pages."""
+    """The service of one worker. If there are several, the worker ends when its supervisor does."""
     log_calls()
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_terminate_after, args=(parent.sentinel,), daemon=True).start()
     engine = _build_engine(settings)
     return create_service(settings, engine, alone=settings.workers == 1)
 
 
 def create_service(settings: Settings, engine: Engine, *, alone: bool) -> Starlette:
-    """The service on `engine`, which it closes at its end. Where it is not `alone`, its metrics bear its pid."""
+    """The service on `engine`: the routes at the root, and under /api, where they are beside the pages.
+
+    The service closes the engine when it ends. Unless it is `alone`, its metrics have the process id as a label.
+    """
     preload = Preload(lambda: engine, tuple(TASKS) if settings.preload is None else settings.preload)
     labels = {} if alone else {"pid": str(os.getpid())}
-    api = api_of(settings, lambda: engine, preload=preload, metrics=Metrics(lambda: engine, labels=labels))
+    api = api_from_settings(settings, lambda: engine, preload=preload, metrics=Metrics(lambda: engine, labels=labels))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -114,23 +123,31 @@ def _build_engine(settings: Settings) -> Engine:
         if settings.workers == 1:
             raise
         print(f"wenmo: {error}", file=sys.stderr)
-        sys.exit(STARTUP_FAILURE)  # tells the supervisor that another worker would fail alike
+        sys.exit(STARTUP_FAILURE)  # tells the supervisor not to replace this worker, which would fail in the same way
     return engine
 
 
-def _end_with(parent: int) -> None:
-    """Ask this worker to end when its supervisor is gone, killed say: else it would hold the port for ever."""
+def _terminate_after(parent: int) -> None:
+    """Terminate this worker when its supervisor has died: it would hold the port for ever.
+
+    `parent` is the sentinel of the supervisor's process.
+    """
     wait([parent])
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Supervisor(Multiprocess):
+    """uvicorn's supervisor, without two waits for nothing."""
+
     def keep_subprocess_alive(self) -> None:
-        for worker in self.processes:  # our copy of the worker's end of the pipe: while it is open, a worker that dies
-            worker.child_conn.close()  # when it is being asked whether it lives is waited for until the time-out
+        # While this process has the worker's end of the pipe open, too, the death of a worker that is being asked for a
+        # sign of life is only noticed at the time-out.
+        for worker in self.processes:
+            worker.child_conn.close()
         super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
-        for listening in self.sockets:  # else whoever comes while the workers finish would be kept waiting, in vain
+        # With the sockets open, a client that connects while the workers finish would wait for an answer in vain.
+        for listening in self.sockets:
             listening.close()
         super().terminate_all()

@@ -1,1 +1,1 @@
-"""The commands of `python -m wenmo`, a module each; imports that take time wait until a command runs."""
+"""The commands of `python -m wenmo`, a module for each. Slow imports are inside the functions that run a command."""

@@ -1,4 +1,4 @@
-"""`bench`: speed and memory on this machine, beside others in the same run."""
+"""`bench`: measures speed and memory on this machine, ours and other implementations in the same run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from wenmo.cli.common import Commands, language, positive
 from wenmo.errors import InputError
+from wenmo.extras import needs
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -69,6 +70,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from wenmo.lab import throughput as bench
+    from wenmo.telemetry.machine import machine
 
     items = bench.read_items(options.texts, options.count) if options.texts else bench.invented_reviews(options.count)
     given: dict[str, Any] = {
@@ -84,7 +86,7 @@ def _bench(options: argparse.Namespace) -> None:
             print(f"{figure.name:40} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
         result: dict[str, Any] = {
             "benchmark": "latency",
-            "machine": bench.machine(),
+            "machine": machine(),
             "shape": options.shape,
             "items": len(items),
             "figures": [asdict(figure) for figure in figures],
@@ -137,55 +139,61 @@ def _bench_articles(options: argparse.Namespace) -> None:
 
 
 def _benchmark(name: str) -> Any:
-    """A module of benchmarks/, which is there in a clone alone, and needs what the tests need."""
+    """A module of benchmarks/, which needs what the tests need."""
     import importlib
 
     try:
-        importlib.import_module("aiohttp")  # the load's own, imported where it runs
+        importlib.import_module("aiohttp")  # which the module imports only when it runs
         return importlib.import_module(f"benchmarks.{name}")
     except ImportError as error:
-        raise InputError(
-            f"This benchmark cannot be loaded: {error}. Run from the repository's folder, after "
-            "`pip install -r requirements-dev.txt`.",
-            f"无法载入此基准测试：{error}。请先 `pip install -r requirements-dev.txt`，并在仓库目录中运行。",
-        ) from None
+        raise _needs_a_checkout(error) from None
 
 
-def _bench_memory(options: argparse.Namespace) -> None:
-    from wenmo.cli.memory import bench_memory
-
-    bench_memory(
-        preset=options.preset,
-        model=options.model,
-        configurations=options.configurations,
-        predict_only=options.predict_only,
-        runs=options.rounds,
-        labelled=options.labelled,
-        report=options.report,
-        csv=options.csv,
-        out=options.out,
-        language=language(),
+def _needs_a_checkout(error: ImportError) -> InputError:
+    return InputError(
+        f"This benchmark cannot be loaded: {error}. Its code is in the repository, not in the installed package: clone "
+        "it, run `pip install -r requirements-dev.txt` there, and `python -m wenmo bench …` from its folder.",
+        f"无法载入此基准测试：{error}。其代码在仓库中，不在安装的包里：请克隆仓库，在其目录中运行 "
+        "`pip install -r requirements-dev.txt`，再运行 `python -m wenmo bench …`。",
     )
 
 
+def _bench_memory(options: argparse.Namespace) -> None:
+    from wenmo.cli.bench_memory import bench_memory
+
+    with needs("train"):  # transformers, imported where a padded forward or a training step is first built
+        bench_memory(
+            preset=options.preset,
+            model=options.model,
+            configurations=options.configurations,
+            predict_only=options.predict_only,
+            runs=options.rounds,
+            labelled=options.labelled,
+            report=options.report,
+            csv=options.csv,
+            out=options.out,
+            language=language(),
+        )
+
+
 def _peers(wanted: str | None) -> dict[str, Any]:
-    """The peers named in `wanted` (fp32, int8, all, or their own names), and what writes a checkpoint for them."""
+    """Arguments of a benchmark: the peers that `wanted` names (fp32, int8, all, or single ones) and their exporter.
+
+    Raises InputError for an unknown name, and where the peers cannot be imported.
+    """
     if not wanted:
         return {}
     try:
         from benchmarks import peers
         from wenmo.lab.padded import export
     except ImportError as error:
-        raise InputError(
-            f"Peers cannot be loaded: {error}. Run from the repository's folder.",
-            f"无法载入对照实现：{error}。请在仓库目录中运行。",
-        ) from None
+        raise _needs_a_checkout(error) from None
     everything = {**peers.PEERS, **peers.INT8_PEERS}
     groups = {"all": everything, "fp32": dict(peers.PEERS), "int8": dict(peers.INT8_PEERS)}
-    chosen: dict[str, Any] = {}
+    selected: dict[str, Any] = {}
     for name in wanted.split(","):
         if name not in groups and name not in everything:
             known = ", ".join([*groups, *everything])
             raise InputError(f"No such peer: {name}. Known: {known}.", f"没有这样的对照：{name}。可选：{known}。")
-        chosen.update(groups.get(name) or {name: everything[name]})
-    return {"peers": chosen, "export": export}
+        selected.update(groups.get(name) or {name: everything[name]})
+    return {"peers": selected, "export": export}

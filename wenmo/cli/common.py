@@ -1,4 +1,4 @@
-"""What the commands share: options, the engine that they ask for, the JSON of their last line."""
+"""What the commands share: options, the engine that these configure, and the JSON on the last line of output."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from wenmo.engine import Engine
     from wenmo.settings import Settings
 
-Commands = argparse._SubParsersAction  # argparse has no public name for it
+Commands = argparse._SubParsersAction  # what add_subparsers returns; argparse has no public name for it
 
 
 def language() -> Language:
-    """Of messages on the terminal."""
+    """The language of messages on the terminal, by the locale."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if os.environ.get(name):
             return "zh" if os.environ[name].startswith("zh") else "en"
@@ -25,7 +25,7 @@ def language() -> Language:
 
 
 def positive(text: str) -> int:
-    """For argparse: a whole number of at least 1."""
+    """An argparse type: an integer of at least 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -33,6 +33,7 @@ def positive(text: str) -> int:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `read_settings` reads."""
     parser.add_argument("--model", help="bundled name, hub id or folder (default: the bundled model of the task)")
     parser.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (WENMO_PRECISION, auto)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
@@ -46,14 +47,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def build_engine(options: argparse.Namespace, task: str, **more: Any) -> Engine:
-    """By `read_settings`."""
+    """The engine that `read_settings` describes; the arguments are the same."""
     from wenmo.engine import build
 
     return build.build_engine(read_settings(options, task, **more))
 
 
 def read_settings(options: argparse.Namespace, task: str, **more: Any) -> Settings:
-    """The environment's, and over them the options of `add_model_options` where they are given."""
+    """The settings of the environment, overridden by the options of `add_model_options` that are given, and by `more`.
+
+    --model is the model of `task`.
+    """
     from wenmo.settings import Settings
 
     given: dict[str, Any] = {
@@ -67,4 +71,5 @@ def read_settings(options: argparse.Namespace, task: str, **more: Any) -> Settin
 
 
 def print_json(value: Any) -> None:
+    """Print `value` as one line of JSON, by which scripts read the result of a command."""
     print(json.dumps(value, ensure_ascii=False))

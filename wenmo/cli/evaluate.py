@@ -27,10 +27,10 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 def _eval(options: argparse.Namespace) -> None:
     from wenmo.evaluation.evaluate import evaluate, model_task
 
-    # Without a cache: the seconds that are told are those of computing.
+    # Without a cache, so that the reported seconds are those of computing.
     engine = build_engine(options, model_task(options.task), cache_mib=0)
     against = None
-    if engine.precision.value != "fp32":  # what the precision costs is told on the same rows
+    if engine.precision.value != "fp32":  # compared on the same rows, to report what the precision costs
         options.precision = "fp32"
         against = build_engine(options, model_task(options.task), cache_mib=0)
     evaluation = evaluate(

@@ -1,4 +1,4 @@
-"""`models`: what is there, and what can be had from the hub."""
+"""`models`: lists the models that are bundled, cached and known; `models pull` downloads one from the hub."""
 
 from __future__ import annotations
 

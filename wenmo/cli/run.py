@@ -1,4 +1,4 @@
-"""`run`: files in, files with results out."""
+"""`run`: runs a task on files of any size, and writes them with their results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wenmo.types import ZERO_SHOT_METHODS
 
 if TYPE_CHECKING:
     from wenmo.jobs.backend import Backend
-    from wenmo.jobs.job import JobProgress
+    from wenmo.jobs.executor import JobProgress
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -55,12 +55,12 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from wenmo.jobs.answer import RunOptions, models_of
     from wenmo.jobs.job import run_job
+    from wenmo.jobs.options import RunOptions, models_of
     from wenmo.jobs.sources import partial_folder
 
     task = task_spec(options.task).name
-    asked = RunOptions(
+    run_options = RunOptions(
         text=options.text,
         text_a=options.text_a,
         text_b=options.text_b,
@@ -73,15 +73,15 @@ def _run(options: argparse.Namespace) -> int:
         encoding=options.encoding,
         delimiter=options.delimiter,
     )
-    end_of_line = "\n" if sys.stderr.isatty() else ""  # of the progress
+    end_of_line = "\n" if sys.stderr.isatty() else ""  # ends the line of the progress
     try:
-        with _backend(options, models_of(task, asked)[0]) as backend:
+        with _backend(options, models_of(task, run_options)[0]) as backend:
             summary = run_job(
                 backend,
                 task,
                 options.source,
                 options.target,
-                asked,
+                run_options,
                 resume=options.resume,
                 restart=options.restart,
                 shard_rows=options.shard_rows,
@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
-    """What computes the job; --model is that of `task`."""
+    """What computes the job; --model is the model of `task`. Raises InputError for options of Ray without Ray."""
     from wenmo.jobs.backend import EngineBackend
     from wenmo.jobs.ray_backend import RayBackend
 
@@ -124,7 +124,7 @@ def _backend(options: argparse.Namespace, task: str) -> Iterator[Backend]:
 
 
 def _progress_line() -> Callable[[JobProgress], None]:
-    """Shows how far a job is on one line of a terminal; in a log, a line every half minute."""
+    """A callback that shows how far a job is: on one line of a terminal, or by a line of a log every half minute."""
     terminal = sys.stderr.isatty()
     shown = float("-inf")
 
@@ -133,7 +133,7 @@ def _progress_line() -> Callable[[JobProgress], None]:
         if not terminal and time.monotonic() - shown < 30:
             return
         shown = time.monotonic()
-        line = f"{progress.rows:,} of {progress.of_rows:,} rows"
+        line = f"{progress.rows:,} of {progress.total_rows:,} rows"
         if progress.rows_per_s is not None and progress.seconds_left is not None:
             minutes, seconds = divmod(round(progress.seconds_left), 60)
             line += f"   {progress.rows_per_s:,.0f} rows/s   {minutes // 60}:{minutes % 60:02}:{seconds:02} left"

@@ -1,4 +1,4 @@
-"""`serve`: the app and the REST service, or the service alone."""
+"""`serve`: serves the app and the REST service, or the REST service alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 
 from wenmo.cli.common import Commands, positive
 from wenmo.errors import InputError
+from wenmo.extras import needs
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -22,7 +23,8 @@ def _serve(options: argparse.Namespace) -> int | None:
 
     settings = Settings.read(host=options.host, port=options.port, workers=options.workers)
     if options.api_only:
-        from wenmo.api.standalone import serve_api
+        with needs("api"):
+            from wenmo.api.standalone import serve_api
 
         return serve_api(settings)
     if settings.workers > 1:
@@ -32,7 +34,8 @@ def _serve(options: argparse.Namespace) -> int | None:
             f"页面由单个进程提供，不能用 {settings.workers} 个：访客的会话保存在该进程中。"
             "如只需 REST 服务，请加 --api-only；否则请去掉 --workers 和 WENMO_WORKERS。",
         )
-    from wenmo.server import serve
+    with needs("app"):
+        from wenmo.server import serve
 
     serve(settings)
     return None

@@ -1,4 +1,4 @@
-"""`train adapt`: a model of one's own from labelled rows."""
+"""`train adapt`: fine-tunes a model on labelled rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wenmo.cli.common import Commands, positive, print_json
+from wenmo.extras import needs
 from wenmo.tasks.table import row_tasks, task_spec
 
 
@@ -27,7 +28,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "--checkpointing", action="store_true", help="less memory for activations, about one more forward a step"
     )
     adapt.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
-    adapt.add_argument("--max-length", type=positive, default=256, help="pieces of an input in training (256)")
+    adapt.add_argument("--max-length", type=positive, default=256, help="tokens of an input in training (256)")
     adapt.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="of the training (3600)")
     adapt.add_argument("--template", default="{}", help="zero-shot: hypothesis with one place {} for the label")
     adapt.add_argument("--seed", type=int, default=1, help="of the split and the order (1)")
@@ -35,7 +36,8 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _adapt(options: argparse.Namespace) -> None:
-    from wenmo.adapt.run import adapt
+    with needs("train"):
+        from wenmo.adapt.run import adapt
     from wenmo.adapt.types import AdaptOptions, AdaptProgress
     from wenmo.evaluation.labelled import guess_columns, read_rows
     from wenmo.settings import Settings
@@ -46,7 +48,7 @@ def _adapt(options: argparse.Namespace) -> None:
     guessed = guess_columns(open_reader(options.file).columns, task)
     named = {name: getattr(options, name) for name in ("text", "text_a", "text_b", "label") if getattr(options, name)}
 
-    def tell(progress: AdaptProgress) -> None:
+    def show(progress: AdaptProgress) -> None:
         loss = "" if progress.loss is None else f"  loss {progress.loss:.3f}"
         dev = "" if progress.dev_loss is None else f"  dev {progress.dev_loss:.3f}"
         line = f"{progress.stage} {progress.step} of {progress.of}{loss}{dev}  {progress.memory_mib:,.0f} MiB"
@@ -68,7 +70,7 @@ def _adapt(options: argparse.Namespace) -> None:
             seed=options.seed,
         ),
         models_folder=settings.models_folder,
-        progress=tell,
+        progress=show,
     )
     print(file=sys.stderr)
     for when, figures in (("before", adapted.before), ("after", adapted.after)):

@@ -1,14 +1,13 @@
 """`texts -> task.encode -> runtime (plans batches, forwards) -> task.decode -> results`.
 
-`engine.py` is the facade, `models.py` what it has loaded, `walk.py` the one way through; `zero_shot.py` and
-`explaining.py` are the questions that take more than one walk.
+`engine.py` is the facade, `loading.py` holds its models, `pipeline.py` encodes, computes and decodes;
+`zero_shot_methods.py` and `explaining.py` answer questions that run the pipeline in other ways.
 
-One engine serves a whole process. Models are loaded when a task is first used, each once; after that nothing in an
-engine changes, so any number of threads may call it.
+A process has one engine. Each model is loaded once, when its task is first used. Thread-safe.
 """
 
 from wenmo.engine.engine import Engine
 from wenmo.engine.loading import ModelInfo
-from wenmo.engine.walk import Progress
+from wenmo.engine.pipeline import OnProgress
 
-__all__ = ["Engine", "ModelInfo", "Progress"]
+__all__ = ["Engine", "ModelInfo", "OnProgress"]

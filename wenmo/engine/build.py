@@ -1,4 +1,4 @@
-"""The engine that settings describe."""
+"""Building an engine from settings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def build_engine(settings: Settings, *, events: EventLog | None = None, repeatable: bool = False) -> Engine:
-    """It writes to `events`, and is `repeatable` for jobs."""
+    """The engine that `settings` describe. `repeatable` is for jobs, see Engine."""
     shared_cache = None
-    if settings.redis_url:  # an empty one is none
+    if settings.redis_url:  # neither None nor empty
         from wenmo.serving.redis_store import RedisStore
 
         shared_cache = RedisStore(
@@ -30,7 +30,7 @@ def build_engine(settings: Settings, *, events: EventLog | None = None, repeatab
         cache_mib=settings.cache_mib,
         shared_cache=shared_cache,
         models_folder=settings.models_folder,
-        limits=SchedulerLimits(waiting_pieces=settings.waiting_pieces, wait_s=settings.wait_s),
+        limits=SchedulerLimits(waiting_tokens=settings.waiting_tokens, wait_s=settings.wait_s),
         models=settings.models,
         events=events,
         repeatable=repeatable,

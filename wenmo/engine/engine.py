@@ -1,4 +1,4 @@
-"""The facade: what can be asked, and what is answered."""
+"""The facade: a method per task, and the state of the models."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from wenmo.engine import explaining
 from wenmo.engine import zero_shot_methods as zero_shot
-from wenmo.engine.loading import LoadedModel, Loading, ModelInfo, Models, one_worker_a_core
-from wenmo.engine.walk import Progress, answers, embed, encode_pairs, encode_texts, rows
+from wenmo.engine.loading import LoadedModel, LoadOptions, ModelInfo, Models, cpu_workers
+from wenmo.engine.pipeline import OnProgress, embed, encode_pairs, encode_texts, rows, run_pipeline
 from wenmo.errors import InputError
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.tasks import zero_shot as zero_shot_task
@@ -45,26 +45,26 @@ if TYPE_CHECKING:
 class Engine:
     """Sentence similarity, sentiment and zero-shot classification over StructBERT.
 
-    `device`: auto, cpu, cuda, cuda:N. `precision`: auto, fp32, fp16, bf16, int8 (on a CPU). `models`: for each task a
-    bundled name, a hub id (iic/...) or a folder; tasks not named use the bundled models. `sequence_length` bounds the
-    pieces of an input for checkpoints that do not say themselves (512). `calibrated=False` leaves out the temperatures
-    that a checkpoint carries, as ModelScope does, which knows none. Results are kept, up to `cache_mib`, and not
-    computed again (but for lists of 4,096 inputs and more, which would only flush the others). What is not there is
-    looked for in `shared_cache`, a RedisStore, say, where engines in other processes put theirs; `cache_mib=0` uses
-    neither. Small calls of many threads are computed together, within `limits`, beyond which they raise BusyError.
-    `make_runtime` replaces what computes the forward; runtimes that compute differently are different classes. What
-    loads and what is computed is told to `events`, by default a log of the engine's own. Local models, called by their
-    names like bundled ones, are in `models_folder`. `repeatable`, for jobs: on a CPU what is computed together follows
-    a call's inputs alone, and no result is kept, so that answers are the same to the last bit whoever else calls and
-    however many cores there are; short lists then use one core.
+    - `device`: auto, cpu, cuda or cuda:N. `precision`: auto, fp32, fp16, bf16 or int8 (CPU only).
+    - `models`: for each task a bundled name, a local name, a hub id (iic/...) or a folder; bundled models by default.
+      Local models are in `models_folder`.
+    - `sequence_length`: the maximum number of tokens for checkpoints without one of their own; 512 by default.
+    - `calibrated=False` ignores the temperatures of a checkpoint, as ModelScope does.
+    - `cache_mib`: memory for cached results; 0 turns both caches off. Lists of 4,096 inputs or more bypass the cache,
+      which they would only flush. `shared_cache`: a second level for several processes, such as a RedisStore.
+    - `limits` of the queue of small calls, which share batches; calls beyond them raise BusyError.
+    - `make_runtime` replaces the forward pass. Runtimes with different arithmetic must be different classes.
+    - `events`: the log of loading and computing; by default the engine has one of its own.
+    - `repeatable`, for jobs: on a CPU, batches depend only on the inputs of a call, and nothing is cached, so that
+      results are the same to the last bit whatever the number of cores and other calls. Short lists then use one core.
 
-    Raises DeviceError at once for a device or precision that cannot be; the errors of loading a model
-    (ModelNotFoundError, DownloadError, CheckpointError) at the first use of its task. Every task method raises
-    InputError for what it cannot work on, and answers an empty list with an empty list.
+    Raises DeviceError for an unavailable device or precision. The first use of a task raises the errors of loading its
+    model: ModelNotFoundError, DownloadError, CheckpointError. Task methods raise InputError for invalid inputs, and
+    return an empty list for an empty list.
 
-    A task method calls `progress(done, of)` after every batch, in the thread that called the method; an exception that
-    it raises stops the work and comes out of the method. Where some inputs cannot be computed (memory), all others are,
-    and ForwardError brings their results.
+    Task methods call `progress(done, of)` after every batch, in the calling thread; an exception from it stops the work
+    and is passed on. If some inputs cannot be computed, for example because memory runs out, the others are, and
+    ForwardError carries their results.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Engine:
         self._cache = ResultCache(cache_mib, shared=shared_cache)
         self._models = Models(
             {task: str((models or {}).get(task) or spec.bundled) for task, spec in TASKS.items()},
-            Loading(
+            LoadOptions(
                 device=self.device.value,
                 precision=self.precision.value,
                 sequence_length=sequence_length,
@@ -109,7 +109,7 @@ class Engine:
                 shares=shared_cache is not None,
                 limits=limits,
                 make_runtime=make_runtime,
-                workers=None if make_runtime else one_worker_a_core(self.device.value),
+                workers=None if make_runtime else cpu_workers(self.device.value),
                 events=self.events,
                 models_folder=models_folder,
                 repeatable=repeatable,
@@ -118,14 +118,14 @@ class Engine:
 
     @property
     def model_names(self) -> Mapping[TaskName, str]:
-        """For each task the name of its model, as it was asked for."""
+        """The name of each task's model, as it was given."""
         return self._models.names
 
-    def ask(self, task: str, inputs: Sequence[Any], *, progress: Progress | None = None, **options: Any) -> list[Any]:
-        """What any of the tasks that answer a row says of `inputs`, texts or pairs, as the task's own method would.
+    def ask(self, task: str, inputs: Sequence[Any], *, progress: OnProgress | None = None, **options: Any) -> list[Any]:
+        """The results of a task for `inputs`, texts or pairs, as from the task's own method.
 
-        `options` are those of `zero_shot`, for tasks that take labels. Raises InputError for a task that there is not,
-        that has no answer a row, or that takes no options.
+        `options` are those of `zero_shot`, for tasks that take labels. Raises InputError for an unknown task, one
+        without a result per input (embedding), and options that the task does not take.
         """
         spec = task_spec(task)
         if spec.result is None:
@@ -142,27 +142,27 @@ class Engine:
             )
         return self._answer(spec.name, inputs, progress=progress)
 
-    def _answer(self, task: str, inputs: Sequence[Any], *, progress: Progress | None) -> list[Any]:
-        """One walk through the model of a task whose labels are the checkpoint's own."""
+    def _answer(self, task: str, inputs: Sequence[Any], *, progress: OnProgress | None) -> list[Any]:
+        """The results of a task whose labels are the checkpoint's own."""
         spec = TASKS[task]
 
         def encode(model: LoadedModel, window: list[Any]) -> list[Encoding]:
-            return spec.encode(model.tokenizer, window, max_length=model.max_length)
+            return spec.encode(model.tokenizer, window, max_length=model.info.max_length)
 
         def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[Any]:
-            return spec.decode(logits, encodings, labels=model.labels, temperatures=model.temperatures)
+            return spec.decode(logits, encodings, labels=model.info.labels, temperatures=model.info.temperatures)
 
         checked = checked_pairs(inputs) if spec.inputs == "pair" else checked_texts(inputs)
-        return answers(self._models, task, checked, encode, decode, progress=progress)
+        return run_pipeline(self._models, task, checked, encode, decode, progress=progress)
 
     def similarity(
-        self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None
+        self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None
     ) -> list[SimilarityResult]:
-        """Whether the two sentences of each pair mean the same, read together by a cross-encoder."""
+        """Whether the two sentences of each pair mean the same, by a cross-encoder."""
         return self._answer("similarity", pairs, progress=progress)
 
-    def sentiment(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[SentimentResult]:
-        """The mood of each text."""
+    def sentiment(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> list[SentimentResult]:
+        """Whether each text is positive or negative."""
         return self._answer("sentiment", texts, progress=progress)
 
     def zero_shot(
@@ -174,13 +174,14 @@ class Engine:
         multi_label: bool = False,
         method: ZeroShotMethod = "nli",
         shortlist: int = zero_shot_task.SHORTLIST,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> list[ZeroShotResult]:
         """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`.
 
-        `method`: nli has the zero-shot model judge every label, a forward each. embedding takes the label whose vector
-        is nearest to the text's: a forward a text, however many labels there are, and weaker; not with `multi_label`.
-        two_stage has the `shortlist` nearest labels judged, and is nli where there are no more than these.
+        Each label is inserted into `template`. `multi_label`: labels are judged independently. `method`: nli judges
+        each label by the zero-shot model, one forward per label. embedding takes the label whose vector is nearest to
+        the text's, one forward per text; it is less accurate and does not support `multi_label`. two_stage judges only
+        the `shortlist` labels with the nearest vectors, and equals nli if there are no more.
         """
         parsed = parse_labels(labels)
         zero_shot_task.check_template(template)
@@ -197,16 +198,16 @@ class Engine:
             self._models, questions, parsed, template, multi_label=multi_label, method=method, progress=progress
         )
 
-    def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> np.ndarray:
-        """(N, H) float32: the mean of the last layer of the embedding model over a text's pieces. Not normalised.
+    def embed(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> np.ndarray:
+        """(N, H) float32: the mean of the embedding model's last layer over each text's tokens. Not normalised.
 
-        For search, clusters and near-duplicates: one forward a text instead of one a pair. Weaker than `similarity`.
-        `models={"embedding": …}` takes a checkpoint of any task; those that were not trained for vectors, such as
-        ModelScope's similarity models, put all their cosines near 1.
+        For search, clustering and near-duplicates: one forward per text instead of one per pair, and less accurate than
+        `similarity`. `models={"embedding": …}` accepts a checkpoint of any task; the cosines of those not trained for
+        vectors, such as ModelScope's similarity models, are all close to 1.
         """
         return embed(self._models, checked_texts(texts), progress=progress)
 
-    def cosine_similarity(self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None) -> np.ndarray:
+    def cosine_similarity(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N,) float32 in [-1, 1]: cosine of the `embed` vectors of each pair. Not the cross-encoder's probability."""
 
         def encode(model: LoadedModel, window: list[tuple[str, str]]) -> list[Encoding]:
@@ -217,28 +218,28 @@ class Engine:
             return np.clip(np.sum(unit[0::2] * unit[1::2], axis=1), -1.0, 1.0).tolist()
 
         checked = checked_pairs(pairs)
-        cosines = answers(
+        cosines = run_pipeline(
             self._models, "embedding", checked, encode, decode, encodings_each=2, vectors=True, progress=progress
         )
         return np.asarray(cosines, dtype=np.float32)
 
-    def nli(self, pairs: Sequence[tuple[str, str]], *, progress: Progress | None = None) -> np.ndarray:
+    def nli(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
 
         In the order entailment, neutral, contradiction.
         """
-        logits = answers(self._models, "zero_shot", checked_pairs(pairs), encode_pairs, rows, progress=progress)
+        logits = run_pipeline(self._models, "zero_shot", checked_pairs(pairs), encode_pairs, rows, progress=progress)
         return np.stack(logits) if logits else np.empty((0, 3), dtype=np.float32)
 
-    def explain_similarity(self, pair: tuple[str, str], *, progress: Progress | None = None) -> Explanation:
-        """What in both sentences carries "the same meaning" and what pulls against it; see `wenmo.tasks.explain`.
+    def explain_similarity(self, pair: tuple[str, str], *, progress: OnProgress | None = None) -> Explanation:
+        """Which parts of both sentences support "same meaning" and which oppose it; see `wenmo.tasks.explain`.
 
-        One forward for each part, at most `MAX_UNITS` there.
+        Takes one forward per part, of which there are at most `wenmo.tasks.explain.MAX_UNITS`.
         """
         return explaining.explain_two_class(self._models, "similarity", checked_pairs([pair])[0], progress=progress)
 
-    def explain_sentiment(self, text: str, *, progress: Progress | None = None) -> Explanation:
-        """What in the text pulls up, to positive, and what pulls down."""
+    def explain_sentiment(self, text: str, *, progress: OnProgress | None = None) -> Explanation:
+        """Which parts of the text support "positive" and which oppose it."""
         return explaining.explain_two_class(self._models, "sentiment", (checked_texts([text])[0],), progress=progress)
 
     def explain_zero_shot(
@@ -249,43 +250,43 @@ class Engine:
         label: str | None = None,
         template: str = zero_shot_task.DEFAULT_TEMPLATE,
         multi_label: bool = False,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Explanation:
-        """What in the text speaks for `label` (None: the best of `labels`), as `zero_shot` judges by its method nli.
+        """Which parts of the text support `label` (None: the best one) under the method nli, and which oppose it.
 
-        Where one label is to be true, for it and against the best of the others; with `multi_label`, for its being true
-        and against its being false. Raises InputError when `label` is none of `labels`.
+        The log odds are of `label` against the best other label; with `multi_label`, or a single label, of its being
+        true against its being false. Raises InputError when `label` is not among `labels`.
         """
         (result,) = self.zero_shot([text], labels=labels, template=template, multi_label=multi_label)
-        chosen = result.label if label is None else label
-        if chosen not in result.scores:
+        label = result.label if label is None else label
+        if label not in result.scores:
             raise InputError(
-                f"{chosen!r} is none of the labels: {', '.join(result.scores)}. Choose one of them.",
-                f"“{chosen}”不在标签之中：{'、'.join(result.scores)}。请从中选择。",
+                f"{label!r} is none of the labels: {', '.join(result.scores)}. Choose one of them.",
+                f"“{label}”不在标签之中：{'、'.join(result.scores)}。请从中选择。",
             )
-        return explaining.explain_label(self._models, text, result, label=chosen, template=template, progress=progress)
+        return explaining.explain_label(self._models, text, result, label=label, template=template, progress=progress)
 
     def align(self, pair: tuple[str, str]) -> Alignment:
-        """Which part of the first sentence stands for which of the second, to the embedding model.
+        """Which parts of the two sentences correspond, according to the embedding model.
 
-        Not what the cross-encoder of `similarity` goes by: what `cosine_similarity` is made of.
+        This explains `cosine_similarity`, not the cross-encoder of `similarity`.
         """
         return explaining.align(self._models, checked_pairs([pair])[0])
 
     def model_info(self, task: TaskName) -> ModelInfo:
-        """What is loaded for `task`; loads it first where it is not."""
+        """The model of `task`; loads it if necessary."""
         return self._models.get(task_spec(task).name).info
 
     def batch_tokens(self, task: TaskName) -> Resolved[int]:
-        """Pieces that a batch of `task` takes at most, and why; loads the model first where it is not."""
+        """The most tokens that a batch of `task` may have, and why; loads the model if necessary."""
         return self._models.get(task).runtime.batch_tokens()
 
     def cache_statistics(self) -> CacheStatistics:
-        """What was found among earlier results, and what that saved."""
+        """Hits, misses and size of the cache."""
         return self._cache.statistics()
 
     def scheduler_statistics(self) -> dict[TaskName, SchedulerStatistics]:
-        """For each loaded task how its calls were joined, and what waits now."""
+        """How the calls of each loaded task shared forwards, and what waits now."""
         return {task: model.scheduler.statistics() for task, model in self._models.in_memory().items()}
 
     def loaded_tasks(self) -> tuple[TaskName, ...]:
@@ -295,16 +296,16 @@ class Engine:
     def with_models(self, models: Mapping[TaskName, str]) -> Engine:
         """This engine with other models for some tasks.
 
-        All else is shared: the other models, the cache, the workers. Closing it lets go of its own models alone.
+        Everything else is shared: the other models, the cache, the workers. Closing it releases only its own models.
         """
         other = copy.copy(self)
         other._models = self._models.with_names(models)
         return other
 
     def close(self) -> None:
-        """Let go of the models and of the shared cache's connections. A later call takes them up again."""
+        """Release the models and the connections of the shared cache. A later call loads and connects again."""
         self._models.close()
-        if not self._models.borrows:  # else it is another's
+        if not self._models.borrows:  # otherwise the cache is another engine's
             self._cache.close()
 
     def __enter__(self) -> Engine:

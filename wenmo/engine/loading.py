@@ -1,4 +1,4 @@
-"""The models of an engine: each is loaded when its task is first used, once, and wired to cache and scheduler."""
+"""The models of an engine: each is loaded once, when its task is first used, and connected to cache and scheduler."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What is loaded for a task.
+    """The loaded model of a task.
 
-    `name` is what was asked for, `max_length` counts pieces. `temperatures` are those that the engine divides logits
-    by before it makes probabilities of them: the checkpoint's, or 1 where it has none or the engine is uncalibrated.
-    `weights_mib` is what the weights take on the device, None where the runtime cannot tell.
+    `name` is as it was given; `max_length` counts tokens. Logits are divided by `temperatures` before the softmax:
+    those of the checkpoint, or 1 if it has none or the engine is uncalibrated. `weights_mib` is the size of the weights
+    on the device, None if the runtime does not know it.
     """
 
     name: str
@@ -46,37 +46,25 @@ class ModelInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """What the engine keeps of a checkpoint: the weights are the runtime's."""
+    """A checkpoint in use; its weights are in the runtime."""
 
     info: ModelInfo
     tokenizer: Tokenizer
-    runtime: Runtime  # keeps results and joins calls
-    bulk: ModelRuntime  # for long lists: no part of them queues or is turned away, and they would only flush the cache
+    runtime: Runtime  # with cache and scheduler
+    bulk: ModelRuntime  # without them, for long lists
     scheduler: ScheduledRuntime
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.info.labels
-
-    @property
-    def temperatures(self) -> Mapping[str, float]:
-        return self.info.temperatures
-
-    @property
-    def max_length(self) -> int:
-        return self.info.max_length
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loading:
-    """How models are loaded: what all models of an engine have in common. The fields are `Engine`'s."""
+class LoadOptions:
+    """The options that all models of an engine have in common, see `Engine`."""
 
     device: str
     precision: Precision
     sequence_length: int | None
     calibrated: bool
     cache: ResultCache
-    shares: bool  # the cache has a shared one behind it
+    shares: bool  # whether the cache has a shared store
     limits: SchedulerLimits | None
     make_runtime: Callable[[Checkpoint], ModelRuntime] | None
     workers: WorkerPool | None
@@ -85,7 +73,7 @@ class Loading:
     repeatable: bool
 
     def shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
-        """The same in any process for what computes the same, and only for that."""
+        """A name that is equal in all processes for equal weights and arithmetic, and only for these."""
         from wenmo.inference.precision import arithmetic
         from wenmo.models.fingerprint import fingerprint
         from wenmo.version import __version__
@@ -94,7 +82,7 @@ class Loading:
         return f"{__version__}/{kind}/{arithmetic(self.precision, self.device)}/{fingerprint(checkpoint)}"
 
     def torch_runtime(self, checkpoint: Checkpoint) -> ModelRuntime:
-        """What computes the forward where no `make_runtime` was given."""
+        """The default of `make_runtime`."""
         import torch
 
         from wenmo.inference.precision import computes_natively
@@ -111,14 +99,14 @@ class Loading:
 
 
 class Models:
-    """What is loaded for each task, by the model's name in `names`.
+    """The model of each task, loaded on first use under its name in `names`.
 
-    `lender`: other models of the same kind, whose model is taken where it has the same name.
+    If `lender` has a model of the same name for a task, that one is used.
     """
 
-    def __init__(self, names: Mapping[TaskName, str], loading: Loading, *, lender: Models | None = None) -> None:
+    def __init__(self, names: Mapping[TaskName, str], options: LoadOptions, *, lender: Models | None = None) -> None:
         self.names = names
-        self._loading = loading
+        self._options = options
         self._lender = lender
         self._loaded: dict[TaskName, LoadedModel] = {}
         self._locks = {task: threading.Lock() for task in TASKS}
@@ -128,7 +116,7 @@ class Models:
         return self._lender is not None
 
     def get(self, task: TaskName) -> LoadedModel:
-        """Loads the model first where it is not; calls for one task wait for one another, those for others do not."""
+        """The model of `task`, loaded if necessary. Calls for other tasks do not wait while one loads."""
         owner = self._owner(task)
         if owner is not self:
             return owner.get(task)
@@ -141,23 +129,22 @@ class Models:
         return loaded
 
     def in_memory(self) -> dict[TaskName, LoadedModel]:
-        """The models that are loaded, the lender's too."""
-        owners = {task: self._owner(task) for task in TASKS}
-        found = ((task, owner._loaded.get(task)) for task, owner in owners.items())
-        return {task: loaded for task, loaded in found if loaded is not None}
+        """The loaded models, including those of the lender."""
+        models = {task: self._owner(task)._loaded.get(task) for task in TASKS}
+        return {task: model for task, model in models.items() if model is not None}
 
     def with_names(self, names: Mapping[TaskName, str]) -> Models:
-        """These models with others for some tasks; see `lender`."""
-        return Models({**self.names, **names}, self._loading, lender=self)
+        """These models, with others for some tasks. The result borrows the rest from this object."""
+        return Models({**self.names, **names}, self._options, lender=self)
 
     def close(self) -> None:
-        """Let go of the own models. A later `get` loads them again."""
+        """Release the models, except borrowed ones. A later `get` loads them again."""
         for task in TASKS:
             with self._locks[task]:
                 loaded = self._loaded.pop(task, None)
                 if loaded is not None:
-                    self._loading.events.model_released(
-                        loaded.info.name, weights_mib=loaded.info.weights_mib, on_cpu=self._loading.device == "cpu"
+                    self._options.events.model_released(
+                        loaded.info.name, weights_mib=loaded.info.weights_mib, on_cpu=self._options.device == "cpu"
                     )
 
     def _owner(self, task: TaskName) -> Models:
@@ -166,17 +153,17 @@ class Models:
         return self
 
     def _load(self, task: TaskName) -> LoadedModel:
-        from wenmo.models.checkpoint import load_checkpoint  # brings torch: not before it is needed
+        from wenmo.models.checkpoint import load_checkpoint  # imports torch
         from wenmo.serving.cache import CachedRuntime
         from wenmo.serving.observed import ObservedRuntime
         from wenmo.serving.scheduler import ScheduledRuntime
 
-        loading = self._loading
+        options = self._options
         spec = TASKS[task]
-        folder = locate(self.names[task], models_folder=loading.models_folder)
+        folder = locate(self.names[task], models_folder=options.models_folder)
         started = time.monotonic()
-        checkpoint = load_checkpoint(folder, task=task, sequence_length=loading.sequence_length)
-        computing = (loading.make_runtime or loading.torch_runtime)(checkpoint)
+        checkpoint = load_checkpoint(folder, task=task, sequence_length=options.sequence_length)
+        computing = (options.make_runtime or options.torch_runtime)(checkpoint)
         info = ModelInfo(
             name=self.names[task],
             folder=checkpoint.folder,
@@ -187,36 +174,36 @@ class Models:
             parameters=checkpoint.parameters,
             max_length=checkpoint.max_length,
             temperatures={
-                name: checkpoint.temperatures.get(name, 1.0) if loading.calibrated else 1.0
+                name: checkpoint.temperatures.get(name, 1.0) if options.calibrated else 1.0
                 for name in spec.calibrations
             },
             weights_mib=getattr(computing, "weights_mib", None),
         )
-        plain = ObservedRuntime(computing, task, loading.events)
-        leaders = loading.workers.count if loading.workers else 1
-        scheduler = ScheduledRuntime(plain, loading.limits, leaders=leaders)
-        if loading.shares:
-            namespace = loading.shared_namespace(checkpoint, computing)
-        else:  # the folder's time, too: a name may come to mean another model
+        plain = ObservedRuntime(computing, task, options.events)
+        leaders = options.workers.count if options.workers else 1
+        scheduler = ScheduledRuntime(plain, options.limits, leaders=leaders)
+        if options.shares:
+            namespace = options.shared_namespace(checkpoint, computing)
+        else:  # with the folder's time, as its content may be replaced by another model
             namespace = f"{task} {folder} {folder.stat().st_mtime_ns}"
-        cached = CachedRuntime(scheduler, loading.cache, namespace) if loading.cache.max_mib > 0 else scheduler
-        loading.events.model_loaded(
+        cached = CachedRuntime(scheduler, options.cache, namespace) if options.cache.max_mib > 0 else scheduler
+        options.events.model_loaded(
             info.name,
             weights_mib=info.weights_mib,
             seconds=time.monotonic() - started,
-            on_cpu=loading.device == "cpu",
+            on_cpu=options.device == "cpu",
         )
         return LoadedModel(
             info=info,
             tokenizer=checkpoint.tokenizer,
-            runtime=plain if loading.repeatable else cached,
+            runtime=plain if options.repeatable else cached,
             bulk=plain,
             scheduler=scheduler,
         )
 
 
-def one_worker_a_core(device: str) -> WorkerPool | None:
-    """Shared by all models; None on a GPU, and where there is but one core to use."""
+def cpu_workers(device: str) -> WorkerPool | None:
+    """A worker per core, shared by all models; None on a GPU, and with a single core."""
     import torch
 
     from wenmo.inference.workers import WorkerPool

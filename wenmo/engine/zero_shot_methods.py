@@ -1,4 +1,4 @@
-"""How zero-shot questions are answered, by each of the methods of `Engine.zero_shot`."""
+"""The methods of `Engine.zero_shot`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from wenmo.engine.loading import LoadedModel, Models
-from wenmo.engine.walk import Progress, answers, embed, encode_texts
+from wenmo.engine.pipeline import OnProgress, embed, encode_texts, run_pipeline
 from wenmo.errors import ForwardError
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.embedding import cosines
@@ -30,26 +30,26 @@ def two_stage(
     *,
     multi_label: bool,
     shortlist: int,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> list[ZeroShotResult]:
-    """Vectors choose, the zero-shot model judges; what fails in either loses no other text."""
+    """Select labels by their vectors, then judge these by the zero-shot model. Texts that fail do not affect others."""
 
-    def choose(near: np.ndarray, encodings: list[Encoding], **_: object) -> list[tuple[str, ...]]:
+    def select(near: np.ndarray, encodings: list[Encoding], **_: object) -> list[tuple[str, ...]]:
         return [tuple(labels.names[index] for index in row) for row in zero_shot_task.nearest(near, shortlist)]
 
-    # The first of the two walks takes a small part of the time: it can be stopped, and moves no bar.
-    started = None if progress is None else lambda done, of: progress(0, of)
+    # Selecting takes little of the time: its progress stays at 0, but the callback can stop it.
+    selecting = None if progress is None else lambda done, of: progress(0, of)
     failed: dict[int, str] = {}
-    chosen: Sequence[tuple[str, ...] | None]
+    selected: Sequence[tuple[str, ...] | None]
     try:
-        chosen = _compared(models, texts, labels, template, progress=started, decode=choose)
+        selected = _by_cosine(models, texts, labels, template, progress=selecting, decode=select)
     except ForwardError as failure:
         failed |= failure.failed
-        chosen = failure.results
-    places = [index for index, names in enumerate(chosen) if names is not None]
+        selected = failure.results
+    indices = [index for index, names in enumerate(selected) if names is not None]
     questions = [
         zero_shot_task.Question(text=text, labels=names)
-        for text, names in zip(texts, chosen, strict=True)
+        for text, names in zip(texts, selected, strict=True)
         if names is not None
     ]
     judged: Sequence[ZeroShotResult | None]
@@ -58,11 +58,11 @@ def two_stage(
             models, questions, labels, template, multi_label=multi_label, method="two_stage", progress=progress
         )
     except ForwardError as failure:
-        failed |= {places[index]: why for index, why in failure.failed.items()}
+        failed |= {indices[index]: why for index, why in failure.failed.items()}
         judged = failure.results
     results: list[ZeroShotResult | None] = [None] * len(texts)
-    for place, result in zip(places, judged, strict=True):
-        results[place] = result
+    for index, result in zip(indices, judged, strict=True):
+        results[index] = result
     if failed:
         raise ForwardError(failed, results)
     return cast("list[ZeroShotResult]", results)
@@ -76,59 +76,59 @@ def judge(
     *,
     multi_label: bool,
     method: ZeroShotMethod,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> list[ZeroShotResult]:
-    """Each question's labels by the zero-shot model."""
+    """Judge the labels of each question by the zero-shot model."""
     if not questions:
         return []
 
     def encode(model: LoadedModel, window: list[zero_shot_task.Question]) -> list[Encoding]:
-        return zero_shot_task.encode(model.tokenizer, window, template=template, max_length=model.max_length)
+        return zero_shot_task.encode(model.tokenizer, window, template=template, max_length=model.info.max_length)
 
-    waiting = iter(questions)  # windows are decoded in order
+    remaining = iter(questions)  # windows are decoded in order
 
     def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[ZeroShotResult]:
         return zero_shot_task.decode(
             logits,
             encodings,
-            questions=list(islice(waiting, len(encodings) // each)),
+            questions=list(islice(remaining, len(encodings) // each)),
             dropped=labels.dropped,
             multi_label=multi_label,
             method=method,
-            temperatures=model.temperatures,
+            temperatures=model.info.temperatures,
         )
 
     each = len(questions[0].labels)
-    return answers(models, "zero_shot", questions, encode, decode, encodings_each=each, progress=progress)
+    return run_pipeline(models, "zero_shot", questions, encode, decode, encodings_each=each, progress=progress)
 
 
 def nearest_label(
-    models: Models, texts: list[str], labels: Labels, template: str, *, progress: Progress | None
+    models: Models, texts: list[str], labels: Labels, template: str, *, progress: OnProgress | None
 ) -> list[ZeroShotResult]:
-    """The label whose vector is nearest to each text's, by the embedding model."""
-    return _compared(models, texts, labels, template, progress=progress, decode=zero_shot_task.decode_vectors)
+    """The label whose vector is nearest to each text's."""
+    return _by_cosine(models, texts, labels, template, progress=progress, decode=zero_shot_task.decode_vectors)
 
 
-def _compared(
+def _by_cosine(
     models: Models,
     texts: list[str],
     labels: Labels,
     template: str,
     *,
-    progress: Progress | None,
+    progress: OnProgress | None,
     decode: Callable[..., Sequence[R]],
 ) -> list[R]:
-    """What `decode` makes of the cosines (texts, labels) of the texts with the hypotheses."""
+    """`decode` the cosines (texts, labels) of the texts with the hypotheses."""
     if not texts:
         return []
     try:
-        of_labels = embed(models, [template.format(label) for label in labels.names])
-    except ForwardError as failure:  # without a label's vector no text can be answered
+        label_vectors = embed(models, [template.format(label) for label in labels.names])
+    except ForwardError as failure:  # no text can do without the labels' vectors
         why = next(iter(failure.failed.values()))
         raise ForwardError(dict.fromkeys(range(len(texts)), why), [None] * len(texts)) from failure
 
     def compare(model: LoadedModel, vectors: np.ndarray, encodings: list[Encoding]) -> Sequence[R]:
-        near = cosines(vectors, of_labels)
-        return decode(near, encodings, labels=labels, temperatures=model.temperatures)
+        near = cosines(vectors, label_vectors)
+        return decode(near, encodings, labels=labels, temperatures=model.info.temperatures)
 
-    return answers(models, "embedding", texts, encode_texts, compare, vectors=True, progress=progress)
+    return run_pipeline(models, "embedding", texts, encode_texts, compare, vectors=True, progress=progress)

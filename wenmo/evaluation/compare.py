@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wenmo.engine import Engine, Progress
+from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
 from wenmo.tasks.table import TASKS
 from wenmo.types import Precision, Resolved, Result, TaskName
@@ -65,7 +65,7 @@ def compare(
     inputs: Sequence[T],
     ask: Callable[[Engine, Sequence[T]], Sequence[Result]],
     *,
-    progress: Progress = lambda done, of: None,
+    progress: OnProgress = lambda done, of: None,
 ) -> Comparison:
     """Compare two engines on `inputs`; `ask` calls an engine. Both need `cache_mib=0`: a cache would be timed instead.
 

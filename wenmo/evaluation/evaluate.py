@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wenmo.engine import Engine, Progress
+from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
 from wenmo.evaluation.labelled import cell_text, label_indices, roles_of
 from wenmo.evaluation.metrics import bootstrap_interval, expected_calibration_error, macro_f1
 from wenmo.evaluation.predict import label_options, probabilities
-from wenmo.tables.columns import column_called
+from wenmo.tables.column_roles import column_named_for
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.scores import softmax
 from wenmo.tasks.spec import TaskSpec
@@ -88,7 +88,7 @@ def evaluate(
     template: str = "{}",
     method: ZeroShotMethod = "nli",
     against: Engine | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate the first `limit` rows (None: all) of `path`.
 
@@ -155,7 +155,7 @@ def _compare(
 
 def _scorer(
     engine: Engine, task: EvalTask, names: Sequence[str], template: str, method: ZeroShotMethod
-) -> Callable[[list[Any], Progress | None], np.ndarray]:
+) -> Callable[[list[Any], OnProgress | None], np.ndarray]:
     """A function from inputs to scores: probabilities (N, labels), in the order of `names`."""
     if task == NLI:
         temperature = engine.model_info(ZERO_SHOT.name).temperatures["nli"]
@@ -204,7 +204,7 @@ def _columns(path: Path, task: EvalTask, names: Sequence[str]) -> list[str]:
         roles = ("premise", "hypothesis", "label")
         found = {role: role if role in names else None for role in roles}
     else:
-        found = {role: column_called(role, names) for role in roles_of(task_spec(task))}
+        found = {role: column_named_for(role, names) for role in roles_of(task_spec(task))}
     missing = [role for role, name in found.items() if name is None]
     if missing:
         raise InputError(

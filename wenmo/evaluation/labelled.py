@@ -18,7 +18,7 @@ import numpy as np
 
 from wenmo.errors import InputError
 from wenmo.tables.cells import as_text
-from wenmo.tables.columns import column_called
+from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
@@ -51,7 +51,7 @@ def roles_of(spec: TaskSpec) -> tuple[str, ...]:
 
 def guess_columns(names: Sequence[str], task: TaskName) -> Columns:
     """The columns of a file with the columns `names`: by their usual names, the rest by position."""
-    found = {role: column_called(role, names) for role in roles_of(TASKS[task])}
+    found = {role: column_named_for(role, names) for role in roles_of(TASKS[task])}
     left = [name for name in names if name not in found.values()]
     chosen = {role: name or (left.pop(0) if left else None) for role, name in found.items()}
     return Columns(**{role: name for role, name in chosen.items() if name is not None})
@@ -59,7 +59,7 @@ def guess_columns(names: Sequence[str], task: TaskName) -> Columns:
 
 def has_pairs(names: Sequence[str]) -> bool:
     """Whether a file with the columns `names` has pairs of texts, judged by usual names."""
-    return all(column_called(role, names) is not None for role in ("text_a", "text_b"))
+    return all(column_named_for(role, names) is not None for role in ("text_a", "text_b"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # == of arrays gives an array
@@ -116,10 +116,10 @@ def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> Lab
         )
     cells: list[tuple[str, ...]] = []
     for chunk in reader.chunks():
-        for index, fault in chunk.faults.items():
+        for index, bad_row in chunk.bad_rows.items():
             raise InputError(
-                f"{path.name}, row {len(cells) + index + 1}: {fault.error.en}",
-                f"{path.name} 第 {len(cells) + index + 1} 行：{fault.error.zh}",
+                f"{path.name}, row {len(cells) + index + 1}: {bad_row.error.en}",
+                f"{path.name} 第 {len(cells) + index + 1} 行：{bad_row.error.zh}",
             )
         cells += zip(*([cell_text(cell) for cell in chunk.values(name)] for name in wanted), strict=True)
     return labelled_rows(cells, task)

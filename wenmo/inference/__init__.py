@@ -1,1 +1,1 @@
-"""The core: tokenise, plan batches, forward, precision."""
+"""The forward pass: batches, devices and precisions, BERT itself."""

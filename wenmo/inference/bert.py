@@ -1,14 +1,14 @@
-"""BERT's forward pass over packed inputs: all pieces of a batch stand in one (T, H), and none of them is padding.
+"""BERT's forward pass over packed inputs: all tokens of a batch form one (T, H) tensor without padding.
 
-Linear layers and norms see every piece once, whatever the lengths; only attention looks at the sequences, one run of
-equal lengths at a time. Where a task reads nothing but [CLS], the last layer computes queries, attention output and
-feed-forward for that one row a sequence (keys and values for all). Query, key and value are one product.
+Linear layers and norms process the T rows at once; only attention separates the sequences, one run of equal lengths at
+a time. For a task that needs only [CLS], the last layer computes queries, attention output and feed-forward for the
+[CLS] rows alone (but keys and values for all tokens). Query, key and value are one matrix product.
 
-The arithmetic is that of transformers' BertForSequenceClassification, to 1e-5 in float32 (tests/unit/inference). Not
-covered: training, dropout, attention masks other than the sequences' ends.
+The logits equal those of transformers' BertForSequenceClassification to 1e-5 in float32 (tests/unit/inference). Not
+covered: training, dropout, attention masks.
 
-What is read no more is let go at once, since activations are most of what a large batch takes: a local variable that
-outlives its use holds a tensor of the whole batch (tests/unit/memory/test_predict.py counts them).
+Activations take most of a large batch's memory, so each is released after its last use: a local variable that lives
+longer would keep a tensor of the whole batch (tests/unit/lab/test_predict.py counts them).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from wenmo.models.shape import BertShape
 from wenmo.tokenizer import Encoding
 
-# In place: what they are given is the widest tensor of a layer, and nothing else reads it.
+# In place: their input is the widest tensor of a layer, and nothing else uses it.
 ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": torch.ops.aten.gelu_,
     "gelu_new": lambda x: torch.ops.aten.gelu_(x, approximate="tanh"),
@@ -38,7 +38,7 @@ ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """`count` sequences of `length` pieces each, from piece `start` of the batch on."""
+    """`count` consecutive sequences of `length` tokens each; the first begins at row `start` of the batch."""
 
     start: int
     count: int
@@ -47,46 +47,46 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """A batch without padding: T pieces of N sequences, one after another."""
+    """A batch without padding: the T tokens of N sequences, concatenated."""
 
     ids: torch.Tensor  # (T,) int64
     positions: torch.Tensor  # (T,) int64
     segments: torch.Tensor  # (T,) int64
-    first: torch.Tensor  # (N,) int64, where each sequence begins: its [CLS]
+    first: torch.Tensor  # (N,) int64, the row of each sequence's [CLS]
     runs: tuple[Run, ...]
 
     @classmethod
     def of(cls, encodings: Sequence[Encoding], device: torch.device) -> Packed:
-        """Runs are as long as the encodings stand sorted by length."""
+        """Neighbouring encodings of equal length become one run; sorted encodings make the fewest runs."""
         lengths = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
         ends = np.cumsum(lengths)
         starts = ends - lengths
         positions = np.arange(ends[-1]) - np.repeat(starts, lengths)
         second = np.fromiter((encoding.segment_b for encoding in encodings), dtype=np.int64, count=len(encodings))
         segments = positions >= np.repeat(lengths - second, lengths)
-        ids = np.fromiter((piece for encoding in encodings for piece in encoding.input_ids), np.int64, int(ends[-1]))
+        ids = np.fromiter((token for encoding in encodings for token in encoding.input_ids), np.int64, int(ends[-1]))
         changes = np.flatnonzero(np.diff(lengths, prepend=-1, append=-1))
         runs = tuple(
             Run(start=int(starts[begin]), count=int(end - begin), length=int(lengths[begin]))
             for begin, end in pairwise(changes)
         )
 
-        def placed(values: np.ndarray) -> torch.Tensor:
+        def to_device(values: np.ndarray) -> torch.Tensor:
             tensor = torch.from_numpy(values)
-            # From pinned memory a copy to a GPU does not wait for what the GPU is at.
+            # A copy from pinned memory to a GPU is asynchronous.
             return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
         return cls(
-            ids=placed(ids),
-            positions=placed(positions),
-            segments=placed(segments.astype(np.int64)),
-            first=placed(starts),
+            ids=to_device(ids),
+            positions=to_device(positions),
+            segments=to_device(segments.astype(np.int64)),
+            first=to_device(starts),
             runs=runs,
         )
 
 
 class Layer(nn.Module):
-    """One encoder layer. `query` is apart from `key_value` in the last one, where fewer queries are wanted."""
+    """One encoder layer. In the last one, `query` is separate from `key_value`, as it may cover only the [CLS] rows."""
 
     def __init__(self, shape: BertShape, *, last: bool) -> None:
         super().__init__()
@@ -105,16 +105,16 @@ class Layer(nn.Module):
         self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
 
     def attention(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
-        """The first half of a layer but the last: (T, H) to (T, H)."""
+        """Attention, residual and norm of any layer but the last: (T, H) to (T, H)."""
         return self._after_attention(self._self_attention(hidden, packed.runs), hidden)
 
     def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The second half, row by row: (R, H) to (R, H)."""
+        """Feed-forward, residual and norm: (R, H) to (R, H)."""
         output = self.output(self._activation(self.intermediate(hidden))).add_(hidden)
         return self.output_norm(output)
 
     def forward_last(self, hidden: torch.Tensor, packed: Packed, *, first_only: bool) -> torch.Tensor:
-        """All of the last layer: (T, H) to (T, H), or to (N, H), the rows of [CLS]."""
+        """The whole last layer: (T, H) to (T, H), or with `first_only` to (N, H), the [CLS] rows."""
         key, value = self.key_value(hidden).chunk(2, dim=-1)
         queries = None
         if first_only:
@@ -136,27 +136,27 @@ class Layer(nn.Module):
         *,
         queries: int | None = None,
     ) -> torch.Tensor:
-        """Softmax attention within each sequence; `queries` rows a sequence in `query`, all of them if None."""
+        """Softmax attention within each sequence. `query` has `queries` rows per sequence; None: one per token."""
         if len(runs) == 1:
             return self._attend_run(query, key, value, runs[0].count)
         context = torch.empty_like(query, memory_format=torch.contiguous_format)
         begin = 0
         for run in runs:
             rows = slice(begin, begin + run.count * (queries or run.length))
-            pieces = slice(run.start, run.start + run.count * run.length)
-            context[rows] = self._attend_run(query[rows], key[pieces], value[pieces], run.count)
+            tokens = slice(run.start, run.start + run.count * run.length)
+            context[rows] = self._attend_run(query[rows], key[tokens], value[tokens], run.count)
             begin = rows.stop
         return context
 
     def _attend_run(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, count: int) -> torch.Tensor:
-        """`count` sequences of one length: (count * queries, H), in the memory that the kernel wrote it to."""
+        """Attention over `count` sequences of equal length: (count * queries, H), without a copy."""
         attended = F.scaled_dot_product_attention(
             self._by_head(query, count), self._by_head(key, count), self._by_head(value, count)
         )  # (count, heads, queries, H / heads), laid out as (count, queries, heads, H / heads)
         return attended.transpose(1, 2).reshape(query.shape)
 
     def _by_head(self, rows: torch.Tensor, count: int) -> torch.Tensor:
-        """(count * L, H) as (count, heads, L, H / heads), nothing copied."""
+        """(count * L, H) as (count, heads, L, H / heads), a view."""
         return rows.unflatten(-1, (self._heads, -1)).unflatten(0, (count, -1)).transpose(1, 2)
 
     def _after_attention(self, context: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
@@ -168,7 +168,7 @@ class Bert(nn.Module):
     """Embeddings, layers, pooler and classifier; inference only."""
 
     def __init__(self, shape: BertShape, *, labels: int) -> None:
-        """`labels` 0: the encoder alone, for vectors."""
+        """With 0 `labels`, the encoder alone, for vectors."""
         super().__init__()
         hidden = shape.hidden_size
         self.words = nn.Embedding(shape.vocab_size, hidden)
@@ -183,24 +183,24 @@ class Bert(nn.Module):
 
     @classmethod
     def of(cls, shape: BertShape, weights: Mapping[str, torch.Tensor], device: torch.device) -> Bert:
-        """A model of `weights` under transformers' names, in float32 on `device`."""
+        """A model with `weights`, which have transformers' names, in float32 on `device`."""
         own = {
             target: _joined([weights[name].to(device, torch.float32) for name in names])
             for target, names in _own_names(shape.num_hidden_layers).items()
             if names[0] in weights
         }
-        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced in the next line
+        with torch.device("meta"):  # the next line replaces all weights: do not allocate or initialise them
             model = cls(shape, labels=weights["classifier.weight"].shape[0] if "classifier.weight" in weights else 0)
         model.load_state_dict(own, strict=True, assign=True)
         return model.requires_grad_(False).eval()
 
     def hidden(self, packed: Packed, *, first_only: bool) -> torch.Tensor:
-        """The last layer: (N, H), the rows of [CLS], or (T, H), all of them."""
+        """Output of the last layer: (T, H), or with `first_only` (N, H), the [CLS] rows."""
         hidden = self.norm(self._embedded(packed))
         *layers, last = self.layers
         for layer in layers:
             assert isinstance(layer, Layer)
-            hidden = layer.attention(hidden, packed)  # by itself: the layer's input is gone before the feed-forward
+            hidden = layer.attention(hidden, packed)  # assigned: frees the layer's input before the feed-forward
             hidden = layer.feed_forward(hidden)
         assert isinstance(last, Layer)
         return last.forward_last(hidden, packed, first_only=first_only)
@@ -214,7 +214,7 @@ class Bert(nn.Module):
         return logits
 
     def vectors(self, packed: Packed) -> torch.Tensor:
-        """(N, H): the mean of the last layer over the pieces of each sequence."""
+        """(N, H): the mean of the last layer over the tokens of each sequence, [CLS] and [SEP] included."""
         hidden = self.hidden(packed, first_only=False)
         means = [
             hidden[run.start : run.start + run.count * run.length].unflatten(0, (run.count, run.length)).mean(1)
@@ -228,7 +228,7 @@ def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _own_names(layers: int) -> dict[str, list[str]]:
-    """Parameter of `Bert` -> those of transformers that it is made of, one below the other."""
+    """For each parameter of `Bert`, the transformers parameters whose rows it concatenates."""
     names: dict[str, list[str]] = {}
 
     def same(own: str, other: str, *parts: str) -> None:

@@ -1,11 +1,10 @@
-"""How many pieces a forward takes: a fixed number on a CPU, followed while a GPU works.
+"""The budget of a batch, in tokens: fixed on a CPU, adapted to the load on a GPU.
 
-More pieces a forward keep a GPU busier until it is saturated; beyond that they only take memory. So there the budget
-doubles while the GPU is under-used and memory is free, halves when memory runs short or the GPU is overloaded, and
-halves at once when memory ran out, without growing back to where that happened while memory is short. Every change is
-kept with its reason.
+Larger batches keep a GPU busier until it is saturated; beyond that they only take memory. So the budget doubles while
+the GPU is under-used and memory is free, and halves when memory is short or the GPU is overloaded. Running out of
+memory halves it at once, and it stays below the size that failed until memory is free again.
 
-The thresholds are those of the articles this project answers to: 80% utilisation, ten points of play on either side.
+The target is 80% utilisation, give or take 10 points, as in the articles that this project answers.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,42 +23,41 @@ from wenmo.types import Resolved
 log = logging.getLogger(__name__)
 
 TARGET_UTILIZATION = 80.0  # percent
-TOLERANCE = 10.0  # points on either side within which nothing is changed
-MIN_FREE = 0.10  # share of the device's memory: below it the budget shrinks
-GROW_FREE = 0.55  # above it the budget may grow: twice what is in use still leaves MIN_FREE
-FORGET_FREE = 0.65  # above it memory has been given back since it ran out, and the limit of that time is lifted
-FULL = 0.7  # of the budget: a batch that holds less says nothing about it
+TOLERANCE = 10.0  # points; the budget does not change within them
+MIN_FREE = 0.10  # share of the device's memory; below it the budget shrinks
+GROW_FREE = 0.55  # above it the budget may grow: doubling what is in use leaves MIN_FREE
+RESET_FREE = 0.65  # above it memory was freed since it ran out, and the ceiling set then is lifted
+FULL = 0.7  # share of the budget; readings after smaller batches are no reason to grow
 MIN_TOKENS, MAX_TOKENS = 512, 262_144
 GPU_START_TOKENS = 32_768
 CPU_TOKENS = 1024
-INTERVAL_S = 1.0  # NVML's utilisation is a mean over up to a second: what it says sooner is of the budget before
-_KEPT_CHANGES = 100
+INTERVAL_S = 1.0  # NVML averages utilisation over up to a second: an earlier reading would be of the previous budget
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What a device reports. None is "cannot be read"."""
+class GaugeReading:
+    """State of a device; None where it cannot be read."""
 
-    utilization: float | None  # percent of the last sampling interval in which a kernel ran
+    utilization: float | None  # percent of NVML's sampling interval in which a kernel ran
     free: float | None  # share of the device's memory, 0 to 1
 
 
 class Budget(Protocol):
-    """What a runtime asks before each batch, and tells after it. Any thread may call."""
+    """Asked by a runtime before each batch, and told the outcome after it. Thread-safe."""
 
     @property
     def tokens(self) -> Resolved[int]:
-        """Pieces that the next batch takes at most."""
+        """The most tokens that the next batch may have."""
 
     def after_batch(self, tokens: int) -> None:
-        """A batch of `tokens` pieces is done."""
+        """A batch of `tokens` was computed."""
 
     def out_of_memory(self, tokens: int) -> None:
-        """A batch of `tokens` pieces did not fit."""
+        """A batch of `tokens` did not fit."""
 
 
 class FixedBudget:
-    """The same for every batch, so that a run that is repeated computes the same batches."""
+    """The same for every batch, so that repeated runs compute the same batches."""
 
     def __init__(self, tokens: int = CPU_TOKENS) -> None:
         self.tokens = Resolved(
@@ -70,55 +67,45 @@ class FixedBudget:
         )
 
     def after_batch(self, tokens: int) -> None:
-        """Nothing to follow."""
+        """Changes nothing."""
 
     def out_of_memory(self, tokens: int) -> None:
-        """The runtime halves the batch; the next one may well fit."""
+        """Changes nothing: the runtime halves the batch, and the next one may fit."""
 
 
 class Gauge(Protocol):
-    """Where readings come from: a GPU, or a simulated one in tests."""
+    """Reads the state of a GPU, or of a simulated one in tests."""
 
-    def read(self) -> Reading:
-        """The state right now."""
+    def read(self) -> GaugeReading:
+        """The current state."""
 
     def release(self) -> None:
-        """Give back memory that is kept for later: the budget shrinks, and the next reading is to show it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One decision: the budget before and after, and why."""
-
-    before: int
-    after: int
-    reason: str
-    reason_zh: str
+        """Free cached memory, so that the next reading shows the effect of a smaller budget."""
 
 
 class CudaGauge:
-    """Reads a CUDA device: utilisation from NVML (where nvidia-ml-py is installed), memory from the driver and torch.
+    """A CUDA device: utilisation from NVML (if nvidia-ml-py is installed), free memory from the driver.
 
-    Memory that torch's allocator keeps for later counts as used: it is the most that was in use since `release`.
+    Memory that torch's allocator caches counts as used: it is the peak since `release`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeReading:
         free, total = torch.cuda.mem_get_info(self._device)
         try:
             utilization: float | None = float(torch.cuda.utilization(self._device))
-        except Exception:  # no NVML, or one that does not know the device: each says so by an error of its own
+        except Exception:  # NVML is missing or does not know the device; the type of the error differs
             utilization = None
-        return Reading(utilization=utilization, free=free / total)
+        return GaugeReading(utilization=utilization, free=free / total)
 
     def release(self) -> None:
         torch.cuda.empty_cache()
 
 
 class AdaptiveBudget:
-    """Pieces a forward on a GPU. The gauge is read once in `interval_s` seconds of `clock`."""
+    """Tokens per batch on a GPU. The gauge is read at most once in `interval_s` seconds of `clock`."""
 
     def __init__(
         self,
@@ -134,83 +121,69 @@ class AdaptiveBudget:
         self._read_at = self._batch_at = clock()
         self._start_tokens = tokens
         self._lock = threading.Lock()
-        self._tokens = min(MAX_TOKENS, max(MIN_TOKENS, tokens))
         self._ceiling = MAX_TOKENS
-        self._changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
-
-    @property
-    def tokens(self) -> Resolved[int]:
-        with self._lock:
-            if not self._changes:
-                return Resolved(value=self._tokens, reason="where a GPU starts", reason_zh="GPU 的起始值")
-            last = self._changes[-1]
-            return Resolved(value=self._tokens, reason=last.reason, reason_zh=last.reason_zh)
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The latest ones, oldest first."""
-        with self._lock:
-            return tuple(self._changes)
+        self.tokens = Resolved(
+            value=min(MAX_TOKENS, max(MIN_TOKENS, tokens)), reason="where a GPU starts", reason_zh="GPU 的起始值"
+        )
 
     def after_batch(self, tokens: int) -> None:
-        """Read the gauge and follow it, unless it was read a moment ago."""
+        """Read the gauge and adapt the budget, unless the last reading is too recent."""
         with self._lock:
             now = self._clock()
             idle, self._batch_at = now - self._batch_at > self._interval_s, now
-            if idle:  # the reading would be of the time in which there was nothing to do
+            if idle:  # the reading would cover the time without work
                 self._read_at = now
             if now - self._read_at < self._interval_s:
                 return
             self._read_at = now
-            reading = self._gauge.read()
-            may_grow = tokens >= FULL * self._tokens and (reading.free is None or reading.free > GROW_FREE)
-            if reading.free is not None and reading.free > FORGET_FREE:
-                self._ceiling = MAX_TOKENS
-            if reading.free is not None and reading.free < MIN_FREE:
+            self._adapt(self._gauge.read(), full=tokens >= FULL * self.tokens.value)
+
+    def _adapt(self, reading: GaugeReading, *, full: bool) -> None:
+        """Follow `reading`, taken after a batch that was `full` or not."""
+        budget, busy, free = self.tokens.value, reading.utilization, reading.free
+        may_grow = full and (free is None or free > GROW_FREE)
+        if free is not None and free > RESET_FREE:
+            self._ceiling = MAX_TOKENS
+        if free is not None and free < MIN_FREE:
+            self._change(
+                budget // 2,
+                f"{free:.0%} of the memory free, under {MIN_FREE:.0%}",
+                f"空闲显存 {free:.0%}，低于 {MIN_FREE:.0%}",
+            )
+        elif busy is None:  # no reason to grow, except back to the start once memory is free
+            if may_grow and free is not None and budget < self._start_tokens:
                 self._change(
-                    self._tokens // 2,
-                    f"{reading.free:.0%} of the memory free, under {MIN_FREE:.0%}",
-                    f"空闲显存 {reading.free:.0%}，低于 {MIN_FREE:.0%}",
+                    min(budget * 2, self._start_tokens),
+                    f"{free:.0%} of the memory free again",
+                    f"空闲显存回到 {free:.0%}",
                 )
-            elif reading.utilization is None:  # nothing to follow upwards, but back to the start once memory is free
-                if may_grow and reading.free is not None and self._tokens < self._start_tokens:
-                    self._change(
-                        min(self._tokens * 2, self._start_tokens),
-                        f"{reading.free:.0%} of the memory free again",
-                        f"空闲显存回到 {reading.free:.0%}",
-                    )
-            elif (
-                reading.utilization > TARGET_UTILIZATION + TOLERANCE
-                and reading.free is not None
-                and reading.free < GROW_FREE
-            ):
-                self._change(
-                    self._tokens // 2,
-                    f"GPU {reading.utilization:.0f}% busy and only {reading.free:.0%} of the memory free",
-                    f"GPU 利用率 {reading.utilization:.0f}%，空闲显存仅 {reading.free:.0%}",
-                )
-            elif reading.utilization < TARGET_UTILIZATION - TOLERANCE and may_grow:
-                self._change(
-                    self._tokens * 2,
-                    f"GPU {reading.utilization:.0f}% busy, under {TARGET_UTILIZATION - TOLERANCE:.0f}%",
-                    f"GPU 利用率 {reading.utilization:.0f}%，低于 {TARGET_UTILIZATION - TOLERANCE:.0f}%",
-                )
+        elif busy > TARGET_UTILIZATION + TOLERANCE and free is not None and free < GROW_FREE:
+            self._change(
+                budget // 2,
+                f"GPU {busy:.0f}% busy and only {free:.0%} of the memory free",
+                f"GPU 利用率 {busy:.0f}%，空闲显存仅 {free:.0%}",
+            )
+        elif busy < TARGET_UTILIZATION - TOLERANCE and may_grow:
+            self._change(
+                budget * 2,
+                f"GPU {busy:.0f}% busy, under {TARGET_UTILIZATION - TOLERANCE:.0f}%",
+                f"GPU 利用率 {busy:.0f}%，低于 {TARGET_UTILIZATION - TOLERANCE:.0f}%",
+            )
 
     def out_of_memory(self, tokens: int) -> None:
-        """A forward of `tokens` pieces did not fit: halve, and keep below where it failed."""
+        """A batch of `tokens` did not fit: halve the budget, and keep it below that size."""
         with self._lock:
             self._ceiling = max(MIN_TOKENS, min(self._ceiling, tokens // 2))
             self._change(
-                min(self._tokens, self._ceiling),  # once, however many batches of that size were under way
-                f"memory ran out at {tokens:,} pieces",
+                min(self.tokens.value, self._ceiling),  # halved once, even when several batches of this size fail
+                f"memory ran out at {tokens:,} tokens",
                 f"{tokens:,} 个词元时显存不足",
             )
 
     def _change(self, wanted: int, reason: str, reason_zh: str) -> None:
-        after = max(MIN_TOKENS, min(wanted, self._ceiling, MAX_TOKENS))
-        if after != self._tokens:
-            log.info("batch budget %d -> %d: %s", self._tokens, after, reason)
-            self._changes.append(Change(before=self._tokens, after=after, reason=reason, reason_zh=reason_zh))
-            if after < self._tokens:
+        before, after = self.tokens.value, max(MIN_TOKENS, min(wanted, self._ceiling, MAX_TOKENS))
+        if after != before:
+            log.info("batch budget %d -> %d: %s", before, after, reason)
+            if after < before:
                 self._gauge.release()
-            self._tokens = after
+            self.tokens = Resolved(value=after, reason=reason, reason_zh=reason_zh)

@@ -1,11 +1,10 @@
-"""INT8 on a CPU: weights and activations as 8-bit integers, products summed exactly in 32-bit ones.
+"""INT8 on a CPU: weights and activations are 8-bit integers, and products accumulate exactly in 32 bits.
 
-Symmetric, one scale an output channel for weights and one a row (a piece of text) for activations. A scale for a whole
-batch would be cheaper, but then an answer would depend on what else happened to be in the batch.
+Quantisation is symmetric, with one scale per output channel of the weights and one per row (token) of the activations.
+One scale per batch would be cheaper, but results would then depend on the other inputs of the batch.
 
-The product is oneDNN's, through the operator that torch.compile uses, on weights packed once. Where torch was built
-without it (Apple's processors), torch's own integer product takes its place. What lies between the products is in
-kernels.py.
+The matrix product is oneDNN's, through the operator that torch.compile uses, on weights packed once. torch builds
+without it (Apple's processors) use torch's own integer product. The operations between two products are in kernels.py.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from torch import nn
 from wenmo.inference import kernels
 from wenmo.inference.bert import ACTIVATIONS, Bert, Layer
 
-_ROWS = 256  # rows of a batch that go through a walk together: what they need stays in the cache
-# Without VNNI instructions oneDNN adds two products of an unsigned (activation + 128) and a signed byte in 16 bits:
-# 2 * 255 * 63 still fits there, 2 * 255 * 127 would be cut off.
+_ROWS = 256  # rows processed at a time, so that their data stays in the CPU cache
+# Without VNNI instructions oneDNN adds two products of unsigned byte (activation + 128) and signed byte in 16 bits:
+# 2 * 255 * 63 fits, 2 * 255 * 127 would saturate.
 _LARGEST_WITHOUT_VNNI = 63.0
 
 
@@ -31,14 +30,14 @@ class Rows:
 
     @classmethod
     def of(cls, values: torch.Tensor) -> Rows:
-        """`values` (R, C) float32, close to int8 * scale."""
+        """Quantise `values` (R, C) float32."""
         rows = cls(*values.shape)
         kernels.quantize(values.contiguous().numpy(), rows.values.numpy(), rows.scales.numpy())
         return rows
 
 
 class Int8Linear(nn.Module):
-    """A linear layer made of one in float32; takes and returns float32."""
+    """An INT8 linear layer, quantised from a float32 one; its input and output are float32."""
 
     weight: torch.Tensor
     scale: torch.Tensor
@@ -60,7 +59,7 @@ class Int8Linear(nn.Module):
         self.register_buffer("bias", linear.bias.detach().float())  # (out,)
 
     def product(self, rows: Rows) -> torch.Tensor:
-        """(R, in) to (R, out) float32, without the scales of the rows and without the bias."""
+        """(R, in) to (R, out) float32, before the row scales and the bias are applied."""
         if not self._packed:
             return torch._int_mm(rows.values, self.weight).float() * self.scale
         product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
@@ -98,7 +97,7 @@ class Int8Layer(Layer):
     def _add_norm(
         self, linear: Int8Linear, rows: Rows, residual: torch.Tensor, norm: nn.LayerNorm, into: torch.Tensor
     ) -> None:
-        """The norm of `linear` of `rows`, (R, H), and `residual` (R, H), written to `into` (R, H)."""
+        """norm(linear(rows) + residual), (R, H), written to `into`."""
         kernels.dequantize_add_norm(
             linear.product(rows).numpy(),
             rows.scales.numpy(),
@@ -111,7 +110,7 @@ class Int8Layer(Layer):
         )
 
     def _inner(self, rows: Rows) -> Rows:
-        """The feed-forward part up to its activation."""
+        """The feed-forward up to its activation, (R, H) to (R, I), quantised again."""
         product = self.intermediate.product(rows)
         scales, bias = rows.scales.numpy(), self.intermediate.bias.numpy()
         if self._activation is ACTIVATIONS["gelu"]:
@@ -123,7 +122,7 @@ class Int8Layer(Layer):
 
 
 def quantize_layers(model: Bert) -> None:
-    """Every linear layer of the encoder in INT8; embeddings, pooler and classifier stay as they are."""
+    """Quantise every linear layer of the encoder; embeddings, pooler and classifier keep their precision."""
     for layer in model.layers:
         assert isinstance(layer, Layer)
         for name, module in list(layer.named_children()):
@@ -133,7 +132,7 @@ def quantize_layers(model: Bert) -> None:
 
 
 def largest_weight() -> float:
-    """What a row of weights is scaled to, on this processor."""
+    """The integer that the largest weight of a row is scaled to on this processor."""
     return kernels.LARGEST if torch.cpu._is_vnni_supported() else _LARGEST_WITHOUT_VNNI
 
 

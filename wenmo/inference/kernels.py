@@ -1,8 +1,8 @@
-"""What lies between the INT8 products, each in one walk over the rows: compiled by Numba for the processor at hand.
+"""The operations between two INT8 products, each fused into one pass over the rows, compiled by Numba.
 
-As torch operations it is eight walks between two products, and they took two thirds of the time of an INT8 forward
-(docs/log.md). A row's result depends on that row alone, so a batch's neighbours change nothing. Compiled once, in some
-two seconds, and kept on disk where the folder of this file or the user's cache folder can be written.
+As separate torch operations they take eight passes, and took two thirds of the time of an INT8 forward (docs/log.md).
+Each row's result depends on that row alone, not on the rest of the batch. Compiling takes about two seconds, once; the
+result is cached on disk if this folder or the user's cache folder is writable.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-LARGEST = 127.0  # -128 is left out, so that the range is symmetric
+LARGEST = 127.0  # not -128, so that the range is symmetric
 _float32 = np.float32
 _ONE, _HALF, _ROOT_HALF = _float32(1), _float32(0.5), _float32(np.sqrt(0.5))
 _LARGEST = _float32(LARGEST)
@@ -22,8 +22,8 @@ _WITHOUT_SIGN = np.int32(0x7FFFFFFF)
 
 
 def _compiled(signature: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """For `signature` at once, or into its callers where there is none."""
-    # Sums may be reordered and products contracted, which vector instructions need.
+    """Compile for `signature`; without one, inline into callers."""
+    # Vector instructions need leave to reorder sums and to contract products.
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", "reassoc"}}
     if signature is None:
         return numba.njit(inline="always", **options)
@@ -31,7 +31,7 @@ def _compiled(signature: str | None) -> Callable[[Callable[..., Any]], Callable[
     def compile_it(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return numba.njit(signature, cache=True, **options)(function)
-        except (RuntimeError, OSError):  # no folder to keep it in, or no room
+        except (RuntimeError, OSError):  # no writable cache folder, or no space
             return numba.njit(signature, **options)(function)
 
     return compile_it
@@ -39,7 +39,7 @@ def _compiled(signature: str | None) -> Callable[[Callable[..., Any]], Callable[
 
 @_compiled(None)
 def _erf_of_positive(x):  # type: ignore[no-untyped-def]
-    """erf for x >= 0, to 4e-7: the rational function of Eigen and XLA (ErfImpl32), which is 1 beyond 4."""
+    """erf(x) for x >= 0, to 4e-7: the rational approximation of Eigen and XLA (ErfImpl32), 1 beyond 4."""
     x = x if x < _float32(4) else _float32(4)
     z = x * x
     above = _float32(-2.72614225801306e-10)
@@ -59,70 +59,70 @@ def _erf_of_positive(x):  # type: ignore[no-untyped-def]
 
 @_compiled(None)
 def _quantize_row(values, row):  # type: ignore[no-untyped-def]
-    """Writes int8 into `row` (C,) and returns its scale; `values` (C,) are close to int8 * scale."""
+    """Quantise `values` (C,) into int8 `row` (C,) and return its scale: values are close to row * scale."""
     bits = values.view(np.int32)
     largest = np.int32(0)
-    for place in range(len(bits)):  # the bits of positive floats stand in the order of the floats, and compare faster
-        largest = max(largest, bits[place] & _WITHOUT_SIGN)
-    found = np.empty(1, np.int32)
-    found[0] = largest
-    scale = found.view(np.float32)[0] / _LARGEST
-    scale = _TINY if scale < _TINY else scale  # a NaN stays one, so that it shows in the answer
+    for column in range(len(bits)):  # non-negative floats sort like their bits, and integers compare faster
+        largest = max(largest, bits[column] & _WITHOUT_SIGN)
+    maximum = np.empty(1, np.int32)
+    maximum[0] = largest
+    scale = maximum.view(np.float32)[0] / _LARGEST
+    scale = _TINY if scale < _TINY else scale  # keeps NaN, so that it shows in the result
     steps = _ONE / scale
-    for place in range(len(values)):
-        row[place] = np.int8(np.int32(np.rint(values[place] * steps)))
+    for column in range(len(values)):
+        row[column] = np.int8(np.int32(np.rint(values[column] * steps)))
     return scale
 
 
 @_compiled("void(f4[:, ::1], i1[:, ::1], f4[::1])")
 def quantize(values, rows, scales):  # type: ignore[no-untyped-def]
-    """`values` (R, C) as int8 `rows` (R, C) and `scales` (R,)."""
+    """Quantise `values` (R, C) into int8 `rows` (R, C) and `scales` (R,)."""
     for index in range(len(values)):
         scales[index] = _quantize_row(values[index], rows[index])
 
 
 @_compiled("void(f4[:, ::1], f4[::1], f4[::1], f4[:, ::1])")
 def dequantize(product, scales, bias, output):  # type: ignore[no-untyped-def]
-    """`product` (R, C) * `scales` (R,) + `bias` (C,) into `output` (R, C), which may be `product`."""
+    """Write `product` (R, C) * `scales` (R,) + `bias` (C,) to `output` (R, C), which may be `product`."""
     for index in range(len(product)):
         scale = scales[index]
-        for place in range(product.shape[1]):
-            output[index, place] = product[index, place] * scale + bias[place]
+        for column in range(product.shape[1]):
+            output[index, column] = product[index, column] * scale + bias[column]
 
 
 @_compiled("void(f4[:, ::1], f4[::1], f4[::1], i1[:, ::1], f4[::1])")
 def dequantize_gelu_quantize(product, scales, bias, rows, row_scales):  # type: ignore[no-untyped-def]
-    """GELU of what `dequantize` would write, quantized into `rows` (R, C) and `row_scales` (R,)."""
+    """GELU (exact, by erf) of `dequantize`'s output, quantised into `rows` (R, C) and `row_scales` (R,)."""
     inner = np.empty(product.shape[1], np.float32)
     for index in range(len(product)):
         scale = scales[index]
-        for place in range(len(inner)):
-            value = product[index, place] * scale + bias[place]
+        for column in range(len(inner)):
+            value = product[index, column] * scale + bias[column]
             size = abs(value)
-            inner[place] = _HALF * (value + size * _erf_of_positive(size * _ROOT_HALF))
+            inner[column] = _HALF * (value + size * _erf_of_positive(size * _ROOT_HALF))
         row_scales[index] = _quantize_row(inner, rows[index])
 
 
 @_compiled("void(f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[::1], f4[::1], f8, f4[:, ::1])")
 def dequantize_add_norm(product, scales, bias, residual, weight, shift, epsilon, output):  # type: ignore[no-untyped-def]
-    """LayerNorm (Ba et al., 2016) of what `dequantize` would write + `residual` (R, C), into `output` (R, C).
+    """LayerNorm (Ba et al., 2016, arXiv 1607.06450) of `dequantize`'s output + `residual` (R, C), into `output` (R, C).
 
-    `weight`, `shift` (C,) and `epsilon` are the norm's; `output` may be `residual`.
+    `weight` and `shift` (C,) are the norm's; `output` may be `residual`.
     """
     columns = product.shape[1]
     row = np.empty(columns, np.float32)
     for index in range(len(product)):
         scale = scales[index]
         total = _float32(0)
-        for place in range(columns):
-            value = product[index, place] * scale + bias[place] + residual[index, place]
-            row[place] = value
+        for column in range(columns):
+            value = product[index, column] * scale + bias[column] + residual[index, column]
+            row[column] = value
             total += value
         mean = total / _float32(columns)
         total = _float32(0)
-        for place in range(columns):
-            apart = row[place] - mean
-            total += apart * apart
+        for column in range(columns):
+            deviation = row[column] - mean
+            total += deviation * deviation
         spread = _ONE / np.sqrt(total / _float32(columns) + _float32(epsilon))
-        for place in range(columns):
-            output[index, place] = (row[place] - mean) * spread * weight[place] + shift[place]
+        for column in range(columns):
+            output[index, column] = (row[column] - mean) * spread * weight[column] + shift[column]

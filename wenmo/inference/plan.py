@@ -1,4 +1,4 @@
-"""Which inputs go into which batch. Sees lengths and indices, nothing else."""
+"""Which inputs go into which batch, decided from their lengths alone."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 
 def plan_batches(lengths: Sequence[int], *, max_tokens: Callable[[], int]) -> Iterator[list[int]]:
-    """Indices of `lengths`, sorted by length and cut so that a batch holds at most `max_tokens()` pieces.
+    """Batches of indices into `lengths`, sorted by length, each of at most `max_tokens()` tokens.
 
-    Every index occurs exactly once; an input longer than the budget is a batch of its own. The budget is asked anew for
-    every batch, as it may follow what the batches before have shown.
+    Every index occurs exactly once; an input longer than the budget is a batch of its own. `max_tokens` is called for
+    every batch, since the budget may change while earlier batches are computed.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     start = 0
     while start < len(order):
-        budget, pieces, end = max_tokens(), lengths[order[start]], start + 1
-        while end < len(order) and pieces + lengths[order[end]] <= budget:
-            pieces += lengths[order[end]]
+        budget, tokens, end = max_tokens(), lengths[order[start]], start + 1
+        while end < len(order) and tokens + lengths[order[end]] <= budget:
+            tokens += lengths[order[end]]
             end += 1
         yield order[start:end]
         start = end

@@ -1,9 +1,9 @@
-"""Which device and arithmetic to use: asked of the machine, not assumed, and explained.
+"""Which device and arithmetic to use, measured on the machine, with the reason.
 
-A CPU without half-precision units runs fp16 and bf16 matrix products a hundred times slower than fp32 (0.75 against
-100-170 GF/s on a 2-core AMD without AVX-512); one with AMX runs them ten times faster. A product of some milliseconds
-tells which this is. Where half precision is slow it serves as a storage format: weights take half the memory, each
-layer's are widened when it is computed, and the arithmetic is fp32.
+A CPU without half-precision units computes fp16 and bf16 matrix products a hundred times slower than fp32 (0.75 against
+100-170 GF/s on a 2-core AMD without AVX-512); one with AMX, ten times faster. Timing a product of some milliseconds
+tells them apart. Where half precision is slow it is only a storage format: weights take half the memory, a layer's
+weights are converted to fp32 when it is computed, and the arithmetic is fp32.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from wenmo.errors import DeviceError
 from wenmo.types import PRECISIONS, Precision, Resolved
 
-# The type of the weights that are no 8-bit integers.
+# Of the weights; with int8, of those that are not quantised.
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "fp16": torch.float16,
@@ -27,7 +27,7 @@ DTYPES: dict[Precision, torch.dtype] = {
 
 
 class HalfStorageLinear(torch.nn.Linear):
-    """A linear layer whose weights are kept in half precision and widened for each product."""
+    """A linear layer with half-precision weights, converted to float32 for each product."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         bias = None if self.bias is None else self.bias.float()
@@ -35,16 +35,16 @@ class HalfStorageLinear(torch.nn.Linear):
 
 
 class HalfStorageEmbedding(torch.nn.Embedding):
-    """A table kept in half precision; the rows that are read are widened."""
+    """An embedding table in half precision; looked-up rows are converted to float32."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return super().forward(input).float()
 
 
 def set_precision(model: torch.nn.Module, precision: Precision, *, native: bool) -> None:
-    """Keep the weights of `model`, float32 until now, in `precision`; int8 for a `Bert` of ours only.
+    """Convert the float32 weights of `model` to `precision`. int8 needs a `Bert`.
 
-    `native`: compute in it, too; otherwise fp16 and bf16 are storage, and the arithmetic is fp32.
+    `native`: compute in `precision` too; otherwise fp16 and bf16 are storage only, and the arithmetic is fp32.
     """
     dtype = DTYPES[precision]
     if precision == "int8":
@@ -66,22 +66,22 @@ def set_precision(model: torch.nn.Module, precision: Precision, *, native: bool)
 
 
 def resolve_device(wanted: str) -> Resolved[str]:
-    """`auto`, `cpu`, `cuda` or `cuda:N`.
+    """The device for `wanted`: `auto`, `cpu`, `cuda` or `cuda:N`.
 
-    Raises DeviceError when it is none of these, or not there.
+    Raises DeviceError for any other value, and for a GPU that this machine does not have.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
             name = torch.cuda.get_device_name(0)
             return Resolved(value="cuda", reason=f"GPU found: {name}", reason_zh=f"检测到 GPU：{name}")
         return Resolved(value="cpu", reason="no CUDA GPU found", reason_zh="未检测到 CUDA GPU")
-    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", wanted)
-    if found is None:
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", wanted)
+    if match is None:
         raise DeviceError(
             f"Unknown device {wanted!r}. Use auto, cpu, cuda or cuda:N.",
             f"未知设备 {wanted!r}。可用：auto、cpu、cuda 或 cuda:N。",
         )
-    if wanted != "cpu" and int(found[1] or 0) >= torch.cuda.device_count():
+    if wanted != "cpu" and int(match[1] or 0) >= torch.cuda.device_count():
         raise DeviceError(
             f"{wanted} is not there: {torch.cuda.device_count()} CUDA GPUs found. Use device='auto' or 'cpu'.",
             f"没有 {wanted}：检测到 {torch.cuda.device_count()} 块 CUDA GPU。请用 device='auto' 或 'cpu'。",
@@ -90,7 +90,10 @@ def resolve_device(wanted: str) -> Resolved[str]:
 
 
 def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
-    """`auto`, or one of PRECISIONS. Raises DeviceError for anything else."""
+    """The precision for `wanted`: `auto` or one of PRECISIONS.
+
+    Raises DeviceError for any other value, and for int8 on a GPU.
+    """
     on_gpu = device.startswith("cuda")
     if wanted == "auto":
         if on_gpu:
@@ -120,18 +123,18 @@ def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
 
 
 def computes_natively(precision: Precision, device: str) -> bool:
-    """Whether arithmetic itself runs in `precision` on `device`."""
+    """Whether `device` also computes in `precision`, not only stores weights in it."""
     return precision in ("fp32", "int8") or device.startswith("cuda") or has_fast_half(DTYPES[precision]).value
 
 
 def arithmetic(precision: Precision, device: str) -> str:
-    """How a model is computed here: where this is equal, so are the outputs, up to the order of sums.
+    """Names the arithmetic of this machine: where the names are equal, so are outputs, up to the order of sums.
 
-    The same precision is not enough: bf16 is arithmetic on one CPU and storage on the next, and INT8 weights have
-    fewer steps on a CPU without VNNI.
+    The precision alone is not enough: one CPU computes in bf16 and another only stores it, and INT8 weights have fewer
+    steps on a CPU without VNNI.
     """
     if precision == "int8":
-        from wenmo.inference.int8 import largest_weight  # brings Numba, which only INT8 models need
+        from wenmo.inference.int8 import largest_weight  # imports Numba, which only INT8 models need
 
         return f"cpu int8 to {largest_weight():g}"
     kind = "computed" if computes_natively(precision, device) else "stored"
@@ -139,7 +142,7 @@ def arithmetic(precision: Precision, device: str) -> str:
 
 
 def _gigaflops(dtype: torch.dtype, *, size: int, seconds: float) -> float:
-    """Speed of a square matrix product in 1e9 operations a second, best of the runs that fit into `seconds`."""
+    """Speed of a (size, size) matrix product in 1e9 operations a second, best of the runs within `seconds`."""
     a = torch.ones(size, size, dtype=dtype)
     b = torch.ones(size, size, dtype=dtype)
     with torch.inference_mode():
@@ -155,11 +158,11 @@ def _gigaflops(dtype: torch.dtype, *, size: int, seconds: float) -> float:
 
 @cache
 def has_fast_half(dtype: torch.dtype) -> Resolved[bool]:
-    """Whether products in `dtype` on this CPU are at least 1.5 times as fast as in float32. Takes some 50 ms."""
+    """Whether this CPU computes products in `dtype` at least 1.5 times as fast as in float32. Takes about 50 ms."""
     name = str(dtype).removeprefix("torch.")
-    # First a small product: a CPU without such units takes milliseconds for it, and seconds for a large one.
+    # A small product first: a CPU without such units takes milliseconds for it, but seconds for a large one.
     half, single = _gigaflops(dtype, size=128, seconds=0.005), _gigaflops(torch.float32, size=128, seconds=0.005)
-    if half > 0.2 * single:  # not hopeless: judge on a size at which the units, not the call, decide
+    if half > 0.2 * single:  # maybe fast: measure at a size where the overhead of the call does not matter
         half, single = _gigaflops(dtype, size=512, seconds=0.02), _gigaflops(torch.float32, size=512, seconds=0.02)
     figures = f"{name} {half:.0f} GF/s, float32 {single:.0f}"
     if half >= 1.5 * single:

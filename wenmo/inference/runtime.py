@@ -1,8 +1,7 @@
-"""The forward pass: encodings in, logits or mean-pooled vectors out, in the order given.
+"""The forward pass: from encodings to logits or mean-pooled vectors, in the order given.
 
-Batches are planned by pieces over inputs sorted by length, equal inputs are computed once, and the order is restored.
-A batch that fails is halved until the guilty input stands alone. Weights are only read during a forward, so any number
-of threads may call it at once.
+Inputs are sorted by length and cut into batches by their tokens; equal inputs are computed once. A batch that fails is
+halved until the input that causes the failure is alone. Thread-safe, since a forward only reads the weights.
 """
 
 from __future__ import annotations
@@ -28,13 +27,15 @@ from wenmo.types import Precision, Resolved
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2  # batches given to a GPU before the first of them is waited for: one computes, one is queued
+_IN_FLIGHT = 2  # batches on a GPU: one computes, one is queued
+_LEAST_SHARE = 64  # tokens; a smaller batch for another worker costs more than it saves
 
-OnBatch = Callable[[int], None]  # told after each batch how many encodings it answered; may raise to stop the rest
+OnBatch = Callable[[int], None]  # called after each batch with its number of encodings; may raise to stop
+_Outcome = tuple[list[int], Callable[[], np.ndarray] | Exception]  # of a batch: its indices, their rows or their error
 
 
 class PartialOutputError(Exception):
-    """Some inputs could not be computed. `failed`: why, by index; `output` holds the others, and zeros for these."""
+    """Some inputs could not be computed. `failed` maps their indices to errors; their rows of `output` are zeros."""
 
     def __init__(self, failed: Mapping[int, Exception], output: np.ndarray) -> None:
         super().__init__(f"{len(failed)} of {len(output)} inputs failed")
@@ -46,20 +47,23 @@ class Runtime(Protocol):
     """What the engine needs of a loaded model. `on_batch` is called in the caller's thread."""
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        """(N, labels) float32, in the order of `encodings`. Raises PartialOutputError when all else is done."""
+        """(N, labels) float32, in the order of `encodings`.
+
+        Raises PartialOutputError, after computing all others, when some encodings fail.
+        """
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        """(N, H) float32, in the order of `encodings`: the mean of the last layer over all pieces of each input."""
+        """(N, H) float32: the mean of the last layer over all tokens of each encoding. Raises as `logits` does."""
 
     def batch_tokens(self) -> Resolved[int]:
-        """Pieces that a batch takes at most, as things stand."""
+        """The current budget: the most tokens that a batch may have."""
 
 
 class ModelRuntime(Runtime, Protocol):
-    """A runtime that holds the model itself, and can also show what the vectors are means of."""
+    """A runtime that holds the model itself, and can return the last layer of an input."""
 
     def states(self, encoding: Encoding) -> np.ndarray:
-        """(L, H) float32: the last layer of one input, a row a piece."""
+        """(L, H) float32: the last layer of one input, one row per token."""
 
 
 class TorchRuntime:
@@ -76,13 +80,13 @@ class TorchRuntime:
         budget: Budget | None = None,
         repeatable: bool = False,
     ) -> None:
-        """`native`: compute in `precision`; otherwise weights are stored in it and arithmetic is fp32.
+        """`native`: compute in `precision`; otherwise only the weights are stored in it, and the arithmetic is fp32.
 
-        `workers` compute the batches of a long list on a CPU; without them each batch is computed over all cores.
-        `repeatable`: on a CPU batches are the same however many workers there are, and each is one worker's.
+        `workers` compute batches side by side on a CPU; without them each batch is computed over all cores.
+        `repeatable`: on a CPU, batches do not depend on the number of workers, and each is computed by a single one.
         """
         self.device = device
-        self._asynchronous = device.type == "cuda"  # a forward returns before it is computed
+        self._asynchronous = device.type == "cuda"  # a forward returns before its result is computed
         self._workers = workers
         self._repeatable = repeatable
         self._labels = len(checkpoint.labels)
@@ -110,7 +114,7 @@ class TorchRuntime:
 
     @property
     def weights_mib(self) -> float:
-        """What the model's tensors take on its device."""
+        """Memory of the model's tensors on its device."""
         return sum(tensor.nbytes for tensor in (*self._model.parameters(), *self._model.buffers())) / 2**20
 
     def _run(
@@ -121,10 +125,10 @@ class TorchRuntime:
         width: int,
         on_batch: OnBatch | None,
     ) -> np.ndarray:
-        position: dict[Encoding, int] = {}
-        slots = np.asarray([position.setdefault(encoding, len(position)) for encoding in encodings], dtype=np.int64)
-        distinct = list(position)
-        asked = np.bincount(slots, minlength=len(distinct))  # how often each distinct input stands in `encodings`
+        index_of: dict[Encoding, int] = {}
+        slots = np.asarray([index_of.setdefault(encoding, len(index_of)) for encoding in encodings], dtype=np.int64)
+        distinct = list(index_of)
+        copies = np.bincount(slots, minlength=len(distinct))  # of each distinct input in `encodings`
         output = np.zeros((len(distinct), width), dtype=np.float32)
         failed: dict[int, Exception] = {}
         with closing(self._batches(distinct, forward)) as batches:  # stops the workers when `on_batch` raises
@@ -135,9 +139,9 @@ class TorchRuntime:
                     else:
                         output[indices] = rows()
                 if on_batch is not None:
-                    on_batch(int(sum(asked[indices].sum() for indices, _ in batch)))
-        if len(failed) == len(distinct) and not any(map(_is_for_want_of_memory, failed.values())):
-            raise next(iter(failed.values()))  # not the inputs: something is broken, and says so by its own error
+                    on_batch(int(sum(copies[indices].sum() for indices, _ in batch)))
+        if len(failed) == len(distinct) and not any(map(_is_out_of_memory, failed.values())):
+            raise next(iter(failed.values()))  # the program is at fault, not the inputs
         if failed:
             of_slot = {index: failed[slot] for index, slot in enumerate(slots.tolist()) if slot in failed}
             raise PartialOutputError(of_slot, output[slots])
@@ -145,7 +149,7 @@ class TorchRuntime:
 
     def _batches(
         self, encodings: Sequence[Encoding], forward: Callable[[Packed], torch.Tensor]
-    ) -> Generator[list[_Answered]]:
+    ) -> Generator[list[_Outcome]]:
         lengths = [len(encoding) for encoding in encodings]
         compute = partial(self._compute, encodings, forward)
         if self._asynchronous:
@@ -161,16 +165,16 @@ class TorchRuntime:
         else:
             batches = _equal_shares(lengths, budget=budget, workers=workers.count)
         with workers.caller() as alone:
-            if alone and len(batches) < workers.count and not self._repeatable:  # some cores would stand idle
+            if alone and len(batches) < workers.count and not self._repeatable:  # else some cores would be idle
                 yield from workers.over_all_cores(compute, batches)
-            else:  # the longest inputs first: what is left for the end is small, and the workers end together
+            else:  # longest inputs first: the last batches are small, so that all workers finish at about the same time
                 yield from workers.map(compute, reversed(batches))
 
     def _queued(
-        self, lengths: Sequence[int], compute: Callable[[list[int]], list[_Answered]]
-    ) -> Generator[list[_Answered]]:
-        """While a batch computes, the next one is packed and queued; results are waited for in turn."""
-        queued: deque[list[_Answered]] = deque()
+        self, lengths: Sequence[int], compute: Callable[[list[int]], list[_Outcome]]
+    ) -> Generator[list[_Outcome]]:
+        """Pack and queue the next batch while the GPU computes the current one."""
+        queued: deque[list[_Outcome]] = deque()
         for indices in plan_batches(lengths, max_tokens=lambda: self._budget.tokens.value):
             queued.append(compute(indices))
             if len(queued) == _IN_FLIGHT:
@@ -183,56 +187,52 @@ class TorchRuntime:
         encodings: Sequence[Encoding],
         forward: Callable[[Packed], torch.Tensor],
         indices: list[int],
-    ) -> list[_Answered]:
-        """The batch of `indices`, or its halves where it fails as a whole."""
+    ) -> list[_Outcome]:
+        """Compute the batch of `indices`; where it fails, its halves."""
         try:
             with torch.inference_mode():
                 rows = forward(Packed.of([encodings[index] for index in indices], self.device)).float()
-                return [(indices, _arrival(rows))]
-        except Exception as error:  # whatever it is, it is told for the inputs that it concerns
-            if _is_for_want_of_memory(error):
+                return [(indices, _when_computed(rows))]
+        except Exception as error:  # of any type: it is reported with the inputs that it concerns
+            if _is_out_of_memory(error):
                 self._budget.out_of_memory(sum(len(encodings[index]) for index in indices))
             if len(indices) == 1:
-                log.warning("an input of %d pieces cannot be computed", len(encodings[indices[0]]), exc_info=error)
-                return [(indices, error.with_traceback(None))]  # the traceback holds the tensors of all layers
-        middle = len(indices) // 2  # outside of the handler, which would keep the failed forward's tensors alive
+                log.warning("an input of %d tokens cannot be computed", len(encodings[indices[0]]), exc_info=error)
+                return [(indices, error.with_traceback(None))]  # the traceback references the tensors of all layers
+        middle = len(indices) // 2  # outside of the handler, which keeps the tensors of the failed forward alive
         parts = (indices[:middle], indices[middle:])
-        return [answer for part in parts for answer in self._compute(encodings, forward, part)]
+        return [outcome for part in parts for outcome in self._compute(encodings, forward, part)]
 
 
 def _equal_shares(lengths: Sequence[int], *, budget: int, workers: int) -> list[list[int]]:
-    """Batches of at most `budget` pieces, as many for one worker as for the other, also where they are small."""
-    turns = -(-sum(lengths) // (workers * budget))
+    """Batches of at most `budget` tokens that give every worker about the same number of tokens."""
+    turns = -(-sum(lengths) // (workers * budget))  # batches per worker
     share = max(-(-sum(lengths) // (workers * turns)), max(lengths), _LEAST_SHARE)
-    # With room for one input more: a share that ends within one would leave a small batch over. But where that leaves
-    # a worker without a batch, without it.
+    # Room for one more input: otherwise inputs that do not fit exactly would leave over a small batch. But not where a
+    # worker would then get no batch.
     batches = list(plan_batches(lengths, max_tokens=lambda: min(share + max(lengths), budget)))
     if len(batches) < workers:
         batches = list(plan_batches(lengths, max_tokens=lambda: min(share, budget)))
     return batches
 
 
-_LEAST_SHARE = 64  # pieces: below it a worker costs more than it saves
-_Answered = tuple[list[int], Callable[[], np.ndarray] | Exception]
-
-
-def _arrival(rows: torch.Tensor) -> Callable[[], np.ndarray]:
-    """What gives the rows as soon as they are computed."""
+def _when_computed(rows: torch.Tensor) -> Callable[[], np.ndarray]:
+    """A function that waits until the rows are computed and returns them."""
     if rows.device.type != "cuda":
         return rows.numpy
-    # The copy is queued right behind the forward: a copy that is asked for later would stand behind the next one, too.
+    # Queue the copy right after the forward: later it would have to wait for the next forward as well.
     host = rows.to("cpu", non_blocking=True)
     done = torch.cuda.Event()
     done.record()
 
-    def arrived() -> np.ndarray:
+    def wait() -> np.ndarray:
         done.synchronize()
         return host.numpy()
 
-    return arrived
+    return wait
 
 
-def _is_for_want_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     # The CPU's allocator and cuBLAS raise plain RuntimeErrors.

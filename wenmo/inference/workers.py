@@ -1,7 +1,7 @@
-"""One single-threaded worker a core: on a CPU, forwards side by side instead of one forward over all cores.
+"""One single-threaded worker per CPU core: forwards run side by side instead of one forward over all cores.
 
-A forward over all cores waits for the slowest of them after every operation, and its cheap operations (norms, adding,
-copying) run on one. Workers wait for each other once a list.
+A forward over all cores waits for the slowest core after every operation, and runs cheap operations (norms, additions,
+copies) on a single one. Workers wait for each other only once, at the end of a list.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _START_TIMEOUT_S = 60.0
 
 
 class WorkerPool:
-    """`count` threads, for each of which torch computes on that thread alone. Any thread may hand out work.
+    """`count` threads in each of which torch computes single-threaded. Thread-safe.
 
-    The threads end when the object is let go of. Make it before other threads begin to use torch: one that does so for
-    the first time in the very moment when the workers start would stay single-threaded like them.
+    The threads end when the object is garbage-collected. Create it before other threads use torch: a thread that first
+    uses torch while the workers start would become single-threaded as well.
     """
 
     def __init__(self, count: int) -> None:
@@ -34,20 +34,20 @@ class WorkerPool:
         self._lock = threading.Lock()
         before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="wenmo-worker", initializer=_compute_alone)
-        # What torch and OpenMP keep for each computing thread they keep for these alone, and not for each caller's.
+        # torch and OpenMP keep state per computing thread; with a thread of its own, not one for every caller's thread.
         self._all_cores = ThreadPoolExecutor(1, thread_name_prefix="wenmo-all-cores")
-        # torch keeps the number of threads for each thread, but the last number set is that of every thread to come.
-        # So all workers start here and now, and afterwards it is set back.
+        # set_num_threads applies to the calling thread and to all threads that start later. So all workers start now,
+        # and then the number is reset.
         started = threading.Barrier(count + 1, timeout=_START_TIMEOUT_S)
         for _ in range(count):
             self._pool.submit(started.wait)
         started.wait()
         torch.set_num_threads(before)
-        self._all_cores.submit(torch.get_num_threads).result()  # now it takes that number, and no other pool's later on
+        self._all_cores.submit(torch.get_num_threads).result()  # see _compute_alone
 
     @contextmanager
     def caller(self) -> Iterator[bool]:
-        """For whoever is about to compute: whether nobody else does so now, and all cores are free."""
+        """Counts a caller while the block runs; yields whether it is the only one, so that all cores are free."""
         with self._lock:
             alone = self._callers == 0
             self._callers += 1
@@ -58,15 +58,15 @@ class WorkerPool:
                 self._callers -= 1
 
     def over_all_cores(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
-        """`work` of each item in turn, each over all cores."""
+        """`work(item)` for each item in turn, each over all cores."""
         for item in items:
             yield self._all_cores.submit(work, item).result()
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
-        """`work` of each item, in the order in which they are done.
+        """`work(item)` for each item, in the order of completion.
 
-        Few are handed out at a time, so that callers who use the pool at once take turns. Where `work` raises, or the
-        caller goes away, nothing more is begun, and what has begun is waited for.
+        Only a few items are submitted at a time, so that concurrent callers take turns. When `work` raises or the
+        generator is closed, no more items start, and those that run are waited for.
         """
         upcoming = iter(items)
         running: set[Future[R]] = set()
@@ -85,5 +85,5 @@ class WorkerPool:
 
 def _compute_alone() -> None:
     torch.set_num_threads(1)
-    # A thread takes over the number that is set at its first operation, not at its start: have that now.
+    # A thread takes the number over at its first operation, not at its start: do it now.
     torch.get_num_threads()

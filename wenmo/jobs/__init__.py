@@ -1,1 +1,1 @@
-"""Files in, files out."""
+"""Runs tasks over files of any size: `python -m wenmo run`, and the Batch page."""

@@ -1,16 +1,16 @@
-"""Who answers the chunks of a job: an engine of this process, or actors on other machines (`cluster.py`).
+"""What computes the chunks of a job: an engine in this process, or Ray actors (`ray_backend.py`).
 
-A job reads, cuts, formats and writes by itself, whoever answers: that is why its output does not depend on it.
+Reading, splitting, formatting and writing stay in the job's own process, so its output does not depend on the backend.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wenmo.jobs.answer import Answered, RunOptions, answer_chunk
+from wenmo.jobs.chunk import ChunkResults, run_chunk
 from wenmo.jobs.manifest import fingerprint_models
+from wenmo.jobs.options import RunSpec
 from wenmo.tables.table import Chunk
 from wenmo.types import TaskName
 
@@ -18,33 +18,27 @@ if TYPE_CHECKING:
     from wenmo.engine import Engine
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked of every chunk: the task, how, and what result columns begin with."""
-
-    task: TaskName
-    options: RunOptions
-    prefix: str
-
-
 class Backend(Protocol):
     @property
-    def at_once(self) -> int:
-        """Chunks that it wants at a time, so that it is never idle. Known from `load` on."""
+    def concurrency(self) -> int:
+        """How many chunks must be under way for the backend never to be idle. Known once `load` has returned."""
 
     def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
-        """Load `models`: parameters of the first, and what all are known by as in `manifest.fingerprint_models`."""
+        """Load the models of these tasks.
 
-    def answer(
-        self, question: Question, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
-    ) -> Answered:
-        """As `run.answer_chunk`; any thread may ask. `progress` is called every now and then, and may raise to stop."""
+        Returns the number of parameters of the first, and the fingerprint of all (`manifest.fingerprint_models`).
+        """
+
+    def run_chunk(
+        self, spec: RunSpec, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
+    ) -> ChunkResults:
+        """As `chunk.run_chunk`; any thread may call it. `progress` is called now and then; it may raise, to stop."""
 
 
 class EngineBackend:
-    """The engine of this process. Two at a time: while it computes one, the other is tokenised, formatted, written."""
+    """An engine in this process. Two chunks: one is computed while the other is tokenised, formatted or written."""
 
-    at_once = 2
+    concurrency = 2
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -52,9 +46,7 @@ class EngineBackend:
     def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
         return self._engine.model_info(models[0]).parameters, fingerprint_models(self._engine, models)
 
-    def answer(
-        self, question: Question, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
-    ) -> Answered:
-        return answer_chunk(
-            self._engine, question.task, chunk, columns, question.options, prefix=question.prefix, progress=progress
-        )
+    def run_chunk(
+        self, spec: RunSpec, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
+    ) -> ChunkResults:
+        return run_chunk(self._engine, spec, chunk, columns, progress=progress)

@@ -1,11 +1,12 @@
-"""Jobs that visitors begin: a file is received, worked on in the background, looked at, and forgotten after an hour.
+"""Background jobs on files that visitors of the Batch page upload. A job is forgotten an hour after its last view.
 
-Whoever has a job's id, which cannot be guessed, may look at it, stop it and delete it: a visitor who reloads the page
-finds it again, and nobody finds another's. Each job has a folder of its own in a temporary one of the process; what the
-visitor's file is called is shown and never a path.
+Whoever knows the id of a job, which cannot be guessed, may view, stop and delete it. So a visitor finds the job again
+after reloading the page, and nobody finds another visitor's. Each job has a folder of its own in a temporary folder of
+the process. The name of an uploaded file is displayed, and never used as a path.
 
-One job runs at a time, since it takes the whole machine; others wait for their turn. Few are held: when there is no
-room, the one that was not looked at for longest makes it, if that is long ago and it does not run.
+One job runs at a time, since it uses the whole machine; the others queue. Few jobs are kept: when a new one needs room,
+the one whose last view is longest ago is deleted, provided that this is long ago and the job is neither queued nor
+running.
 """
 
 from __future__ import annotations
@@ -18,16 +19,19 @@ import tempfile
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from wenmo.errors import BusyError, InputError, WenmoError
-from wenmo.jobs.answer import RunOptions, models_of, result_columns
 from wenmo.jobs.backend import EngineBackend
-from wenmo.jobs.job import JobProgress, JobSummary, run_job
+from wenmo.jobs.executor import JobProgress
+from wenmo.jobs.export import export_results
+from wenmo.jobs.job import run_job
+from wenmo.jobs.options import RunOptions, models_of
+from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
-from wenmo.tables.export import export
+from wenmo.jobs.summary import JobSummary
 from wenmo.tables.readers import open_reader
 from wenmo.tables.table import READ_SUFFIXES, Row, TableReader, check_suffix
 from wenmo.types import TaskName
@@ -35,44 +39,44 @@ from wenmo.types import TaskName
 if TYPE_CHECKING:
     from wenmo.engine import Engine
 
-State = Literal["received", "waiting", "running", "done", "stopped", "failed"]
+JobState = Literal["received", "waiting", "running", "done", "stopped", "failed"]
 EXPORTS = (".csv", ".xlsx", ".jsonl", ".parquet")
 
-MAX_ROWS = 500_000  # of a job that is begun from a page: some twenty minutes of a bundled model on two cores
+MAX_ROWS = 500_000  # of an uploaded file: some twenty minutes with a bundled model on two cores
 PREVIEW_ROWS = 20
-KEPT = 4
-KEPT_S = 3600.0
-IDLE_S = 600.0  # not looked at for so long, a job makes room for another
+KEPT = 4  # jobs
+KEPT_S = 3600.0  # after its last view a job is deleted
+IDLE_S = 600.0  # after its last view a job may be deleted to make room for another
 _SWEEP_S = 60.0
 
 logger = logging.getLogger("wenmo")
 
 
 class _StoppedError(Exception):
-    """Raised within a job, to end it."""
+    """Raised within a job to end it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
-    """A job as it is now; a copy.
+class FileJobStatus:
+    """A snapshot of a job.
 
-    `task`, `options` are what it was begun with last, `labels` the model's, in the order of its ids. `ahead` jobs have
-    their turn before it. An `error` that is no WenmoError is a bug, which stands in the log.
+    `task` and `options` are those of its last start, `labels` are the model's, in the order of its ids. `ahead` is how
+    many jobs run before it. An `error` that is not a WenmoError is a bug, and in the log.
     """
 
-    state: State
-    task: TaskName | None
-    options: RunOptions | None
-    labels: tuple[str, ...]
-    model: str | None
-    progress: JobProgress | None
-    summary: JobSummary | None
-    error: Exception | None
-    ahead: int
+    state: JobState = "received"
+    task: TaskName | None = None
+    options: RunOptions | None = None
+    labels: tuple[str, ...] = ()
+    model: str | None = None
+    progress: JobProgress | None = None
+    summary: JobSummary | None = None
+    error: Exception | None = None
+    ahead: int = 0
 
 
 class FileJob:
-    """One received file and what is made of it. Made by `FileJobs.receive`; any thread may use it."""
+    """An uploaded file and the job on it. Created by `FileJobs.receive`; any thread may use it."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.id = secrets.token_urlsafe(16)
@@ -82,40 +86,28 @@ class FileJob:
         self.target = folder / "output.parquet"
         self.errors = errors_file(self.target)
         self.received_bytes = 0
-        self.seen_s = time.monotonic()
+        self.viewed_s = time.monotonic()
         self._lock = threading.Lock()
         self._opening, self._exporting = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._opened: tuple[tuple[str | None, str | None], TableReader, list[Row]] | None = None
-        self._state: State = "received"
         self._engine: Engine | None = None
-        self._task: TaskName | None = None
-        self._options: RunOptions | None = None
-        self._resumable: tuple[str, TaskName, RunOptions] | None = None
-        self._labels: tuple[str, ...] = ()
-        self._model: str | None = None
-        self._progress: JobProgress | None = None
-        self._summary: JobSummary | None = None
-        self._error: Exception | None = None
+        self._resumable: tuple[str, TaskName, RunOptions] | None = None  # model, task and options of the shards
+        self._status = FileJobStatus()
 
-    def view(self, *, ahead: int = 0) -> View:
+    def status(self) -> FileJobStatus:
+        """How far the job is. `ahead` is only known to `FileJobs.status`."""
         with self._lock:
-            return View(
-                state=self._state,
-                task=self._task,
-                options=self._options,
-                labels=self._labels,
-                model=self._model,
-                progress=self._progress,
-                summary=self._summary,
-                error=self._error,
-                ahead=ahead,
-            )
+            return self._status
+
+    def _update(self, **changes: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **changes)
 
     def open(self, encoding: str | None = None, delimiter: str | None = None) -> tuple[TableReader, list[Row]]:
-        """The reader of the file and its first rows; kept until it is opened in another way.
+        """A reader of the file, and its first PREVIEW_ROWS rows. Kept for the next call with the same arguments.
 
-        Raises InputError for a file that cannot be read, or has no rows or more than MAX_ROWS.
+        Raises InputError for a file that cannot be read, and for one without rows or with more than MAX_ROWS.
         """
         with self._opening:
             if self._opened is None or self._opened[0] != (encoding, delimiter):
@@ -140,41 +132,41 @@ class FileJob:
             return self._opened[1], self._opened[2]
 
     def export(self, suffix: str) -> Path:
-        """The finished table in the format of `suffix`, one of EXPORTS; made once. Raises InputError."""
-        view = self.view()
-        if view.state != "done" or view.options is None or suffix not in EXPORTS:
+        """The finished table in the format of `suffix`, one of EXPORTS; created at the first call.
+
+        Raises InputError where the job is not done, or the format cannot hold the table.
+        """
+        status = self.status()
+        if status.state != "done" or status.options is None or suffix not in EXPORTS:
             raise InputError(f"There is no {suffix} of {self.name}.", f"没有 {self.name} 的 {suffix} 结果。")
         if suffix == ".parquet":
             return self.target
         path = self.folder / f"export{suffix}"
-        reader, _ = self.open(view.options.encoding, view.options.delimiter)
+        reader, _ = self.open(status.options.encoding, status.options.delimiter)
         with self._exporting:
             if not path.exists():
-                _, extra = result_columns(view.options, reader.columns)
-                export(reader, self.target, path, extra)
+                _, extra = result_columns(status.options, reader.columns)
+                export_results(reader, self.target, path, extra)
         return path
 
     def _begin(self, engine: Engine, task: TaskName, options: RunOptions) -> None:
-        with self._lock:
-            self._stop.clear()
-            self._engine, self._task, self._options = engine, task, options
-            self._state, self._progress, self._error = "waiting", None, None
+        self._stop.clear()
+        self._engine = engine
+        self._update(state="waiting", task=task, options=options, progress=None, error=None)
 
     def _run(self) -> None:
-        """Work on the file, in this thread, until it is done, stopped or failed."""
-        engine, task, options = self._engine, self._task, self._options
+        """Run the job in this thread until it is done, stopped or failed."""
+        engine, task, options = self._engine, self._status.task, self._status.options
         assert engine is not None and task is not None and options is not None
-        state: State = "failed"
+        state: JobState = "failed"
         summary: JobSummary | None = None
         failure: Exception | None = None
         try:
             self._check_stopped()
-            with self._lock:
-                self._state = "running"
+            self._update(state="running")
             info = engine.model_info(models_of(task, options)[0])
-            with self._lock:
-                self._labels, self._model = info.labels, info.name
-            again = self._resumable == (info.name, task, options)  # failed half-way: go on with what is finished
+            self._update(labels=info.labels, model=info.name)
+            resume = self._resumable == (info.name, task, options)  # the same job failed before: keep its shards
             self._resumable = (info.name, task, options)
             summary = run_job(
                 EngineBackend(engine),
@@ -182,9 +174,9 @@ class FileJob:
                 self.source,
                 self.target,
                 options,
-                resume=again,
-                restart=not again,
-                progress=self._hear,
+                resume=resume,
+                restart=not resume,
+                progress=self._on_progress,
             )
             state = "done"
         except _StoppedError:
@@ -199,29 +191,27 @@ class FileJob:
             failure = error
         self._end(state, summary, failure)
 
-    def _end(self, state: State, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
-        with self._lock:
-            self._engine = None
-            self._state, self._summary, self._error = state, summary, failure
+    def _end(self, state: JobState, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
+        self._engine = None
+        self._update(state=state, summary=summary, error=failure)
 
-    def _hear(self, progress: JobProgress) -> None:
+    def _on_progress(self, progress: JobProgress) -> None:
         self._check_stopped()
-        with self._lock:
-            self._progress = progress
+        self._update(progress=progress)
 
     def _check_stopped(self) -> None:
         if self._stop.is_set():
             raise _StoppedError
 
     def _clear(self) -> None:
-        """Remove what was made of the file."""
+        """Delete what was computed."""
         self._resumable = None
         shutil.rmtree(partial_folder(self.target), ignore_errors=True)
         for path in (self.target, self.errors):
             path.unlink(missing_ok=True)
 
     def _named(self, error: InputError) -> InputError:
-        """The error with the visitor's name for the file in place of the path here."""
+        """The error with the visitor's name of the file in place of its path on this machine."""
 
         def named(text: str) -> str:
             return text.replace(str(self.source), self.name).replace(self.source.name, self.name)
@@ -230,25 +220,28 @@ class FileJob:
 
 
 class FileJobs:
-    """The jobs of a process."""
+    """The jobs of this process: at most `kept` at a time. KEPT_S and IDLE_S explain `kept_s` and `idle_s`."""
 
     def __init__(self, *, kept: int = KEPT, kept_s: float = KEPT_S, idle_s: float = IDLE_S) -> None:
         self._kept, self._kept_s, self._idle_s = kept, kept_s, idle_s
-        self._root = tempfile.TemporaryDirectory(prefix="wenmo-jobs-")  # readable by this user alone
+        self._root = tempfile.TemporaryDirectory(prefix="wenmo-jobs-")  # readable only by the user of this process
         self._lock = threading.Lock()
         self._jobs: dict[str, FileJob] = {}
         self._queue: deque[FileJob] = deque()
         self._current: FileJob | None = None
         self._worker: threading.Thread | None = None
         self._closed = threading.Event()
-        threading.Thread(target=self._sweep_now_and_then, name="wenmo-job-sweeper", daemon=True).start()
+        threading.Thread(target=self._sweep_regularly, name="wenmo-job-sweeper", daemon=True).start()
 
     def receive(self, name: str, content: BinaryIO) -> FileJob:
-        """Keep a file. Raises InputError for a suffix that is not read, BusyError where there is no room for it."""
+        """Store an uploaded file, called `name`.
+
+        Raises InputError for a suffix that cannot be read or a full disk, BusyError when there is no room for a job.
+        """
         check_suffix(Path(name), READ_SUFFIXES)
         self.sweep()
         with self._lock:
-            if self._closed.is_set() or (len(self._jobs) >= self._kept and not self._displace()):
+            if self._closed.is_set() or (len(self._jobs) >= self._kept and not self._make_room()):
                 raise BusyError(
                     f"{self._kept} files are held for other visitors just now. Try again in some minutes, or use "
                     "`python -m wenmo run` on your machine.",
@@ -271,22 +264,22 @@ class FileJobs:
         return job
 
     def get(self, job_id: str) -> FileJob | None:
-        """The job with this id, which counts as looked at; None where there is none (any more)."""
+        """The job with this id, None if there is none (any more). The call counts as a view of the job."""
         with self._lock:
             job = self._jobs.get(job_id)
             if job is not None:
-                job.seen_s = time.monotonic()
+                job.viewed_s = time.monotonic()
             return job
 
-    def view(self, job: FileJob) -> View:
-        """As `job.view`, with its place in the queue."""
+    def status(self, job: FileJob) -> FileJobStatus:
+        """As `job.status`, with its place in the queue."""
         with self._lock:
             queue = list(self._queue)
             ahead = queue.index(job) + (self._current is not None) if job in queue else 0
-        return job.view(ahead=ahead)
+        return replace(job.status(), ahead=ahead)
 
     def begin(self, job: FileJob, engine: Engine, task: TaskName, options: RunOptions) -> None:
-        """Put it in the queue. A job that waits or runs already goes on as it is."""
+        """Queue a job to run `task` on its file. Does nothing for a job that is queued or running already."""
         with self._lock:
             if self._closed.is_set() or job is self._current or job in self._queue or job.id not in self._jobs:
                 return
@@ -297,7 +290,7 @@ class FileJobs:
                 self._worker.start()
 
     def stop(self, job: FileJob) -> None:
-        """End it: at once where it waits, else soon. What was computed is thrown away, the received file stays."""
+        """Stop a job: at once if it is queued, soon if it runs. Its results are deleted, the uploaded file is kept."""
         with self._lock:
             if job in self._queue:
                 self._queue.remove(job)
@@ -307,20 +300,20 @@ class FileJobs:
                 job._stop.set()
 
     def discard(self, job_id: str) -> None:
-        """Forget a job and delete all its files, at once or when it has stopped."""
+        """Forget a job and delete its files, at once, or as soon as it has stopped if it is running."""
         with self._lock:
             self._discard(job_id)
 
     def sweep(self) -> None:
-        """Discard what nobody has looked at for too long and does not run."""
+        """Discard the jobs whose last view is too long ago, unless they are queued or running."""
         now = time.monotonic()
         with self._lock:
             for job in list(self._jobs.values()):
-                if now - job.seen_s > self._kept_s and not self._is_busy(job):
+                if now - job.viewed_s > self._kept_s and not self._is_busy(job):
                     self._discard(job.id)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Stop everything, and delete all files."""
+        """Stop all jobs and delete all files. Waits up to `timeout_s` for the running one."""
         self._closed.set()
         with self._lock:
             for job_id in list(self._jobs):
@@ -347,12 +340,12 @@ class FileJobs:
     def _is_busy(self, job: FileJob) -> bool:
         return job is self._current or job in self._queue
 
-    def _displace(self) -> bool:
-        """Whether a job made room: the one not looked at for longest. The lock must be held."""
+    def _make_room(self) -> bool:
+        """Discard the idle job whose last view is longest ago; whether there was one. The lock must be held."""
         now = time.monotonic()
-        idle = [job for job in self._jobs.values() if now - job.seen_s > self._idle_s and not self._is_busy(job)]
+        idle = [job for job in self._jobs.values() if now - job.viewed_s > self._idle_s and not self._is_busy(job)]
         if idle:
-            self._discard(min(idle, key=lambda job: job.seen_s).id)
+            self._discard(min(idle, key=lambda job: job.viewed_s).id)
         return bool(idle)
 
     def _discard(self, job_id: str) -> None:
@@ -365,6 +358,6 @@ class FileJobs:
         if job is not self._current:
             shutil.rmtree(job.folder, ignore_errors=True)
 
-    def _sweep_now_and_then(self) -> None:
+    def _sweep_regularly(self) -> None:
         while not self._closed.wait(_SWEEP_S):
             self.sweep()

@@ -1,4 +1,4 @@
-"""How long a job will take, from the speed of its first rows on this machine, as loaded as it is now."""
+"""Estimates how long a job will take, by running it on its first rows on this machine, as busy as it is now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wenmo.jobs.answer import Answered, RunOptions, answer_chunk, models_of
+from wenmo.jobs.chunk import ChunkResults, run_chunk
+from wenmo.jobs.options import RunOptions, RunSpec, models_of
 from wenmo.tables.table import TableReader
 from wenmo.types import TaskName
 
@@ -19,18 +20,18 @@ SAMPLE_ROWS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """`rows` were computed in `seconds`, the model's loading left out; `of_rows` of the same kind take `total_s`.
+    """`rows` of the table's `total_rows` took `seconds`, without the loading of the model.
 
-    `cached` tells that some of the answers had been kept from before, so that the rest may well take longer. `texts`
-    and `answered` are of the first rows, to look at.
+    `cached` tells that some results came from the cache, so the remaining rows may well take longer. `texts` and
+    `results` are those of the sample.
     """
 
     rows: int
-    of_rows: int
+    total_rows: int
     seconds: float
     cached: bool
     texts: tuple[tuple[object, ...], ...]
-    answered: Answered
+    results: ChunkResults
 
     @property
     def rows_per_s(self) -> float:
@@ -38,7 +39,8 @@ class Estimate:
 
     @property
     def total_s(self) -> float:
-        return self.of_rows / self.rows_per_s
+        """Seconds for all rows, at the speed of the sample."""
+        return self.total_rows / self.rows_per_s
 
 
 def estimate(
@@ -50,7 +52,10 @@ def estimate(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Estimate | None:
-    """The first SAMPLE_ROWS rows, computed; None for a table without rows. Raises what `answer_chunk` does."""
+    """Run `task` on the first SAMPLE_ROWS rows; None for a table without rows.
+
+    Raises what `run_chunk` does, and what loading the model does.
+    """
     chunk = next(iter(reader.chunks(SAMPLE_ROWS)), None)
     if chunk is None:
         return None
@@ -58,12 +63,12 @@ def estimate(
         engine.model_info(model)
     hits = engine.cache_statistics().hits
     started = time.perf_counter()
-    answered = answer_chunk(engine, task, chunk, columns, options, progress=progress)
+    results = run_chunk(engine, RunSpec(task=task, options=options), chunk, columns, progress=progress)
     return Estimate(
         rows=len(chunk),
-        of_rows=reader.row_count,
+        total_rows=reader.row_count,
         seconds=time.perf_counter() - started,
         cached=engine.cache_statistics().hits > hits,
         texts=tuple(zip(*(chunk.values(column) for column in columns), strict=True)),
-        answered=answered,
+        results=results,
     )

@@ -1,12 +1,12 @@
-"""What a job was begun with: kept beside its shards, so that only the same job goes on with them.
+"""Records what a job was started with, so that only the same job is resumed from its shards.
 
-An input is known by its size and SHA-256. Not by its time: copying a file changes that and nothing else, and an editor
-may change a file within one tick of the clock, or a program set the time back. Reading a file once more to hash it
-takes a second a gigabyte, next to hours of computing. The time is compared only at the end, to see whether a file was
-written to while it was read.
+An input is identified by its size and SHA-256. Its modification time does not serve: a copy has another time and the
+same content, an editor may change a file within one tick of the clock, and a program may set the time back. Hashing
+takes a second per gigabyte, little beside hours of computing. The time is only compared at the end, to detect that a
+file was written to while it was read.
 
-A model is known by the SHA-256 of the files it is read from, with the device, the precision and whether probabilities
-are calibrated: all that its answers depend on.
+A model is identified by the SHA-256 of its files, together with everything else that its results depend on: the device,
+the precision, the maximal length, and whether probabilities are calibrated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import InputError
-from wenmo.tables.files import replacing
+from wenmo.jobs.atomic_write import atomic_write
 from wenmo.types import TaskName
 from wenmo.version import __version__
 
@@ -39,7 +39,11 @@ _MODEL_FILES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """`inputs` maps a name to its size and digest; `summary` is there when all outputs are in their places."""
+    """What a job was started with. `wenmo` is the version.
+
+    `model` is a fingerprint (`fingerprint_models`), `inputs` maps each file's name to one (`fingerprint_file`).
+    `summary` is the JobSummary as JSON, None until all outputs are in place.
+    """
 
     wenmo: str
     task: str
@@ -52,11 +56,12 @@ class Manifest:
     def of(
         cls, task: TaskName, options: dict[str, Any], model: dict[str, Any], inputs: dict[str, dict[str, Any]]
     ) -> Manifest:
+        """The manifest of a new job, with this version of wenmo."""
         return cls(wenmo=__version__, task=task, options=options, model=model, inputs=inputs)
 
     @classmethod
     def read(cls, path: Path) -> Manifest | None:
-        """None where there is none. Raises InputError for one that is damaged or of another kind."""
+        """Read `path`; None where there is no such file. Raises InputError for one that is not a manifest."""
         try:
             return cls(**json.loads(path.read_bytes()))
         except FileNotFoundError:
@@ -68,11 +73,12 @@ class Manifest:
             ) from error
 
     def write(self, path: Path) -> None:
-        with replacing(path) as file:
+        """Raises InputError when it cannot be written."""
+        with atomic_write(path) as file:
             file.write(json.dumps(asdict(self), ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
 
     def check_same(self, other: Manifest) -> None:
-        """Raises InputError that names each thing in which the job `other` differs from this one."""
+        """Raises InputError, which names each difference, if `other` is not the same job."""
         changes = _changes(self, other)
         if changes:
             en, zh = "; ".join(change[0] for change in changes), "；".join(change[1] for change in changes)
@@ -83,14 +89,14 @@ class Manifest:
 
 
 def fingerprint_file(path: Path) -> dict[str, Any]:
-    """`bytes` and `sha256`."""
+    """The size and the digest of a file, as `bytes` and `sha256`."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
 
 
 def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
-    """What the answers of `engine` to `task` depend on; loads the model first where it is not."""
+    """Everything that the results of `task` on `engine` depend on. Loads the model if need be."""
     info = engine.model_info(task)
     digest = hashlib.sha256()
     for name in _MODEL_FILES:
@@ -108,15 +114,16 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
 
 
 def fingerprint_models(engine: Engine, models: Sequence[TaskName]) -> dict[str, Any]:
-    """Of the first as it is, of the others with their tasks before each name: `embedding_sha256`."""
+    """The fingerprint of the first model, and those of the others with their tasks as prefixes: `embedding_sha256`."""
     first, *others = models
-    found = fingerprint_model(engine, first)
+    fingerprint = fingerprint_model(engine, first)
     for task in others:
-        found |= {f"{task}_{name}": value for name, value in fingerprint_model(engine, task).items()}
-    return found
+        fingerprint |= {f"{task}_{name}": value for name, value in fingerprint_model(engine, task).items()}
+    return fingerprint
 
 
 def _changes(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
+    """Each difference, in English and in Chinese."""
     changes = []
     if old.wenmo != new.wenmo:
         changes.append(

@@ -1,15 +1,15 @@
-"""The chunks of a job answered by Ray actors: on the cores of this machine, or on the machines of a cluster.
+"""Computes the chunks of a job with Ray actors, on the cores of this machine or on the machines of a cluster.
 
-The job itself stays in this process, the driver: it reads, cuts, formats and writes, so that shards, manifest and
-resuming are those of `job.py`, and inputs and outputs need not be seen by any other machine. Texts travel to the actors
-and answers back. An actor has an engine of its own, loaded once, on `cores` threads or a GPU. Two chunks are with it at
-a time, one of them waiting, so that it is never idle and nothing piles up.
+The job stays in this process, the driver, which reads, splits, formats and writes. So shards, manifest and resuming are
+those of `job.py`, and no other machine needs access to the files: texts are sent to the actors, and results back. Each
+actor has an engine of its own, loaded once, on `cores` threads or a GPU. It is sent two chunks at a time: the second
+waits there, so that the actor is never idle.
 
-An actor that dies takes its chunks with it: they are asked of others, and another actor is started in its place,
-wherever there is room. A cluster may so shrink, grow, or come up slowly: who is there works.
+When an actor dies, its chunks are sent to others, and a new actor is started wherever there is room. So a cluster may
+shrink, grow or start slowly; the actors that exist do the work.
 
-Not covered: the driver's own death, after which `--resume` goes on; and files larger than one driver can read and
-write in time (docs/cluster.md says when that is), which are cut into several jobs.
+Not covered: the death of the driver, after which the job must be resumed; and files too large for one driver to read
+and write in time (docs/cluster.md has figures), which must be split into several jobs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import DeviceError, InputError, WenmoError
-from wenmo.jobs.answer import Answered
-from wenmo.jobs.backend import EngineBackend, Question
+from wenmo.jobs.backend import EngineBackend
+from wenmo.jobs.chunk import ChunkResults
+from wenmo.jobs.options import RunSpec
 from wenmo.tables.table import Chunk
 from wenmo.types import TaskName
 
@@ -38,15 +39,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PLACES = 2  # chunks with an actor: one that it works on, one that waits
-_MOST_DEATHS = 5  # of actors over one chunk, or one after another while they start: then it is no accident
+_CHUNKS_PER_ACTOR = 2  # one is computed, one waits
+_MOST_DEATHS = 5  # of actors on the same chunk, or in a row while they start; more are no accident
 _POLL_S = 0.5
-_LONG_S = 30.0  # to wait for a worker before that is told
-_OBJECT_STORE_BYTES = 256 << 20  # of a Ray of our own; what does not fit waits on the disk
+_LONG_WAIT_S = 30.0  # of waiting for an actor, after which a warning is logged
+_OBJECT_STORE_BYTES = 256 << 20  # of a Ray that is started here; what does not fit is spilled to disk
 
 
-class Answerer:
-    """What an actor is."""
+class EngineActor:
+    """The class of the actors: an engine that computes chunks."""
 
     def __init__(self, settings: Settings, cores: int) -> None:
         self._settings, self._cores = settings, cores
@@ -60,12 +61,14 @@ class Answerer:
         self._backend = EngineBackend(build_engine(self._settings, repeatable=True))
         return self._backend.load(models)
 
-    def answer(self, question: Question, chunk: Chunk, columns: Sequence[str]) -> Answered:
-        return self._backend.answer(question, chunk, columns, progress=lambda done, of: None)
+    def run_chunk(self, spec: RunSpec, chunk: Chunk, columns: Sequence[str]) -> ChunkResults:
+        return self._backend.run_chunk(spec, chunk, columns, progress=lambda done, total: None)
 
 
 @dataclass(kw_only=True, eq=False)
 class _Worker:
+    """An actor. `loaded` is what its `load` returns, `dead` tells that it has been replaced."""
+
     actor: Any
     loaded: Future[tuple[int, dict[str, Any]]]
     dead: bool = False
@@ -74,16 +77,17 @@ class _Worker:
 class RayBackend:
     """Actors on the Ray cluster at `address`, or on one that is started on this machine and ended by `close`.
 
-    `address`: as `ray.init` takes it (host:port, auto, ray://…), or RAY_ADDRESS. `actors`: as many as there are GPUs,
-    or else cores; those for which there is no room yet are waited for. `cores`: threads of an actor, which share one
-    copy of the model. Nothing is started before `load`. For one job.
+    `address` is as for `ray.init` (host:port, auto, ray://…); None means RAY_ADDRESS, and without that a Ray of this
+    machine. `actors` is their number, None means one for each GPU, or else for each `cores` cores; actors for which
+    there is no room yet start when there is. `cores` is the number of threads of an actor, which share one copy of the
+    model. Nothing is started before `load`. A backend serves one job. Raises InputError where Ray is not installed.
     """
 
     def __init__(
         self, settings: Settings, *, address: str | None = None, actors: int | None = None, cores: int = 1
     ) -> None:
         import_ray()
-        # A job is no service: the secrets of one stay here.
+        # The actors serve nobody, so they need no secrets of the service.
         self._settings = settings.on_other_machines().model_copy(update={"redis_url": None, "api_token": None})
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._count = actors or 0
@@ -91,10 +95,10 @@ class RayBackend:
         self._lock = threading.Lock()
         self._workers: list[_Worker] = []
         self._starting: list[_Worker] = []
-        self._places: SimpleQueue[_Worker] = SimpleQueue()
+        self._free: SimpleQueue[_Worker] = SimpleQueue()  # a worker is in it once for each chunk that it can take
         self._failed_starts = 0
-        self._facts: tuple[int, dict[str, Any]] | None = None
-        self._owns_ray = self._told_of_waiting = False
+        self._model: tuple[int, dict[str, Any]] | None = None  # parameters and fingerprint: those of all actors
+        self._owns_ray = self._has_warned = False
 
     def __enter__(self) -> RayBackend:
         return self
@@ -103,11 +107,11 @@ class RayBackend:
         self.close()
 
     def close(self) -> None:
-        """End the actors, and the Ray that was started for them."""
+        """End the actors, and Ray if it was started for them."""
         import ray
 
         for worker in self._workers:
-            with suppress(Exception):  # whatever Ray is: they end with their driver at the latest
+            with suppress(Exception):  # whatever state Ray is in: actors end with their driver at the latest
                 ray.kill(worker.actor)
         self._workers = []
         if self._owns_ray:
@@ -115,51 +119,54 @@ class RayBackend:
             self._owns_ray = False
 
     @property
-    def at_once(self) -> int:
-        return _PLACES * self._count
+    def concurrency(self) -> int:
+        return _CHUNKS_PER_ACTOR * self._count
 
     def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
-        """As soon as one actor is ready. Raises InputError where Ray cannot be reached, and what loading raises."""
+        """Start the actors, and return as soon as one is ready.
+
+        Raises InputError when Ray cannot be reached, DeviceError when it has no room, and what loading a model raises.
+        """
         self._connect()
         self._models = tuple(models)
-        gpus = self._gpus()
-        self._count = self._count or self._room(gpus)
+        gpus = self._gpus_per_actor()
+        self._count = self._count or self._room_for_actors(gpus)
         self._make_actor = import_ray().remote(
             num_cpus=self._cores,
             num_gpus=gpus,
-            max_concurrency=1 if self._cores == 1 and not gpus else 2,  # two: the next one is tokenised meanwhile
-        )(Answerer)
+            max_concurrency=1 if self._cores == 1 and not gpus else 2,  # two: one is tokenised meanwhile
+        )(EngineActor)
         for _ in range(self._count):
-            self._start()
+            self._start_worker()
         since = time.monotonic()
-        while self._facts is None:
+        while self._model is None:
             wait_for([worker.loaded for worker in self._starting], timeout=_POLL_S, return_when=FIRST_COMPLETED)
-            self._look()
-            self._tell_of_waiting(since)
-        return self._facts
+            self._admit_loaded()
+            self._warn_of_long_wait(since)
+        return self._model
 
-    def answer(
-        self, question: Question, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
-    ) -> Answered:
+    def run_chunk(
+        self, spec: RunSpec, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
+    ) -> ChunkResults:
         from ray.exceptions import RayError, RayTaskError
 
         needed = chunk.only(columns)
         for _ in range(_MOST_DEATHS):
-            worker = self._take(lambda: progress(0, len(chunk)))
-            answer = worker.actor.answer.remote(question, needed, columns).future()
+            worker = self._free_worker(lambda: progress(0, len(chunk)))
+            future = worker.actor.run_chunk.remote(spec, needed, columns).future()
             try:
                 while True:
                     try:
-                        answered: Answered = answer.result(_POLL_S)
-                        self._places.put(worker)
-                        return answered
+                        results: ChunkResults = future.result(_POLL_S)
+                        self._free.put(worker)
+                        return results
                     except NotYetError as error:
-                        if isinstance(error, RayError):  # not ours: raised in the actor
+                        if isinstance(error, RayError):  # a time-out within the actor, not this wait's
                             raise
                         progress(0, len(chunk))
             except RayTaskError as error:
                 raise _cause(error) from None
-            except RayError:  # the actor is dead, or its answer was lost with its machine
+            except RayError:  # the actor is dead, or its results were lost with its machine
                 self._replace(worker)
         raise WenmoError(
             f"{_MOST_DEATHS} workers died over the same rows. Ray's log says why (memory, mostly): give each more of "
@@ -172,7 +179,7 @@ class RayBackend:
         ray = import_ray()
         if ray.is_initialized():
             return
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics unless told not to
         local: dict[str, Any] = {}
         if self._address == "local":
             local = {
@@ -191,12 +198,12 @@ class RayBackend:
             ) from error
         self._owns_ray = True
 
-    def _gpus(self) -> int:
-        """Of each actor."""
-        there = import_ray().cluster_resources().get("GPU", 0) >= 1
-        return int(self._settings.device.startswith("cuda") or (self._settings.device == "auto" and there))
+    def _gpus_per_actor(self) -> int:
+        has_gpu = import_ray().cluster_resources().get("GPU", 0) >= 1
+        return int(self._settings.device.startswith("cuda") or (self._settings.device == "auto" and has_gpu))
 
-    def _room(self, gpus: int) -> int:
+    def _room_for_actors(self, gpus: int) -> int:
+        """How many actors of `gpus` GPUs the cluster has room for. Raises DeviceError for none."""
         resources = import_ray().cluster_resources()
         room = int(resources.get("GPU", 0)) if gpus else int(resources.get("CPU", 0)) // self._cores
         if room < 1:
@@ -208,21 +215,21 @@ class RayBackend:
             )
         return room
 
-    def _start(self) -> None:
+    def _start_worker(self) -> None:
         actor = self._make_actor.remote(self._settings, self._cores)
         worker = _Worker(actor=actor, loaded=actor.load.remote(self._models).future())
         self._workers.append(worker)
         self._starting.append(worker)
 
-    def _look(self) -> None:
-        """Let those that have loaded begin. Raises what kept one from loading."""
+    def _admit_loaded(self) -> None:
+        """Let the workers that have loaded their models take chunks. Raises what kept one from loading."""
         from ray.exceptions import RayError, RayTaskError
 
         with self._lock:
             for worker in [each for each in self._starting if each.loaded.done()]:
                 self._starting.remove(worker)
                 try:
-                    facts = worker.loaded.result()
+                    model = worker.loaded.result()
                 except RayTaskError as error:
                     raise _cause(error) from None
                 except RayError as error:
@@ -233,65 +240,68 @@ class RayBackend:
                             f"Workers die while they start: {error}. Correct that, and run again with --resume.",
                             f"工作进程在启动时终止：{error}。请排除原因后加 --resume 运行。",
                         ) from error
-                    self._start()
+                    self._start_worker()
                     continue
                 self._failed_starts = 0
-                self._facts = self._facts or facts
-                if facts != self._facts:
+                self._model = self._model or model
+                if model != self._model:
                     raise InputError(
-                        f"The machines would answer differently: one has {self._facts[1]}, another {facts[1]}. Say "
+                        f"The machines would answer differently: one has {self._model[1]}, another {model[1]}. Say "
                         "--device and --precision, and put the same model on all.",
-                        f"各机器的结果会不一致：一台为 {self._facts[1]}，另一台为 {facts[1]}。请指定 --device 与 "
+                        f"各机器的结果会不一致：一台为 {self._model[1]}，另一台为 {model[1]}。请指定 --device 与 "
                         "--precision，并使用相同的模型。",
                     )
-                for _ in range(_PLACES):
-                    self._places.put(worker)
+                for _ in range(_CHUNKS_PER_ACTOR):
+                    self._free.put(worker)
 
-    def _take(self, progress: Callable[[], None]) -> _Worker:
-        """One with a free place, as soon as there is one."""
+    def _free_worker(self, progress: Callable[[], None]) -> _Worker:
+        """Wait for a worker that can take a chunk. `progress` is called meanwhile; it may raise, to stop."""
         since = time.monotonic()
         while True:
-            self._look()
+            self._admit_loaded()
             try:
-                worker = self._places.get(timeout=_POLL_S)
+                worker = self._free.get(timeout=_POLL_S)
             except Empty:
                 if self._starting:  # else all are at work
-                    self._tell_of_waiting(since)
+                    self._warn_of_long_wait(since)
                 progress()
             else:
                 if not worker.dead:
                     return worker
 
-    def _tell_of_waiting(self, since: float) -> None:
-        """Once in the log, when a worker is waited for since long."""
+    def _warn_of_long_wait(self, since: float) -> None:
+        """Log a warning, once, when the wait for a worker has been long."""
         with self._lock:
-            if self._told_of_waiting or time.monotonic() - since < _LONG_S:
+            if self._has_warned or time.monotonic() - since < _LONG_WAIT_S:
                 return
-            self._told_of_waiting = True
+            self._has_warned = True
         log.warning("still waiting for room for a worker of %d cores: is the cluster large enough?", self._cores)
 
     def _replace(self, worker: _Worker) -> None:
+        """Start another worker in place of one that is dead or out of reach."""
         with self._lock:
             if not worker.dead:
                 worker.dead = True
                 self._workers.remove(worker)
-                with suppress(Exception):  # it may be out of reach and alive
+                with suppress(Exception):  # it may be alive, but out of reach
                     import_ray().kill(worker.actor)
-                self._start()
+                self._start_worker()
 
 
 def import_ray() -> Any:
-    """The module. Raises InputError where it is not installed."""
+    """The module `ray`. Raises InputError where it is not installed."""
     try:
         import ray
     except ImportError:
         raise InputError(
-            "Ray is not installed. Run `pip install -r requirements-cluster.txt`.",
-            "尚未安装 Ray。请运行 `pip install -r requirements-cluster.txt`。",
+            "Ray is not installed. Run `pip install 'wenmo[cluster]'`; in a checkout, "
+            "`pip install -r requirements-cluster.txt`.",
+            "尚未安装 Ray。请运行 `pip install 'wenmo[cluster]'`；在仓库中则运行 "
+            "`pip install -r requirements-cluster.txt`。",
         ) from None
     return ray
 
 
 def _cause(error: Any) -> Exception:
-    """What was raised in the actor, without Ray's wrapping; a bug with it, for its traceback."""
+    """The WenmoError that was raised in an actor. A bug stays in Ray's wrapper, which has its traceback."""
     return error.cause if isinstance(error.cause, WenmoError) else error

@@ -1,7 +1,7 @@
-"""A finished table looked at: counts, the surest rows, rows that match, means by a column, agreement with labels.
+"""Analyses the result of a job: its scores, matching rows, means by a column, agreement with a column of labels.
 
-Everything streams over the columns that it needs, so that memory does not grow with the texts. Only labels and scores,
-some bytes a row, are ever held whole. A row without a result takes part in nothing here.
+Everything streams over the columns that it needs, so that memory does not grow with the texts; only the scores, some
+bytes a row, are held for all rows. Rows without a result are left out throughout.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from wenmo.tables.cells import as_text
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Row
 
-BINS = 20  # of the histogram of confidence, each of 0.05
-MOST_VALUES = 10_000  # different values of a column to group by
-MOST_LABELS = 30  # different values of a column to compare with
+BINS = 20  # of the histogram of confidence, 0.05 wide each
+MOST_VALUES = 10_000  # distinct values of a column to group by
+MOST_LABELS = 30  # distinct values of a column to compare with
 MOST_REASONS = 20
 _NUMBER = re.compile(r"\d[\d,]*")
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})(?:[-/.月](\d{1,2})日?)?(?:[ T].*)?")
@@ -30,27 +30,27 @@ _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})(?:[-/.月](\d{1,2})日?)?(?:[ T].*
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """`values` (N,) float64, NaN for a row without a result; `histogram` (BINS,) counts from 0 to 1."""
+    """`values` (N,) float64, NaN for a row without a result; `histogram` (BINS,) counts them from 0 to 1."""
 
     values: np.ndarray
     histogram: np.ndarray
 
     def surest(self, count: int) -> list[int]:
-        """The rows with the highest scores, highest first; of equals, the first."""
+        """The indices of the `count` rows with the highest scores, highest first."""
         return [int(row) for row in self._order()[::-1][:count]]
 
     def least_sure(self, count: int) -> list[int]:
-        """The rows with the lowest scores, lowest first."""
+        """The indices of the `count` rows with the lowest scores, lowest first."""
         return [int(row) for row in self._order()[:count]]
 
     def _order(self) -> np.ndarray:
-        there = np.flatnonzero(~np.isnan(self.values))
-        return there[np.lexsort((there, self.values[there]))]
+        rows = np.flatnonzero(~np.isnan(self.values))
+        return rows[np.lexsort((rows, self.values[rows]))]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    """`mean` is over `count` rows whose value is `value`."""
+class GroupMean:
+    """`mean` is over the `count` rows whose value is `value`."""
 
     value: str
     count: int
@@ -58,22 +58,23 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Groups:
-    """`shown` are the most frequent values, or the latest periods in order of time, of `of` different ones."""
+class GroupMeans:
+    """`groups` are the most frequent of `total` values, or if `over_time` the latest of `total` periods, in order."""
 
-    shown: tuple[Group, ...]
-    of: int
+    groups: tuple[GroupMean, ...]
+    total: int
     over_time: bool
 
 
 class Results:
-    """The Parquet file `path`, whose result columns begin with `prefix`."""
+    """The Parquet file that a job wrote, whose result columns begin with `prefix`."""
 
     def __init__(self, path: Path, prefix: str = "") -> None:
         self._reader = ParquetReader(path)
         self.label, self.score = f"{prefix}label", f"{prefix}score"
 
     def scores(self) -> Scores:
+        """The scores of all rows."""
         parts = [np.empty(0)]
         for batch in self._reader.batches([self.score]):
             column = batch.column(0).to_numpy(zero_copy_only=False)
@@ -82,20 +83,20 @@ class Results:
         histogram, _ = np.histogram(values[~np.isnan(values)], bins=BINS, range=(0.0, 1.0))
         return Scores(values=values, histogram=histogram)
 
-    def rows(self, wanted: Sequence[int], columns: Sequence[str]) -> list[Row]:
-        """The rows at these places, from 0, in this order."""
-        found: dict[int, Row] = {}
+    def rows(self, indices: Sequence[int], columns: Sequence[str]) -> list[Row]:
+        """The rows at `indices` (from 0), in that order."""
+        rows: dict[int, Row] = {}
         first = 0
-        places = sorted(set(wanted))
+        missing = sorted(set(indices))
         for batch in self._reader.batches(list(columns)):
             end = first + batch.num_rows
-            while places and places[0] < end:
-                place = places.pop(0)
-                found[place] = ArrowChunk(batch).row(place - first)
-            if not places:
+            while missing and missing[0] < end:
+                index = missing.pop(0)
+                rows[index] = ArrowChunk(batch).row(index - first)
+            if not missing:
                 break
             first = end
-        return [found[place] for place in wanted]
+        return [rows[index] for index in indices]
 
     def find(
         self,
@@ -108,31 +109,31 @@ class Results:
         texts: Sequence[str],
         limit: int,
     ) -> tuple[int, list[Row]]:
-        """How many rows match, and the first `limit` of them with `columns`.
+        """The number of matching rows, and `columns` of the first `limit` of them.
 
-        A row matches whose label is one of `labels` (all, where empty), whose score is from `low` to `high`, and one of
-        whose columns `texts` contains the text `contains`, as it is, upper and lower case alike.
+        A row matches if its label is one of `labels` (empty: any), its score is from `low` to `high`, and one of its
+        columns `texts` contains the string `contains` (not a pattern; upper and lower case are the same).
         """
-        wanted = contains.casefold()
+        substring = contains.casefold()
         needed = list(dict.fromkeys((self.label, self.score, *texts, *columns)))
         total = 0
-        shown: list[Row] = []
+        matching: list[Row] = []
         for row in self._rows(needed):
             score, label = row[self.score], row[self.label]
             if score is None or not low <= score <= high or (labels and label not in labels):
                 continue
-            if wanted and not any(wanted in (as_text(row[name]) or "").casefold() for name in texts):
+            if substring and not any(substring in (as_text(row[name]) or "").casefold() for name in texts):
                 continue
             total += 1
-            if len(shown) < limit:
-                shown.append({name: row[name] for name in columns})
-        return total, shown
+            if len(matching) < limit:
+                matching.append({name: row[name] for name in columns})
+        return total, matching
 
-    def mean_by(self, column: str, positive: str, *, limit: int) -> Groups:
-        """The mean probability of the label `positive`, of a model with two, for each value of `column`.
+    def mean_by(self, column: str, positive: str, *, limit: int) -> GroupMeans:
+        """The mean probability of the label `positive`, of a model with two labels, for each value of `column`.
 
-        Dates make periods: days, or months where there are more than `limit` days. Raises InputError for a column of
-        more than MOST_VALUES different values.
+        At most `limit` groups are returned. If all values are dates, the groups are days, or months if there are more
+        than `limit` days. Raises InputError for a column of more than MOST_VALUES distinct values.
         """
         sums: dict[str, list[float]] = {}
         for row in self._rows([column, self.label, self.score]):
@@ -158,16 +159,18 @@ class Results:
             sums = joined
         else:
             ordered = sorted(sums.items(), key=lambda item: -item[1][0])[:limit]
-        return Groups(
-            shown=tuple(Group(value=value, count=int(count), mean=score / count) for value, (count, score) in ordered),
-            of=len(sums),
+        return GroupMeans(
+            groups=tuple(
+                GroupMean(value=value, count=int(count), mean=score / count) for value, (count, score) in ordered
+            ),
+            total=len(sums),
             over_time=periods is not None,
         )
 
     def compare(self, column: str) -> Counter[tuple[str, str]]:
-        """How many rows have (value of `column`, the model's label); rows without a value are left out.
+        """The number of rows with each pair (value of `column`, the model's label); rows without a value are left out.
 
-        Raises InputError for a column of more than MOST_LABELS different values.
+        Raises InputError for a column of more than MOST_LABELS distinct values.
         """
         counts: Counter[tuple[str, str]] = Counter()
         for row in self._rows([column, self.label]):
@@ -189,7 +192,7 @@ class Results:
 
 
 def _periods(values: list[str], limit: int) -> dict[str, str] | None:
-    """Each value's day, or its month where the days are too many or not given; None unless all are dates."""
+    """The day of each value, or its month if days are missing or more than `limit`; None if not all are dates."""
     matches = {value: _DATE.fullmatch(value.strip()) for value in values}
     dates: dict[str, tuple[str, str, str | None]] = {}
     for value, match in matches.items():
@@ -203,9 +206,9 @@ def _periods(values: list[str], limit: int) -> dict[str, str] | None:
 
 
 def reasons(errors: Path) -> Mapping[str, int]:
-    """How often each reason stands in a file of rows without a result, most frequent first, MOST_REASONS at most.
+    """The reasons in an errors file (`sources.errors_file`) with their counts: the MOST_REASONS most frequent.
 
-    Reasons that differ in their numbers alone, of lines, say, count as one.
+    Reasons that differ only in their numbers, such as that of a line, count as one.
     """
     counts: Counter[str] = Counter()
     with errors.open(encoding="utf-8") as file:

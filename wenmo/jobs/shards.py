@@ -1,10 +1,10 @@
-"""The finished parts of one output file: written once, never touched again.
+"""The shards of one output file. A shard holds the rows of one chunk; once finished, it never changes.
 
-    00000012.rows   the rows of chunk 12, as the output's format has them
-    00000012.note   what a summary needs of them, the digest of `.rows`, and a line for each row without a result
+    00000012.rows   the rows of chunk 12 in the output's format
+    00000012.note   their summary and the digest of `.rows`, then a line for each row without a result
 
-The note is written last: a shard is finished when its note is there and `.rows` has the digest that it tells. A shard
-that a failing disk has damaged is found so, and computed again.
+The note is written last: a shard is finished when its note exists and `.rows` has the digest in it. So a shard that a
+failing disk has damaged is detected, and computed again.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from wenmo.jobs.atomic_write import atomic_write, explain_write_errors
 from wenmo.tables.cells import json_line
-from wenmo.tables.files import replacing, writing
 from wenmo.tables.table import Row
 
 _BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
-    """Of one shard: `score_sum` is over the rows with a result, by label in `label_counts`."""
+class ShardNote:
+    """Summary of a shard. `label_counts` and `score_sum` are over the rows with a result, `sha256` is of `.rows`."""
 
     rows: int
     failed_rows: int
@@ -36,12 +36,28 @@ class Note:
 
 
 class Shards:
-    """Those in `folder`, which is made if need be. Different shards may be written by different threads."""
+    """The shards in `folder`, which is created if need be. Threads may write different shards at the same time.
+
+    `notes` maps the number of each finished shard to its note: those that `load_finished` found or `write` made.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with writing(folder):
+        self._folder = folder
+        self.notes: dict[int, ShardNote] = {}
+        with explain_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def load_finished(self) -> None:
+        """Find the finished shards that an earlier process left."""
+        for path in sorted(self._folder.glob("*.note")):
+            number = int(path.stem)
+            try:
+                with path.open("rb") as file:
+                    note = ShardNote(**json.loads(file.readline()))
+                if _sha256(self._rows_file(number)) == note.sha256:
+                    self.notes[number] = note
+            except (OSError, ValueError, TypeError):
+                continue
 
     def write(
         self,
@@ -52,50 +68,38 @@ class Shards:
         rows: int,
         label_counts: Mapping[str, int],
         score_sum: float,
-    ) -> Note:
-        """Finish a shard. `errors` has an entry for each row without a result. Raises InputError."""
-        note = Note(
+    ) -> None:
+        """Write and finish a shard. `errors` has an entry for each row without a result. Raises InputError."""
+        note = ShardNote(
             rows=rows,
             failed_rows=len(errors),
             label_counts=label_counts,
             score_sum=score_sum,
             sha256=hashlib.sha256(content).hexdigest(),
         )
-        with replacing(self.rows_file(number)) as file:
+        with atomic_write(self._rows_file(number)) as file:
             file.write(content)
-        with replacing(self._note_file(number)) as file:
+        with atomic_write(self._note_file(number)) as file:
             file.write(json_line(asdict(note)))
             file.writelines(map(json_line, errors))
-        return note
+        self.notes[number] = note
 
-    def finished(self) -> dict[int, Note]:
-        """Those that are whole, by number in order."""
-        notes = {}
-        for path in sorted(self.folder.glob("*.note")):
-            number = int(path.stem)
-            try:
-                with path.open("rb") as file:
-                    note = Note(**json.loads(file.readline()))
-                if _sha256(self.rows_file(number)) == note.sha256:
-                    notes[number] = note
-            except (OSError, ValueError, TypeError):
-                continue
-        return notes
+    def rows_files(self) -> Iterator[Path]:
+        """The `.rows` files of the finished shards, in order."""
+        return map(self._rows_file, sorted(self.notes))
 
-    def copy_errors(self, numbers: Sequence[int], file: BinaryIO) -> None:
-        for number in numbers:
+    def copy_errors(self, file: BinaryIO) -> None:
+        """Write the lines of all rows without a result to `file`, in order."""
+        for number in sorted(self.notes):
             with self._note_file(number).open("rb") as note:
                 note.readline()
                 shutil.copyfileobj(note, file, _BLOCK_BYTES)
 
-    def rows_file(self, number: int) -> Path:
-        return self.folder / f"{number:08}.rows"
-
-    def rows_files(self, numbers: Sequence[int]) -> Iterator[Path]:
-        return map(self.rows_file, numbers)
+    def _rows_file(self, number: int) -> Path:
+        return self._folder / f"{number:08}.rows"
 
     def _note_file(self, number: int) -> Path:
-        return self.folder / f"{number:08}.note"
+        return self._folder / f"{number:08}.note"
 
 
 def _sha256(path: Path) -> str:

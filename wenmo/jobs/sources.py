@@ -1,9 +1,8 @@
-"""Which files a job reads, and which it writes.
+"""Decides which files a job reads, and which it writes.
 
-A file makes a file. A folder (with the folders in it) or a pattern makes a folder: each table in it gets one of the
-same name and format at the same place below OUT, so that the output of a partitioned data set is one again, and two
-tables with different columns need not be forced into one. Workbooks become CSV (`a.xlsx.csv`): Excel is read, not
-written.
+A single file becomes a single file. A folder (with its subfolders) or a pattern becomes a folder, in which each table
+has the same name, format and relative path. So the output of a partitioned data set is partitioned alike, and tables
+with different columns are not forced into one. Excel is read but not written: `a.xlsx` becomes `a.xlsx.csv`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from wenmo.tables.table import READ_SUFFIXES, SUFFIXES, check_suffix
 
 @dataclass(frozen=True, kw_only=True)
 class FilePair:
-    """`name` is what the file is called in messages: its path below the folder, or its own name."""
+    """An input and its output. `name` is the file's name in messages: its path below the input folder, or its own."""
 
     name: str
     source: Path
@@ -26,15 +25,18 @@ class FilePair:
 
 
 def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
-    """The pairs of IN and OUT, ordered by name. Raises InputError where there is nothing to read or nowhere to write.
+    """The files of a job that reads `source` and writes `target`, ordered by name.
 
-    In a folder, files of other suffixes are passed over, and what begins with a dot or an underscore (marks of other
-    programs); by a pattern, what begins with a dot. Where a file's own name looks like a pattern, it is the file.
+    Files with an unknown suffix are skipped. In a folder, so are names that begin with a dot or an underscore, which
+    other programs use for files of their own; with a pattern, those that begin with a dot. A `source` that exists is
+    taken literally even if it looks like a pattern.
+
+    Raises InputError where there is nothing to read or nowhere to write, and where an output would replace an input.
     """
     try:
         pairs = _pairs(source, target)
         _check_places(source, target, pairs)
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle, a zero byte
+    except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, circular links, a zero byte
         if isinstance(error, InputError):
             raise
         raise InputError(
@@ -46,11 +48,11 @@ def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
 def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
     hidden: tuple[str, ...]
     if source.is_dir():
-        base, found, hidden = source, sorted(source.rglob("*")), (".", "_")
+        base, paths, hidden = source, sorted(source.rglob("*")), (".", "_")
     elif not source.exists() and glob.has_magic(str(source)):
         fixed = next(index for index, part in enumerate(source.parts) if glob.has_magic(part))
         base = Path(*source.parts[:fixed])
-        found, hidden = sorted(base.glob("/".join(source.parts[fixed:]))), (".",)
+        paths, hidden = sorted(base.glob("/".join(source.parts[fixed:]))), (".",)
     else:
         check_suffix(target)
         if target.is_dir():
@@ -58,7 +60,7 @@ def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
         return (FilePair(name=source.name, source=source, target=target.resolve()),)
     tables = [
         path
-        for path in found
+        for path in paths
         if path.suffix.lower() in READ_SUFFIXES
         and not any(part.startswith(hidden) for part in path.relative_to(base).parts)
         and path.is_file()
@@ -82,6 +84,7 @@ def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
 
 
 def _check_places(source: Path, target: Path, pairs: tuple[FilePair, ...]) -> None:
+    """Raises InputError where an output cannot be written, or would be written over an input or another output."""
     if not target.resolve().parent.is_dir():
         raise InputError(
             f"There is no folder {target.parent} to write {target.name} to. Create it first.",
@@ -109,12 +112,12 @@ def _check_places(source: Path, target: Path, pairs: tuple[FilePair, ...]) -> No
 
 
 def errors_file(target: Path) -> Path:
-    """Where the rows without a result are told: beside OUT, never in a folder that is read as tables."""
+    """The file that lists the rows without a result: beside OUT, not inside, where it would be read as a table."""
     target = target.resolve()
     return target.with_name(f"{target.name}.errors.jsonl")
 
 
 def partial_folder(target: Path) -> Path:
-    """Where finished shards lie until the job is done."""
+    """The work folder of an unfinished job, see `work_folder.py`."""
     target = target.resolve()
     return target.with_name(f"{target.name}.partial")

@@ -1,9 +1,9 @@
-"""What a precision costs in answers: the same labelled rows, asked in each precision, on this machine's CPU.
+"""Accuracy in each precision: the same labelled rows are answered in one precision after another, on this CPU.
 
-Precisions are asked one after another, each by an engine of its own that is closed before the next, so that no more
-than one model is in memory. The layout is not in it: packed and padded answers are equal but for rounding in float32
-(tests/golden/test_parity.py). Nor is a GPU: where this CPU has no units for half precision, weights are rounded to half
-and computed in float32 (`native` False), which is kinder to the answers than half throughout.
+Each precision has its own engine, which is closed before the next one starts, so that only one model is in memory. The
+layout is left out, since packed and padded answers differ only by rounding in float32 (tests/golden/test_parity.py).
+A GPU may change more answers: where this CPU has no units for half precision, it rounds the weights to half but
+computes in float32 (`native` False).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from wenmo.inference.precision import computes_natively
 from wenmo.tables.readers import open_reader
 from wenmo.types import Precision, TaskName
 
-Progress = Callable[[Precision, int, int], None]  # rows answered in that precision, of how many
+OnAnswered = Callable[[Precision, int, int], None]  # rows answered in that precision, and of how many
 MakeEngine = Callable[[Precision], AbstractContextManager[Engine]]
 
-_TEMPLATE = "{}"  # of zero-shot's hypotheses: the label itself
+_TEMPLATE = "{}"  # for zero-shot: the hypothesis is the label itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """Against the first precision: `decisions` of the rows have another answer, whether right or wrong.
+    """The change against the first precision: `decisions` counts the rows with another answer, right or wrong.
 
-    `share_interval` is Wilson's, of 95%; `difference` is that of the accuracies.
+    `share_interval` is Wilson's 95% interval of their share; `difference` compares the accuracies.
     """
 
     decisions: int
@@ -52,9 +52,10 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class PrecisionAccuracy:
-    """`seconds` are those of answering all rows once, tokenising included; the model was loaded before.
+    """Accuracy in one precision.
 
-    `native`: computed in this precision, not only stored in it. `changed` is None for the first, which is the baseline.
+    `native`: the arithmetic was in this precision, too, not only the stored weights. `seconds`: for answering all rows
+    once, with tokenising, without loading the model. `changed` is None for the first precision, the baseline.
     """
 
     precision: Precision
@@ -65,15 +66,15 @@ class PrecisionAccuracy:
 
     @property
     def texts_per_s(self) -> float:
-        """Rows; a pair is one."""
+        """Rows per second; a pair is one row."""
         return self.figures.n / self.seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """One model's answers to `n` labelled rows in each precision, the baseline first.
+class AccuracyByPrecision:
+    """One model's accuracy on `n` labelled rows in each precision, the baseline first.
 
-    `majority` is what answering the most frequent label always would reach.
+    `majority` is the accuracy of always answering the most frequent label.
     """
 
     task: TaskName
@@ -91,9 +92,9 @@ def accuracy(
     precisions: Sequence[Precision],
     engine_in: MakeEngine,
     *,
-    progress: Progress = lambda precision, done, of: None,
-) -> Accuracy:
-    """Ask `rows` in each of `precisions`, the first being the baseline; `engine_in` gives an engine without a cache.
+    progress: OnAnswered = lambda precision, done, of: None,
+) -> AccuracyByPrecision:
+    """Answer `rows` in each of `precisions`, the first being the baseline; `engine_in` makes an engine without a cache.
 
     `progress` may raise to stop. Raises the errors of loading a model and of answering.
     """
@@ -116,29 +117,29 @@ def accuracy(
                 changed=changed,
             )
         )
-    return Accuracy(
+    return AccuracyByPrecision(
         task=rows.task, model=model, n=len(rows), majority=majority_share(rows.label), precisions=tuple(found)
     )
 
 
 def read_labelled(path: Path) -> LabelledRows:
-    """Rows for similarity where the columns of `path` are called like two texts, else for sentiment.
+    """Read `path` as rows for similarity if its columns name two texts, otherwise as rows for sentiment.
 
-    Formats, names of columns and words for labels are those of `wenmo.evaluation.labelled`. Raises InputError for a
-    file that cannot be read or lacks something.
+    `wenmo.evaluation.labelled` defines formats, column names and words for labels. Raises InputError for a file that
+    cannot be read or lacks something.
     """
     return read_rows(path, "similarity" if has_pairs(open_reader(path).columns) else "sentiment")
 
 
 def sample_of(rows: LabelledRows, most: int) -> LabelledRows:
-    """`rows`, or `most` of them where there are more: drawn at random, always the same, in the order of the file."""
+    """At most `most` of `rows`, drawn at random with a fixed seed, in the order of the file."""
     if len(rows) <= most:
         return rows
     return rows.take(np.sort(np.random.default_rng(0).choice(len(rows), size=most, replace=False)))
 
 
 def _answered(engine: Engine, rows: LabelledRows, progress: Callable[[int, int], None]) -> tuple[np.ndarray, float]:
-    """(N,) the label of each row, and the seconds."""
+    """The predicted label of each row (N,), and the seconds that this took."""
     predict(engine, rows.take(np.arange(1)), template=_TEMPLATE, on_progress=lambda done, of: None)  # loads the model
     start = time.perf_counter()
     answered = predict(engine, rows, template=_TEMPLATE, on_progress=progress)

@@ -1,11 +1,11 @@
-"""What a step of work allocates, block by block, and what was alive when most of it was.
+"""Account for the memory that a step of work allocates, block by block, and for its peak.
 
-Two ways to the same account. `track` runs the step and asks torch's CPU allocator, through its profiler: every block is
-there, those inside operators too, and with the same number of threads it repeats to the byte. `TensorLog` follows the
-tensors that operators return, so that it also works where nothing is allocated at all (fake tensors); blocks that live
-and die inside one operator are beyond it.
+There are two ways to the same account. `track` runs the step and reads torch's CPU allocator through its profiler: it
+sees every block, also those inside operators, and repeats to the byte with the same number of threads. `TensorLog`
+follows the tensors that operators return, so it also works on fake tensors, which allocate nothing; it does not see
+blocks that an operator allocates and frees by itself.
 
-Not seen by either: what libraries take past torch's allocator (MKL's buffers, the interpreter, the libraries' code).
+Neither sees memory that does not come from torch's allocator: MKL's buffers, the interpreter, the code of libraries.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Standing = Mapping[Category, Sequence[torch.Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Breakdown:
-    """Bytes by purpose. `activations`: inputs, outputs and what lies between, kept for the backward pass or not.
+    """Bytes by purpose. `activations`: inputs, outputs and everything between, kept for the backward pass or not.
 
-    `workspace` is what an operator takes for itself and gives back before it returns.
+    `workspace` is what an operator allocates for itself and frees before it returns.
     """
 
     weights: int = 0
@@ -45,7 +45,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Event:
-    """`block` is taken, or given back where `size` (bytes) is negative."""
+    """`block` is allocated, or freed if `size` (bytes) is negative."""
 
     block: int
     size: int
@@ -53,13 +53,13 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """What was there before the step, as its first events, then the step's, in order. `of`: each block's purpose."""
+    """All events in order; the first allocate what existed before the step. `of` is the purpose of each block."""
 
     events: tuple[Event, ...]
     of: Mapping[int, Category]
 
     def peak(self) -> Breakdown:
-        """What was alive when the sum was largest, at the first such moment."""
+        """What was allocated when the sum was largest, at the first such moment."""
         alive: dict[Category, int] = dict.fromkeys(("weights", "optimiser", "gradients", "activations", "workspace"), 0)
         total = highest = 0
         peak = Breakdown()
@@ -71,11 +71,11 @@ class Timeline:
         return peak
 
     def tensors(self) -> Timeline:
-        """The same without workspace."""
+        """The timeline without workspace."""
         return Timeline(events=tuple(event for event in self.events if self.of[event.block] != "workspace"), of=self.of)
 
     def most_activations(self) -> int:
-        """The most bytes of activations and workspace together, whenever that was: the sum may peak at another time."""
+        """The peak of activations and workspace together, which may be at another time than that of the whole."""
         alive = most = 0
         for event in self.events:
             if self.of[event.block] in ("activations", "workspace"):
@@ -87,24 +87,24 @@ class Timeline:
 def track(step: Callable[[], None], *, standing: Standing, gradients: Callable[[], Sequence[torch.Tensor]]) -> Timeline:
     """Run `step` on the CPU and account for each block of torch's allocator.
 
-    `standing` are the tensors that are there before, by purpose; `gradients` are asked for after the step. One thread
-    at a time may track: the profiler is the process's.
+    `standing` are the tensors that exist before, by purpose; `gradients` is called after the step. Only one thread at a
+    time may track, since a process has one profiler.
     """
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
     tree = profiler.profiler.kineto_results.experimental_event_tree()
-    raw = sorted(_allocations(tree, ()), key=lambda item: item[0])  # stable: events of one instant stay in order
+    raw = sorted(_allocations(tree, ()), key=lambda item: item[0])  # stable: events of the same instant stay in order
     addresses = {tensor.untyped_storage().data_ptr() for tensor in gradients()}
     events, of = _standing_events(standing)
-    current: dict[int, tuple[int, tuple[int, ...]]] = {}  # address -> the block there, the operators it was born in
+    current: dict[int, tuple[int, tuple[int, ...]]] = {}  # address -> its block, and the operators that allocated it
     for _, address, size, operators in raw:
         if size > 0:
             block = len(of)
             current[address] = (block, operators)
             of[block] = "activations"
         elif address in current:
-            block, born_in = current.pop(address)
-            if set(born_in) & set(operators):
+            block, allocated_in = current.pop(address)
+            if set(allocated_in) & set(operators):
                 of[block] = "workspace"
         else:
             continue  # from before the step
@@ -116,7 +116,7 @@ def track(step: Callable[[], None], *, standing: Standing, gradients: Callable[[
 
 
 def _allocations(events: Iterable[Any], operators: tuple[int, ...]) -> Iterable[tuple[int, int, int, tuple[int, ...]]]:
-    """(time, address, size, the aten operators around it) of each allocation in the profiler's tree of events."""
+    """Each allocation in the profiler's tree of events: time, address, size, and the aten operators around it."""
     for event in events:
         kind, content = event.typed
         if str(kind).endswith("Allocation"):
@@ -131,7 +131,7 @@ def _standing_events(standing: Standing) -> tuple[list[Event], dict[int, Categor
     seen = set()
     for category, tensors in standing.items():
         for tensor in tensors:
-            if tensor.is_mkldnn:  # packed by oneDNN: no storage to ask, a byte a weight
+            if tensor.is_mkldnn:  # packed by oneDNN: it has no storage, and takes one byte per weight
                 size = tensor.numel() * tensor.element_size()
             else:
                 storage = tensor.untyped_storage()
@@ -149,7 +149,7 @@ _WITHIN_OPERATOR: ContextVar[bool] = ContextVar("within_operator", default=False
 
 @contextlib.contextmanager
 def within_operator() -> Iterator[None]:
-    """What a TensorLog notes meanwhile is workspace: a stand-in for what an operator would take for itself."""
+    """Inside this context a TensorLog counts tensors as workspace: they stand for what an operator would allocate."""
     token = _WITHIN_OPERATOR.set(True)
     try:
         yield
@@ -158,7 +158,7 @@ def within_operator() -> Iterator[None]:
 
 
 class TensorLog(TorchDispatchMode):
-    """While it is entered, notes the storage of each tensor that an operator returns, until it is released."""
+    """While this mode is active, it logs when the storage of each returned tensor is allocated and freed."""
 
     def __init__(self, standing: Standing) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class TensorLog(TorchDispatchMode):
         return result
 
     def timeline(self, gradients: Sequence[torch.Tensor]) -> Timeline:
-        """What was noted so far; `gradients` are those that are there now."""
+        """The log so far; `gradients` are those that exist now."""
         of = dict(self._of)
         for tensor in gradients:
             block = self._alive.get(tensor.untyped_storage()._cdata, -1)

@@ -1,7 +1,7 @@
-"""What is measured or predicted: one model, in one precision, on one batch, doing one kind of work.
+"""A configuration: one model, in one precision, on one batch, doing one kind of work.
 
-The same configuration goes through the predictor, the tracker and a report, so that their figures stand side by side.
-It says nothing of a device: that is where it is run, or for which it is predicted.
+The predictor, the tracker and the report take the same configuration, so that their figures can be compared. The device
+is not part of it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ Layout = Literal["padded", "packed"]
 
 BUNDLED = "bundled"
 MAX_BATCH = 4096
-MAX_PIECES = 1 << 20  # of a batch, padding included
+MAX_TOKENS = 1 << 20  # in a batch, with padding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """`lengths` are the pieces of each sequence of the batch.
+    """What is predicted and measured.
 
-    `model`: tiny, base or large (that size with random weights), bundled (the sentiment model), or a checkpoint's name
-    or folder. `layout` packed is our forward; padded is transformers' BERT, each sequence filled up to the longest or
-    to `pad_to` pieces. `precision`: in inference the weights' and, where the device has units for it, the arithmetic's;
-    in a training step that of autocast over float32 weights, as wenmo/adapt/loop.py does it. `checkpointing`
-    recomputes the activations of each layer in the backward pass. A training step is forward, backward and AdamW.
+    `model`: tiny, base or large (that size with random weights), bundled (the sentiment model), or the name or folder
+    of a checkpoint. `precision`: in inference that of the weights and, where the device has units for it, of the
+    arithmetic; in a training step that of autocast over float32 weights, as in wenmo/adapt/training_loop.py. `lengths`: the
+    tokens of each sequence of the batch. `work`: a training step is forward, backward and AdamW. `layout`: packed is
+    our forward; padded is transformers' BERT, with each sequence padded to the longest or to `pad_to` tokens.
+    `checkpointing`: the backward pass recomputes the activations of each layer.
 
-    Raises InputError for what cannot be combined or is out of range.
+    Raises InputError for values that are out of range or do not go together.
     """
 
     model: str = "base"
@@ -71,15 +72,15 @@ class Configuration:
         longest = max(self.lengths) if self.pad_to is None else self.pad_to
         if min(self.lengths) < 2 or max(self.lengths) > longest:
             raise InputError(
-                f"Lengths must be from 2 pieces ([CLS] and [SEP]) to the padded length, {longest}; "
+                f"Lengths must be from 2 tokens ([CLS] and [SEP]) to the padded length, {longest}; "
                 f"given: {min(self.lengths)} to {max(self.lengths)}.",
                 f"长度应在 2 个词元（[CLS] 与 [SEP]）到填充长度 {longest} 之间；"
                 f"给出的是 {min(self.lengths)} 至 {max(self.lengths)}。",
             )
-        if longest * len(self.lengths) > MAX_PIECES:
+        if longest * len(self.lengths) > MAX_TOKENS:
             raise InputError(
-                f"{longest * len(self.lengths):,} pieces a batch are more than {MAX_PIECES:,}. Take a smaller batch.",
-                f"一批 {longest * len(self.lengths):,} 个词元，超过了 {MAX_PIECES:,}。请减小批大小。",
+                f"{longest * len(self.lengths):,} tokens a batch are more than {MAX_TOKENS:,}. Take a smaller batch.",
+                f"一批 {longest * len(self.lengths):,} 个词元，超过了 {MAX_TOKENS:,}。请减小批大小。",
             )
 
     def _check_packed(self) -> None:
@@ -100,23 +101,23 @@ class Configuration:
         return len(self.lengths)
 
     @property
-    def pieces(self) -> int:
-        """Of all sequences together, no padding."""
+    def tokens(self) -> int:
+        """Tokens of all sequences together, without padding."""
         return sum(self.lengths)
 
     @property
     def width(self) -> int:
-        """Pieces of a row of the padded batch."""
+        """Tokens in one row of the padded batch."""
         return self.pad_to or max(self.lengths)
 
     @property
     def random_weights(self) -> bool:
-        """Memory and time do not depend on what the weights are; answers would."""
+        """Whether the weights are random: answers depend on them, memory and time do not."""
         return self.model in SIZES
 
     @property
     def name(self) -> str:
-        """A line for tables, the same in both languages: `large fp16 padded 8 x 512`."""
+        """A name for tables, the same in both languages: `large fp16 padded 8 x 512`."""
         same = len(set(self.lengths)) == 1
         size = f"{self.batch} x {self.lengths[0]}" if same else f"{self.batch} of {min(self.lengths)}-{self.width}"
         if self.pad_to is not None:
@@ -131,15 +132,15 @@ class Configuration:
 
         Raises the errors of finding and reading a model, and InputError for lengths beyond its positions.
         """
-        from wenmo.models.checkpoint import read_sizes  # brings torch
+        from wenmo.models.checkpoint import read_shape  # brings torch
 
         if self.random_weights:
             shape, labels = shape_of(self.model), 2
         else:
-            shape, labels = read_sizes(locate(self.checkpoint))
+            shape, labels = read_shape(locate(self.checkpoint))
         if self.width > shape.max_position_embeddings:
             raise InputError(
-                f"{self.width} pieces are more than the {shape.max_position_embeddings} positions of {self.model}.",
+                f"{self.width} tokens are more than the {shape.max_position_embeddings} positions of {self.model}.",
                 f"{self.width} 个词元超过了 {self.model} 的 {shape.max_position_embeddings} 个位置。",
             )
         return shape, labels
@@ -155,7 +156,7 @@ class Configuration:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Configuration:
-        """Raises InputError for fields that are not there or not of their type."""
+        """Raises InputError for fields that are missing, unknown or of a wrong type."""
         try:
             return cls(**{**values, "lengths": tuple(int(length) for length in values["lengths"])})
         except (TypeError, KeyError, ValueError) as error:
@@ -168,7 +169,7 @@ class Configuration:
 
 
 def equal_lengths(batch: int, length: int) -> tuple[int, ...]:
-    """`batch` sequences of `length` pieces each."""
+    """`batch` sequences of `length` tokens each."""
     if not 1 <= batch <= MAX_BATCH:
         raise InputError(f"The batch must be 1 to {MAX_BATCH:,}, not {batch}.", f"批大小应为 1 至 {MAX_BATCH:,}。")
     return (length,) * batch

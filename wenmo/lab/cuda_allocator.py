@@ -1,9 +1,9 @@
-"""What torch's CUDA caching allocator would make of a timeline: how much it hands out, and how much it takes for that.
+"""Simulate torch's CUDA caching allocator on a timeline: how much it hands out, and how much it reserves for that.
 
-The rules of c10/cuda/CUDACachingAllocator.cpp with its default settings, on one stream: blocks are multiples of 512
-bytes; up to 1 MiB they are cut from segments of 2 MiB, up to 10 MiB from segments of 20 MiB, and larger ones have
-segments of their own, a multiple of 2 MiB. The smallest free block that is large enough is taken, and split where what
-is left is of use. Free neighbours are joined; segments are kept.
+The rules are those of c10/cuda/CUDACachingAllocator.cpp with its default settings, on one stream. Block sizes are
+multiples of 512 bytes. Blocks of up to 1 MiB are cut from segments of 2 MiB, blocks of up to 10 MiB from segments of
+20 MiB, and a larger block has its own segment, a multiple of 2 MiB. The allocator takes the smallest free block that is
+large enough and splits it if the remainder is large enough for another. It merges free neighbours and keeps segments.
 
 Not covered: expandable segments, garbage collection and limits on splitting (PYTORCH_CUDA_ALLOC_CONF), other streams.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from wenmo.lab.allocations import Event, Timeline
 
 _BLOCK = 512
-_SMALL = 1 << 20  # the largest block of the small pool; a remainder in the large one must be larger to be split off
+_SMALL = 1 << 20  # the largest block of the small pool; the large pool splits off only larger remainders
 _SMALL_SEGMENT = 2 << 20
 _LARGE = 10 << 20
 _LARGE_SEGMENT = 20 << 20
@@ -25,7 +25,7 @@ _SEGMENT_ROUNDING = 2 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class CudaPeaks:
-    """Bytes: torch.cuda.max_memory_allocated and max_memory_reserved."""
+    """Bytes, as torch.cuda.max_memory_allocated and max_memory_reserved would return them."""
 
     allocated: int
     reserved: int
@@ -42,7 +42,7 @@ class _Block:
 
 @dataclass(slots=True)
 class _Pool:
-    """Free blocks by (size, address), and the smallest remainder that a block is split for."""
+    """Free blocks sorted by (size, address), and the smallest remainder that is split off."""
 
     least_remainder: int
     free: list[tuple[int, int]] = field(default_factory=list)
@@ -64,7 +64,7 @@ class _Pool:
 
 
 def simulate(timeline: Timeline) -> CudaPeaks:
-    """Peaks of a process that does what `timeline` says and nothing else."""
+    """The peaks of a process that allocates and frees only what is in `timeline`."""
     small, large = _Pool(least_remainder=_BLOCK), _Pool(least_remainder=_SMALL + 1)
     taken: dict[int, tuple[_Block, _Pool]] = {}
     allocated = reserved = highest = 0
@@ -80,7 +80,7 @@ def simulate(timeline: Timeline) -> CudaPeaks:
         if found is None:
             segment = _segment(size)
             found = _Block(address=reserved, size=segment)
-            reserved += segment  # nothing is ever returned, so addresses may follow one another
+            reserved += segment  # segments are never returned, so addresses may follow one another
         else:
             pool.remove(found)
         _split(found, size, pool)
@@ -92,7 +92,7 @@ def simulate(timeline: Timeline) -> CudaPeaks:
 
 
 def with_standing(timeline: Timeline, size: int) -> Timeline:
-    """The timeline with one block more, there from the start to the end."""
+    """`timeline` with one more block of `size` bytes, allocated from start to end."""
     block = max(timeline.of) + 1
     return Timeline(events=(Event(block, size), *timeline.events), of={**timeline.of, block: "workspace"})
 

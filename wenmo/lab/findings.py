@@ -1,51 +1,115 @@
-"""What the rows of a preset come to: how much was saved, step by step, at what cost, and how good the prediction was.
+"""What a run of the lab found, as numbers: what was saved, at what cost, and how good the predictions were.
 
-Plain figures, which the page, the report and the command's JSON show each in its own way.
+`wenmo.lab.sections` says these findings in words, charts and tables; the command's JSON holds them as they are.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from wenmo.errors import Language
+from wenmo.lab.accuracy import AccuracyByPrecision
 from wenmo.lab.configuration import Configuration
+from wenmo.lab.document import Text
+from wenmo.lab.fits import Fit
 from wenmo.lab.measure import Measurement
-from wenmo.lab.presets import Row
+from wenmo.lab.presets import StepResult
 
 WAYS = ("one", "eight", "path")  # groups whose steps follow one another, each with a waterfall
-_AFTER = {"one": "one-packed", "eight": "eight-packed"}
-CHECKPOINTING, LEFT = "checkpointing_inference", "left"  # bars of a waterfall that are no step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
-    """Bytes on a GPU as its allocator counts them, by prediction, of the first and last step of a group."""
+class Findings:
+    """Everything that one run found.
 
-    before: int
-    after: int
-    half_alone: int  # fp16 with the same padding
+    `checks`: the same steps with a smaller model that was measured, where `steps` were only predicted. `fits`: batches
+    of `fits_of` that fit on cards; None where they were not asked for. `accuracy`: labelled rows answered in each
+    precision. `card_gib`: the card that the visitor asked about.
+    """
+
+    steps: tuple[StepResult, ...]
+    checks: tuple[StepResult, ...] = ()
+    fits: tuple[Fit, ...] = ()
+    fits_of: Configuration | None = None
+    accuracy: AccuracyByPrecision | None = None
+    card_gib: int | None = None
+    machine: str
+    day: date
+
+    @property
+    def measured(self) -> tuple[StepResult, ...]:
+        """The steps that this machine was asked to measure."""
+        return self.checks or self.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedGpuMemory:
+    """Bytes that PyTorch's allocator hands out on a GPU, predicted, for the article's steps."""
+
+    fp32_padded_bytes: int
+    fp16_padded_bytes: int
+    fp16_packed_bytes: int
 
     @property
     def saved(self) -> float:
-        return 1 - self.after / self.before
+        """The share that both steps save together."""
+        return 1 - self.fp16_packed_bytes / self.fp32_padded_bytes
+
+    @property
+    def saved_by_fp16(self) -> float:
+        return 1 - self.fp16_padded_bytes / self.fp32_padded_bytes
+
+    @property
+    def saved_by_packing(self) -> float:
+        """The share of what fp16 left."""
+        return 1 - self.fp16_packed_bytes / self.fp16_padded_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredCpuMemory:
+    """Peak bytes of the article's eight pairs, measured on a CPU; `fp32_padded_bytes` is None where it failed."""
+
+    fp32_padded_bytes: int | None
+    fp16_packed_bytes: int
+    int8_packed_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpointing:
-    """Shares: of activations saved, and of time added; None where not measured. `training` is what was trained."""
+    """Inference and a training step, each without and with gradient checkpointing."""
 
-    training: Configuration
-    inference_saved: float | None
-    training_saved: float
-    training_time: float | None
+    inference_off: StepResult
+    inference_on: StepResult
+    training_off: StepResult
+    training_on: StepResult
+
+    @property
+    def results(self) -> tuple[StepResult, ...]:
+        return (self.inference_off, self.inference_on, self.training_off, self.training_on)
+
+    @property
+    def inference_saved(self) -> float:
+        """The share of activations."""
+        return 1 - self.inference_on.most_activations_bytes / self.inference_off.most_activations_bytes
+
+    @property
+    def training_saved(self) -> float:
+        """The share of activations."""
+        return 1 - self.training_on.most_activations_bytes / self.training_off.most_activations_bytes
+
+    @property
+    def training_time_added(self) -> float | None:
+        """The share of time; None where it was not measured."""
+        off, on = self.training_off.measured, self.training_on.measured
+        return None if off is None or on is None else on.median_ms / off.median_ms - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Throughput:
-    """The first and the last step of `group`, both measured."""
+class MeasuredThroughput:
+    """The first and the last step of `group`."""
 
     group: str
     before: Measurement
@@ -58,120 +122,141 @@ class Throughput:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """Bytes from `low` to `high`; `saved` is None for the first and the last bar, below 0 for what was added.
+    """A bar of a waterfall. `saved_bytes` is None for the first and the last bar, below 0 for what was added."""
 
-    A title that is one of CHECKPOINTING and LEFT is the key of a text.
-    """
-
-    title: str
-    title_zh: str
-    low: int
-    high: int
-    saved: int | None = None
-
-    def title_in(self, language: Language) -> str:
-        return self.title_zh if language == "zh" else self.title
+    title: Text
+    low_bytes: int
+    high_bytes: int
+    saved_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waterfall:
-    """From the first step down to what is left. `of_gpu`: predicted for a GPU's allocator; otherwise, because one of
-    the steps is int8, predicted for this machine's CPU.
+    """From the first step of `group` down to what is left.
+
+    `of_gpu`: predicted for a GPU's allocator; otherwise, because one of the steps is int8, for this machine's CPU.
     """
 
+    group: str
     of_gpu: bool
+    configuration: Configuration
     bars: tuple[Bar, ...]
 
 
-def compared(rows: Sequence[Row], group: str) -> Compared | None:
-    """The article's comparison for "one" or "eight"; None where these rows are not there."""
-    of = {row.step.key: row for row in rows}
-    found = [of.get(key) for key in (f"{group}-fp32", f"{group}-fp16", _AFTER[group])]
-    if any(row is None or row.gpu is None or row.gpu.gpu is None for row in found):
-        return None
-    before, half, after = (row.gpu.gpu.allocated for row in found)  # type: ignore[union-attr]
-    return Compared(before=before, after=after, half_alone=half)
+@dataclass(frozen=True, kw_only=True)
+class PredictionErrors:
+    """Predictions for this machine against what was measured: shares of the latter, above 0 for too much.
+
+    `largest` is the farthest from 0. `packed_over_floor`: the largest share of a packed peak above its floor.
+    """
+
+    errors: tuple[float, ...]
+    packed_over_floor: float | None
+
+    @property
+    def largest(self) -> float | None:
+        return max(self.errors, key=abs, default=None)
 
 
-def checkpointing(rows: Sequence[Row]) -> Checkpointing | None:
-    """What recomputing saved and cost; measured where the rows were measured, otherwise predicted for this machine."""
-    of = {row.step.key: row for row in rows}
-    plain, saved = of.get("training"), of.get("training-checkpointing")
-    if plain is None or saved is None:
+def predicted_gpu_memory(steps: Iterable[StepResult], group: str) -> PredictedGpuMemory | None:
+    """The article's comparison for "one" or "eight"; None where these steps are not there."""
+    of = {each.step.key: each.gpu_allocated_bytes for each in steps}
+    padded, half, packed = (of.get(f"{group}-{name}") for name in ("fp32", "fp16", "packed"))
+    if padded is None or half is None or packed is None:
         return None
-    inference_saved = None
-    if (without := of.get("eight-fp16")) is not None and (with_ := of.get("eight-checkpointing")) is not None:
-        inference_saved = 1 - _activations(with_) / _activations(without)
-    time = None
-    if plain.measured is not None and saved.measured is not None:
-        time = saved.measured.median_ms / plain.measured.median_ms - 1
-    return Checkpointing(
-        training=plain.step.configuration,
-        inference_saved=inference_saved,
-        training_saved=1 - _activations(saved) / _activations(plain),
-        training_time=time,
+    return PredictedGpuMemory(fp32_padded_bytes=padded, fp16_padded_bytes=half, fp16_packed_bytes=packed)
+
+
+def measured_cpu_memory(steps: Iterable[StepResult]) -> MeasuredCpuMemory | None:
+    """None where fp16 and int8, both packed, were not measured."""
+    of = {each.step.key: each.measured.peak.total for each in steps if each.measured is not None}
+    if "eight-packed" not in of or "eight-int8" not in of:
+        return None
+    return MeasuredCpuMemory(
+        fp32_padded_bytes=of.get("eight-fp32"),
+        fp16_packed_bytes=of["eight-packed"],
+        int8_packed_bytes=of["eight-int8"],
     )
 
 
-def throughputs(rows: Sequence[Row]) -> list[Throughput]:
-    """Before and after, of each group that is a way from one configuration to another and was measured at both ends."""
+def checkpointing(steps: Iterable[StepResult]) -> Checkpointing | None:
+    """None where one of the four steps is not there."""
+    of = {each.step.key: each for each in steps}
+    keys = ("eight-fp16", "eight-checkpointing", "training", "training-checkpointing")
+    if not of.keys() >= set(keys):
+        return None
+    inference_off, inference_on, training_off, training_on = (of[key] for key in keys)
+    return Checkpointing(
+        inference_off=inference_off,
+        inference_on=inference_on,
+        training_off=training_off,
+        training_on=training_on,
+    )
+
+
+def measured_throughputs(steps: Sequence[StepResult]) -> list[MeasuredThroughput]:
+    """Of each group that leads from one configuration to another and was measured at both ends."""
     found = []
     for group in WAYS:
-        steps = [row for row in rows if row.step.group == group]
-        if len(steps) > 1 and steps[0].measured is not None and steps[-1].measured is not None:
-            found.append(Throughput(group=group, before=steps[0].measured, after=steps[-1].measured))
+        measured = [each.measured for each in steps if each.step.group == group]
+        if len(measured) > 1 and measured[0] is not None and measured[-1] is not None:
+            found.append(MeasuredThroughput(group=group, before=measured[0], after=measured[-1]))
     return found
 
 
-def _activations(row: Row) -> int:
-    return (row.measured or row.cpu).most_activations
-
-
-def waterfall(rows: Sequence[Row], group: str) -> Waterfall | None:
+def waterfall(steps: Sequence[StepResult], group: str) -> Waterfall | None:
     """What each step of `group` saved over the one before it; None for fewer than two steps."""
-    shown = [row for row in rows if row.step.group == group]
+    shown = [each for each in steps if each.step.group == group]
     if len(shown) < 2:
         return None
-    on_gpu = [row.gpu.gpu.allocated for row in shown if row.gpu is not None and row.gpu.gpu is not None]
+    allocated = [each.gpu_allocated_bytes for each in shown]
+    on_gpu = [each for each in allocated if each is not None]
     of_gpu = len(on_gpu) == len(shown)
-    sizes = on_gpu if of_gpu else [row.cpu.peak.total for row in shown]
-    bars = [Bar(title=shown[0].step.title, title_zh=shown[0].step.title_zh, low=0, high=sizes[0])]
-    for row, last, size in zip(shown[1:], sizes, sizes[1:], strict=False):
-        bars.append(_bar(row.step.title, row.step.title_zh, last, size))
-    of = {row.step.key: row for row in rows}
-    if group == "eight" and {"eight-fp16", "eight-checkpointing"} <= of.keys():
-        nothing = _activations(of["eight-fp16"]) - _activations(of["eight-checkpointing"])
-        bars.append(_bar(CHECKPOINTING, CHECKPOINTING, sizes[-1], sizes[-1] - nothing))
-    bars.append(Bar(title=LEFT, title_zh=LEFT, low=0, high=sizes[-1]))
-    return Waterfall(of_gpu=of_gpu, bars=tuple(bars))
+    sizes = on_gpu if of_gpu else [each.cpu.peak.total for each in shown]
+    titles = [Text(each.step.title_zh, each.step.title) for each in shown]
+    bars = [Bar(title=titles[0], low_bytes=0, high_bytes=sizes[0])]
+    bars += [_bar(*each) for each in zip(titles[1:], sizes, sizes[1:], strict=False)]
+    found = checkpointing(steps)
+    if group == "eight" and found is not None:
+        saved = found.inference_off.most_activations_bytes - found.inference_on.most_activations_bytes
+        bars.append(_bar(Text("推理中打开检查点", "checkpointing, in inference"), sizes[-1], sizes[-1] - saved))
+    bars.append(Bar(title=Text("优化之后", "what is left"), low_bytes=0, high_bytes=sizes[-1]))
+    return Waterfall(group=group, of_gpu=of_gpu, configuration=shown[0].step.configuration, bars=tuple(bars))
 
 
-def _bar(title: str, title_zh: str, before: int, after: int) -> Bar:
+def _bar(title: Text, before: int, after: int) -> Bar:
     low, high = sorted((before, after))
-    return Bar(title=title, title_zh=title_zh, low=low, high=high, saved=before - after)
+    return Bar(title=title, low_bytes=low, high_bytes=high, saved_bytes=before - after)
 
 
-def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """The figures that the targets are about, as plain values.
+def prediction_errors(steps: Sequence[StepResult]) -> PredictionErrors:
+    packed = [each.over_floor for each in steps if each.step.configuration.layout == "packed"]
+    return PredictionErrors(
+        errors=tuple(each.prediction_error for each in steps if each.prediction_error is not None),
+        packed_over_floor=max((each for each in packed if each is not None), default=None),
+    )
 
-    Errors of predictions are shares of what was measured, without their signs. What a peak is over is the floor of
-    `wenmo.lab.predict.floor_bytes`: weights, and the largest activations that no forward can do without.
+
+def summary(steps: Sequence[StepResult]) -> dict[str, Any]:
+    """The figures that the project's targets are about, as plain values for the command's JSON.
+
+    Errors of predictions are without their signs.
     """
-    errors = [abs(row.prediction_error) for row in rows if row.prediction_error is not None]
-    over = [row.over_floor for row in rows if row.over_floor is not None and row.step.configuration.layout == "packed"]
-    found = checkpointing(rows)
-    saved = {group: compared(rows, group) for group in ("one", "eight")}
+    predicted = prediction_errors(steps)
+    errors = [abs(each) for each in predicted.errors]
+    found = checkpointing(steps)
+    memory = {group: predicted_gpu_memory(steps, group) for group in ("one", "eight")}
     return {
-        "gpu_saved": {group: None if each is None else each.saved for group, each in saved.items()},
+        "gpu_saved": {group: None if each is None else each.saved for group, each in memory.items()},
         "gpu_saved_by_fp16_alone": {
-            group: None if each is None else 1 - each.half_alone / each.before for group, each in saved.items()
+            group: None if each is None else each.saved_by_fp16 for group, each in memory.items()
         },
         "configurations_measured": len(errors),
         "largest_prediction_error": max(errors, default=None),
         "median_prediction_error": statistics.median(errors) if errors else None,
-        "largest_packed_peak_over_floor": max(over, default=None),
+        "largest_packed_peak_over_floor": predicted.packed_over_floor,
         "checkpointing_saves_in_inference": None if found is None else found.inference_saved,
         "checkpointing_saves_in_training": None if found is None else found.training_saved,
-        "checkpointing_adds_time_in_training": None if found is None else found.training_time,
-        "times_as_fast": {each.group: each.ratio for each in throughputs(rows)},
+        "checkpointing_adds_time_in_training": None if found is None else found.training_time_added,
+        "times_as_fast": {each.group: each.ratio for each in measured_throughputs(steps)},
     }

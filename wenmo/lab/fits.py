@@ -1,7 +1,7 @@
-"""How large a batch fits on a card, by prediction.
+"""Predict how large a batch fits on a card.
 
-Each block of a forward is as large as the batch, or does not depend on it: with the timelines of two batches those of
-all others are known, and a search over them costs a walk over some thousand numbers a step.
+The size of each block of a forward is proportional to the batch or independent of it. Two timelines therefore determine
+those of all other batches, and a binary search over batches needs no further prediction.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from wenmo.types import Precision
 CARDS_GIB = (6, 8, 12, 16, 24, 80)
 LENGTHS = (32, 64, 128, 256, 512)
 _LIMIT = 1 << 20  # more than the largest card holds of the smallest model's shortest sequences
-_TWO = (2, 3)  # not 1: a batch of one may be laid out like no other
+_TWO = (2, 3)  # not 1: torch may lay out a batch of one differently
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """`batch` sequences of `length` pieces fit on a card of `card_gib`; 0 if not even one does."""
+    """The largest `batch` of sequences of `length` tokens that fits on a card of `card_gib`; 0 if not even one does."""
 
     card_gib: int
     precision: Precision
@@ -40,10 +40,10 @@ def what_fits(
     context: int = CONTEXT_BYTES,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Fit]:
-    """For `configuration` with each precision, length and card; its own lengths are not looked at.
+    """The fits of `configuration` for each precision, length and card; its own lengths are ignored.
 
-    A card's memory is taken as its nominal GiB, less the CUDA `context`; what a display or another process holds is not
-    known here. Memory alone is looked at, not whether so large a batch is of use.
+    A card is taken to have its nominal GiB, of which the CUDA `context` takes a part; memory that a display or another
+    process holds is not known. Whether so large a batch is also fast is not looked at.
     """
     for precision in precisions:
         for length in lengths:
@@ -56,7 +56,7 @@ def what_fits(
 
 
 def timelines(configuration: Configuration, length: int) -> Callable[[int], Timeline]:
-    """The timeline on a GPU of any batch of sequences of `length`."""
+    """A function that gives the timeline on a GPU of any batch of sequences of `length` tokens."""
     few, more = (
         timeline_of(dataclasses.replace(configuration, lengths=(length,) * batch), gpu=True, native=True)
         for batch in _TWO
@@ -72,7 +72,7 @@ def timelines(configuration: Configuration, length: int) -> Callable[[int], Time
 
 
 def _largest(at: Callable[[int], Timeline], *, room: int, context: int) -> int:
-    """By halving the interval: what is reserved grows with the batch, but for the rounding of segments."""
+    """The largest batch within `room`, by binary search: reserved memory grows with the batch, up to rounding."""
     fitting, too_many = 0, _LIMIT + 1
     while too_many - fitting > 1:
         middle = (fitting + too_many) // 2

@@ -1,11 +1,12 @@
-"""One configuration, run and measured in a process of its own, so that nothing of another run is in its figures.
+"""Run one configuration in a fresh process and measure its time and memory, undisturbed by earlier runs.
 
-The child computes the step for its times and its resident peak, and once more under the tracker (allocations.py) for
-the account of each block; on a CUDA GPU torch's allocator and the driver are asked instead. It ends when the parent
-closes its standard input, and so also when the parent dies; a run that is cancelled, takes too long or too much memory
-is killed with its process group. What the prediction says would not fit is not begun.
+The child process runs the step for times and for the resident peak, and once more under the tracker (allocations.py),
+which accounts for every block. On a CUDA GPU it asks torch's allocator and the driver instead; there, activations and
+workspace cannot be told apart, and this path has not been tried on a GPU yet.
 
-On a GPU the split between activations and workspace is not known, and this path was not tried on one.
+The child ends when the parent closes its standard input, and so also when the parent dies. A run that is cancelled,
+takes too long or takes too much memory is killed with its process group. A run whose predicted memory does not fit is
+not started.
 """
 
 from __future__ import annotations
@@ -31,25 +32,28 @@ from wenmo.errors import DeviceError, InputError
 from wenmo.lab.allocations import Breakdown
 from wenmo.lab.configuration import Configuration
 from wenmo.lab.predict import predict
+from wenmo.telemetry.machine import machine
 
 RUNS = 3
 TIME_LIMIT_S = 600.0
 _POLL_S = 0.1
 _LIBRARIES_BYTES = 700 * 2**20  # the interpreter with torch and transformers
-_BUILDING = 2.4  # times the weights in float32: as read or drawn, and joined to the model's own
+_BUILDING = 2.4  # the peak while building the model, as a multiple of its weights in float32: they exist twice
 _ROOT = Path(__file__).resolve().parents[2]
 
-Progress = Callable[[str], None]  # told the stage: starting, building, timing, tracking
+OnStage = Callable[[str], None]  # takes the stage that begins: starting, building, timing, tracking
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """`peak`: bytes by purpose when most were alive. `most_activations`: of activations, at their own highest moment.
+    """Memory in bytes, and the times of the runs.
 
-    `native`: half precision was computed, not only stored, in half. `seconds` are those of each run, after one that is
-    not counted. `resident` is the process's highest resident set during those runs less what it was with all libraries
-    loaded and no model; None where the system does not tell. On a GPU `reserved` is the allocator's and `process_gpu`
-    what the driver counts as used since before the first tensor; None on a CPU.
+    `peak`: by purpose, at the moment when the sum was largest. `most_activations`: activations with workspace, at the
+    moment when they were largest. `native`: half precision was also the precision of the arithmetic, not only that of
+    the stored weights. `seconds`: one for each run; a warm-up run is not counted. `resident`: the process's highest
+    resident set during those runs, less `libraries`, its size with all libraries loaded and no model; None where the
+    system does not tell. `reserved`: by torch's allocator; `process_gpu`: used since before the first tensor, by the
+    driver's count; both None on a CPU.
     """
 
     configuration: Configuration
@@ -70,9 +74,9 @@ class Measurement:
         return statistics.median(self.seconds) * 1000
 
     @property
-    def pieces_per_s(self) -> float:
-        """Real pieces; padding does not count."""
-        return self.configuration.pieces / statistics.median(self.seconds)
+    def tokens_per_s(self) -> float:
+        """Padding does not count."""
+        return self.configuration.tokens / statistics.median(self.seconds)
 
     @property
     def sequences_per_s(self) -> float:
@@ -80,17 +84,17 @@ class Measurement:
 
     @property
     def overhead(self) -> int | None:
-        """Bytes beyond the tensors: buffers of libraries and what allocators keep; on a GPU the context, too."""
+        """Bytes beyond the tensors: buffers of libraries, memory that allocators keep, and on a GPU the context."""
         taken = self.resident if self.process_gpu is None else self.process_gpu
         return None if taken is None else taken - self.peak.total
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values; `from_json` is the way back."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Measurement:
-        """The way back from `as_json`."""
+        """The inverse of `as_json`."""
         return cls(
             **{
                 **values,
@@ -107,13 +111,13 @@ def measure(
     device: str = "auto",
     runs: int = RUNS,
     time_limit_s: float = TIME_LIMIT_S,
-    progress: Progress = lambda stage: None,
+    progress: OnStage = lambda stage: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Measurement | None:
-    """Measure `configuration` on this machine; None when `cancelled()` was true before the end.
+    """Measure `configuration` on this machine; None when `cancelled()` became true before the end.
 
-    Raises DeviceError for a device that is not there and for what does not fit into the free memory, InputError when
-    the time limit is reached, and the errors of finding and loading a model. No process is left behind in any case.
+    Raises DeviceError when the device is missing or the free memory does not suffice, InputError when the time limit is
+    reached, and the errors of finding and loading a model. It never leaves a process behind.
     """
     from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
 
@@ -121,15 +125,15 @@ def measure(
     resolve_precision(configuration.precision, where)
     if where == "cpu":
         _check_memory(configuration)
-    native = computes_natively(configuration.precision, where)  # once for all: it is timed
+    native = computes_natively(configuration.precision, where)  # here, not in the child: finding out runs a benchmark
     request = {"configuration": configuration.as_json(), "device": where, "native": native, "runs": runs}
     deadline = time.monotonic() + time_limit_s
     progress("starting")
     with _child() as (process, messages):
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # one that has died already is told of below
+        with contextlib.suppress(BrokenPipeError):  # a child that is dead already is reported below
             process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()  # left open: its end is the sign to end
+            process.stdin.flush()  # stays open: closing it ends the child
         while True:
             if cancelled():
                 return None
@@ -155,13 +159,13 @@ def measure(
 
 @contextlib.contextmanager
 def _child() -> Iterator[tuple[subprocess.Popen[str], queue.Queue[dict[str, Any] | None]]]:
-    """A fresh interpreter and what it tells, ended by None; dead with its group when the context is left."""
+    """Start a child and read its messages, with None after the last; leaving the context kills its process group."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
         [sys.executable, "-m", "wenmo.lab.measure"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # the profiler's notes
+        stderr=subprocess.DEVNULL,  # notes of the profiler
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
         text=True,
         encoding="utf-8",
@@ -184,7 +188,7 @@ def _child() -> Iterator[tuple[subprocess.Popen[str], queue.Queue[dict[str, Any]
 
 def _read(lines: IO[str], messages: queue.Queue[dict[str, Any] | None]) -> None:
     for line in lines:
-        with contextlib.suppress(ValueError):  # libraries print, too
+        with contextlib.suppress(ValueError):  # a line that a library has printed
             message = json.loads(line)
             if isinstance(message, dict):
                 messages.put(message)
@@ -194,17 +198,17 @@ def _read(lines: IO[str], messages: queue.Queue[dict[str, Any] | None]) -> None:
 def _kill(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)  # its own session, and so its group
+            os.killpg(process.pid, signal.SIGKILL)  # the child leads its own group
         else:
             process.kill()
     process.wait()
 
 
 def available_bytes() -> int:
-    """Memory that a new process could take: the system's, or what is left of the container's limit."""
+    """Memory that a new process could take: what the system has free, or what the container's limit leaves."""
     free = int(psutil.virtual_memory().available)
     group = Path("/sys/fs/cgroup")
-    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
         limit = int((group / "memory.max").read_text(encoding="ascii"))
         free = min(free, limit - int((group / "memory.current").read_text(encoding="ascii")))
     return free
@@ -228,7 +232,10 @@ def _check_memory(configuration: Configuration) -> None:
 
 
 def _check_child(configuration: Configuration, process: subprocess.Popen[str]) -> None:
-    """A prediction may be wrong, and others take memory, too: stop before the system must choose a victim."""
+    """Stop when memory runs out, before the system picks a process to kill.
+
+    The prediction may have been wrong, or other programs may have taken the memory.
+    """
     if available_bytes() < 2**28 and process.poll() is None:
         raise DeviceError(
             f"Memory ran out while {configuration.name} was measured; it was stopped. Take a smaller batch or model.",
@@ -247,7 +254,7 @@ def _died(configuration: Configuration, process: subprocess.Popen[str]) -> Devic
 
 
 def _main() -> None:
-    """The child: a request from standard input, stages and the result to standard output, a JSON object a line."""
+    """The child: read a request from standard input, print stages and the result, each as one line of JSON."""
     from wenmo.errors import WenmoError
 
     request = json.loads(sys.stdin.readline())
@@ -280,7 +287,7 @@ def _measure_here(configuration: Configuration, device: str, *, native: bool, ru
     from wenmo.lab.workload import real_workload
 
     if configuration.layout == "padded":
-        import transformers.models.bert.modeling_bert  # noqa: F401 - a library, not part of the model
+        import transformers.models.bert.modeling_bert  # noqa: F401 - counts as a library, not as the model
 
     on_gpu = device != "cpu"
     gpu_before = _gpu_used(device) if on_gpu else None
@@ -289,17 +296,11 @@ def _measure_here(configuration: Configuration, device: str, *, native: bool, ru
     workload = real_workload(configuration, device=torch.device(device), native=native)
     _tell({"stage": "timing"})
     workload.step()
-    told = _reset_resident_peak()
+    counted = _reset_resident_peak()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        workload.step()
-        if on_gpu:
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    resident = _resident_peak() if told else None
+    seconds = tuple(_seconds(workload.step, device) for _ in range(runs))
+    resident = _resident_peak() - libraries if counted else None
     reserved = process_gpu = None
     if on_gpu:
         assert gpu_before is not None
@@ -313,27 +314,31 @@ def _measure_here(configuration: Configuration, device: str, *, native: bool, ru
     return Measurement(
         configuration=configuration,
         device=device,
-        device_name=torch.cuda.get_device_name(device) if on_gpu else _processor(),
+        device_name=torch.cuda.get_device_name(device) if on_gpu else machine(),
         threads=torch.get_num_threads(),
         native=native,
         peak=peak,
         most_activations=most_activations,
-        seconds=tuple(seconds),
-        resident=None if resident is None else resident - libraries,
+        seconds=seconds,
+        resident=resident,
         libraries=libraries,
         reserved=reserved,
         process_gpu=process_gpu,
     )
 
 
-def _processor() -> str:
-    from wenmo.lab.throughput import machine
+def _seconds(step: Callable[[], None], device: str) -> float:
+    import torch
 
-    return machine()
+    start = time.perf_counter()
+    step()
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def _gpu_peak(standing: Any, gradients: list[Any], allocated: int) -> Breakdown:
-    """Of what the allocator says, all that is not known to be something else is activations."""
+    """Split `allocated`, the allocator's peak: what is not weights, optimiser state or gradients is activations."""
 
     def size(tensors: Any) -> int:
         return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
@@ -353,7 +358,7 @@ def _gpu_used(device: str) -> int:
 
 
 def _reset_resident_peak() -> bool:
-    """Linux counts the highest resident set anew from here; False where that cannot be asked for."""
+    """Make Linux count the highest resident set anew from here; False where the system cannot do so."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:

@@ -1,7 +1,7 @@
-"""The same classifier by transformers, in padded batches: what most programs do, and what ours is measured against.
+"""The classifier as most programs run it, for comparison: transformers in padded batches, with its own tokenizer.
 
-Read from a folder in transformers' layout, with transformers' own tokenizer, as its documentation shows. Not used to
-answer anybody: `wenmo.lab.race` and the peers of benchmarks/ run it beside ours.
+It is loaded from a folder in transformers' layout, as transformers' documentation shows. Only `wenmo.lab.race` and
+the peers of benchmarks/ run it; it answers no user.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import torch
 from wenmo.models.checkpoint import Checkpoint
 
 Items = Sequence[str] | Sequence[tuple[str, str]]
-Answer = Callable[[Items], np.ndarray]  # texts, or pairs, to logits (N, labels), in order
+Answer = Callable[[Items], np.ndarray]  # texts or pairs to logits (N, labels), in the order of the items
 MAX_LENGTH = 512
 
 
 def export(checkpoint: Checkpoint, folder: Path) -> None:
-    """`checkpoint` as a folder that transformers, and all that read its layout, can load."""
+    """Write `checkpoint` to `folder` in transformers' layout, which other libraries read, too."""
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
     config = BertConfig(**asdict(checkpoint.shape), num_labels=len(checkpoint.labels))  # type: ignore[call-arg]
     model = BertForSequenceClassification(config)
     model.load_state_dict({name: tensor.float() for name, tensor in checkpoint.weights.items()})
     model.save_pretrained(folder)
-    pieces = sorted(checkpoint.tokenizer.vocabulary, key=checkpoint.tokenizer.vocabulary.__getitem__)
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokens = sorted(checkpoint.tokenizer.vocabulary, key=checkpoint.tokenizer.vocabulary.__getitem__)
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     BertTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH).save_pretrained(folder)
 
 
@@ -42,15 +42,15 @@ def tokenizer_of(folder: Path) -> Any:
 
 
 def columns(items: Sequence[str | tuple[str, str]]) -> tuple[list[str], ...]:
-    """What a tokenizer takes: the texts, or the first and the second ones of the pairs."""
+    """The arguments of a tokenizer: the texts, or the first and the second texts of the pairs."""
     rows = [(item,) if isinstance(item, str) else item for item in items]
     return tuple(list(column) for column in zip(*rows, strict=True))
 
 
 def classifier(folder: Path, *, batch: int, device: str = "cpu", max_length: int = MAX_LENGTH) -> Answer:
-    """BertForSequenceClassification over fixed batches in the order given, each padded to its longest.
+    """BertForSequenceClassification over batches of `batch` items in the order given, each padded to its longest.
 
-    The batch article's second row; with `batch` 1 its first.
+    This is the second row of the batch article's table; with `batch` 1 it is the first.
     """
     from transformers import BertForSequenceClassification
 

@@ -1,12 +1,13 @@
-"""What a configuration would take, without running it, on this CPU or on a CUDA GPU that need not be there.
+"""Predict the memory of a configuration without running it, on this CPU or on a CUDA GPU that need not be there.
 
-The same code as is measured runs on fake tensors (workload.py), and the sizes of what its operators return are summed
-(allocations.py). For a GPU that timeline goes through torch's caching allocator (cuda_allocator.py), and two terms are
-added that no tensor shows: cuBLAS's workspace and the CUDA context.
+The code that is measured also runs on fake tensors (workload.py), and the sizes of the tensors that its operators
+return are summed (allocations.py). For a GPU the timeline goes through a simulation of torch's caching allocator
+(cuda_allocator.py), and two terms are added that are not tensors: cuBLAS's workspace and the CUDA context.
 
-Held against the tracker on a CPU by tests/unit/memory/test_predict.py; not yet against a GPU's own figures. Of what
-operators take for themselves only attention's buffers are predicted: where a CPU multiplies in half precision, oneDNN
-takes scratch space that depends on the processor and on each product's sizes, up to twice a layer's widest weight.
+tests/unit/lab/test_predict.py checks predictions against the tracker on a CPU; they have not been checked on a GPU yet.
+Of the workspace of operators, only the buffers of attention are predicted. Where a CPU multiplies in half precision,
+oneDNN also allocates scratch space, which depends on the processor and on the size of each product: up to twice the
+widest weight of a layer.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ Device = Literal["cpu", "cuda"]
 # torch's default for GPUs before Hopper, which take 32 MiB; aten/src/ATen/cuda/CublasHandlePool.cpp.
 CUBLAS_WORKSPACE_BYTES = (2 * 4096 + 8 * 16) * 1024
 # What a process holds on a GPU before its first tensor: the context and the kernels loaded into it. It depends on the
-# GPU, the driver and the libraries: 128 to 256 MiB were seen for a bare context of CUDA 12 (invoke-ai/InvokeAI#9447),
-# 781 MB with all of torch's libraries loaded (pytorch/pytorch#34323). Between them, and so an assumption.
+# GPU, the driver and the libraries. Reports range from 128 to 256 MiB for a bare context of CUDA 12
+# (invoke-ai/InvokeAI#9447) to 781 MB with all of torch's libraries loaded (pytorch/pytorch#34323); 500 MiB is assumed.
 CONTEXT_BYTES = 500 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class GpuTerms:
-    """Bytes. `allocated` and `reserved` are what torch.cuda.max_memory_allocated and max_memory_reserved would say.
+    """Bytes. `allocated` and `reserved` are what torch.cuda.max_memory_allocated and max_memory_reserved would return.
 
-    `rounding` is what blocks hold beyond the tensors in them, at the peak of `allocated`; `context` is assumed.
+    `rounding` is the difference between blocks and the tensors in them, at the peak of `allocated`; `context` is
+    assumed.
     """
 
     rounding: int
@@ -45,16 +47,17 @@ class GpuTerms:
 
     @property
     def total(self) -> int:
-        """What nvidia-smi would show of the process."""
+        """What nvidia-smi would show for the process."""
         return self.reserved + self.context
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """`peak`: bytes of tensors when most are alive. `native`: half precision is
-    computed, not only stored, in half. `most_activations`: bytes of them at their own highest moment.
+    """Predicted memory in bytes.
 
-    `floor_bytes`: see `floor_bytes`; None for a training step, whose activations depend on what is kept.
+    `native`: half precision is also the precision of the arithmetic, not only that of the stored weights. `peak`:
+    tensors by purpose, at the moment when their sum is largest. `most_activations`: activations with workspace, at the
+    moment when they are largest. `floor_bytes`: see the function; None for a training step.
     """
 
     configuration: Configuration
@@ -67,10 +70,10 @@ class Prediction:
 
 
 def predict(configuration: Configuration, *, device: Device = "cuda", native: bool | None = None) -> Prediction:
-    """Some seconds at most; needs neither the GPU nor the memory that it tells of.
+    """Predict the memory of `configuration` on `device`, which need not be there; this takes some seconds at most.
 
-    `native` None: as it would be on the device; a GPU has units for half precision, a CPU is asked. Raises DeviceError
-    for int8 on a GPU, and the errors of finding a model.
+    `native` None: a GPU is taken to compute in half precision, and this CPU is tested. Raises DeviceError for int8 on
+    a GPU, and the errors of finding a model.
     """
     on_gpu = device == "cuda"
     if on_gpu and configuration.precision == "int8":
@@ -96,7 +99,7 @@ def predict(configuration: Configuration, *, device: Device = "cuda", native: bo
 
 
 def timeline_of(configuration: Configuration, *, gpu: bool, native: bool) -> Timeline:
-    """What a step of `configuration` would allocate, in order."""
+    """The allocations of one step of `configuration`, in order."""
     from wenmo.lab.workload import fake_workload  # brings torch's fake tensors
 
     with fake_workload(configuration, native=native, gpu=gpu) as workload:
@@ -106,7 +109,7 @@ def timeline_of(configuration: Configuration, *, gpu: bool, native: bool) -> Tim
 
 
 def gpu_terms(timeline: Timeline, *, context: int = CONTEXT_BYTES) -> GpuTerms:
-    """What torch's allocator and the driver add to the tensors of `timeline`."""
+    """Add to the tensors of `timeline` what torch's allocator, cuBLAS and the driver need."""
     peaks = simulate(with_standing(timeline, CUBLAS_WORKSPACE_BYTES))
     return GpuTerms(
         rounding=peaks.allocated - CUBLAS_WORKSPACE_BYTES - timeline.peak().total,
@@ -118,13 +121,14 @@ def gpu_terms(timeline: Timeline, *, context: int = CONTEXT_BYTES) -> GpuTerms:
 
 
 def floor_bytes(configuration: Configuration, *, weights: int, native: bool) -> int | None:
-    """`weights` and the largest set of activations that a forward cannot do without, for real pieces only.
+    """The least that a forward needs: `weights`, and the largest activations that it must hold at once.
 
-    For T pieces, hidden size H and inner size I, in the type that is computed in: attention reads queries, keys and
-    values and writes their context, with the residual waiting (5 T H); the last product of the feed-forward reads its
-    inner activation and writes its output, with the residual waiting (T (2 H + I)). INT8 walks over the rows in the
-    feed-forward, so attention alone counts. Weights that are only stored in half are widened one by one, and the widest
-    of them stands beside that product. Fusing operators, or walking over rows everywhere, would go below.
+    None for a training step, whose activations depend on what is kept for the backward pass. Padding does not count.
+    With T tokens, hidden size H and inner size I, in the type of the arithmetic: attention reads queries, keys and
+    values and writes the context, beside the residual (5 T H); the last product of the feed-forward reads the inner
+    activation and writes its output, beside the residual (T (2 H + I)). INT8 computes the feed-forward in blocks of
+    rows, so only attention counts. Weights that are only stored in half are converted to float32 one by one, and the
+    largest of them is needed beside its product. Fused operators, or blocks of rows everywhere, would need less.
     """
     if configuration.work == "training_step":
         return None
@@ -133,12 +137,12 @@ def floor_bytes(configuration: Configuration, *, weights: int, native: bool) -> 
 
 
 def _largest_activations(configuration: Configuration, shape: BertShape, *, native: bool) -> int:
-    hidden, inner, pieces = shape.hidden_size, shape.intermediate_size, configuration.pieces
+    hidden, inner, tokens = shape.hidden_size, shape.intermediate_size, configuration.tokens
     in_half = configuration.precision in ("fp16", "bf16")
-    attention, feed_forward = 5 * pieces * hidden, pieces * (2 * hidden + inner)
+    attention, feed_forward = 5 * tokens * hidden, tokens * (2 * hidden + inner)
     if configuration.precision == "int8":
         return 4 * attention
     if in_half and not native:
-        projections = 4 * pieces * hidden + 3 * hidden * hidden
+        projections = 4 * tokens * hidden + 3 * hidden * hidden
         return 4 * max(attention, projections, feed_forward + hidden * inner)
     return (2 if in_half else 4) * max(attention, feed_forward)

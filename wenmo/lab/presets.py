@@ -1,8 +1,8 @@
-"""Configurations that belong together, and their figures one by one: predicted for a GPU, predicted and measured here.
+"""Presets: configurations that belong together, predicted for a GPU and for this CPU, and measured here.
 
-The preset "article" asks what an article on this application's GPU memory says it measured (docs/decisions/0007): what
-half precision, real lengths and checkpointing save for one pair and for eight, and beside it the truth on
-checkpointing: nothing in inference, and what a training step gains and pays. "check" is for the prediction itself.
+The preset "article" repeats the table of an article on this application's GPU memory (docs/decisions/0007): what half
+precision, real lengths and checkpointing save for one pair and for eight. It also shows that checkpointing saves
+nothing in inference, and what it saves and costs in a training step. The preset "check" tests the prediction itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from wenmo.lab.measure import RUNS, TIME_LIMIT_S, Measurement, measure
 from wenmo.lab.predict import Prediction, predict
 from wenmo.types import PRECISIONS, Precision
 
-PAIR = 128  # pieces of the one pair: what the article cuts its inputs to
-EIGHT_PAIRS = (40, 80, 120, 160, 200, 240, 280, 320)  # pieces: evenly spread, so that padding has something to waste
+PAIR = 128  # tokens of the one pair: the article truncates its inputs to so many
+EIGHT_PAIRS = (40, 80, 120, 160, 200, 240, 280, 320)  # tokens: spread evenly, so that padding costs something
 _FLOATS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
-# The fields that one step of a path changes. Precision first: what it saves is told of the whole padded batch.
+# The fields that each step of a path changes. Precision comes first, so that it is applied to the whole padded batch.
 _CHANGES = (("model",), ("precision",), ("layout", "pad_to", "attention"), ("lengths",), ("checkpointing",))
 CHECKED = ("tiny", "base")
-PADDED = 512  # to which ModelScope's pipeline fills every pair
+PADDED = 512  # tokens to which ModelScope's pipeline pads every pair
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """`after`: the step that this one is compared with, None for a beginning. `group`: a waterfall of its own."""
+class PresetStep:
+    """`after` is the step that this one is compared with, None for the first. Steps of one `group` share a chart."""
 
     key: str
     group: str
@@ -41,18 +41,22 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Steps in the order in which they are run, each timed `runs` times."""
+    """Steps in the order in which they run; each is timed `runs` times."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[PresetStep, ...]
     runs: int = RUNS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """A step with what came of it. `gpu` is None for what a GPU does not run, `measured` where `failed` tells why."""
+class StepResult:
+    """A step, predicted for a GPU and for this CPU, and measured here.
 
-    step: Step
+    `gpu` is None for what a GPU does not run. `measured` is None where nothing was measured; `failed` gives the reason
+    where measuring failed.
+    """
+
+    step: PresetStep
     gpu: Prediction | None
     cpu: Prediction
     measured: Measurement | None
@@ -60,89 +64,78 @@ class Row:
     failed_zh: str | None
 
     @property
+    def gpu_allocated_bytes(self) -> int | None:
+        """Predicted: what PyTorch's allocator hands out on a GPU."""
+        return None if self.gpu is None or self.gpu.gpu is None else self.gpu.gpu.allocated
+
+    @property
+    def gpu_total_bytes(self) -> int | None:
+        """Predicted: what the process takes on a GPU, with all that the allocator reserves and the context."""
+        return None if self.gpu is None or self.gpu.gpu is None else self.gpu.gpu.total
+
+    @property
+    def most_activations_bytes(self) -> int:
+        """Measured where there is a measurement, otherwise predicted for this CPU."""
+        return (self.measured or self.cpu).most_activations
+
+    @property
     def prediction_error(self) -> float | None:
-        """Of the prediction for this machine, against the tracker: 0.01 is 1% too much."""
+        """The prediction for this CPU against what the tracker measured: 0.01 is 1% too much."""
         return None if self.measured is None else self.cpu.peak.total / self.measured.peak.total - 1
 
     @property
     def over_floor(self) -> float | None:
-        """Share of the peak, measured where it was, above `wenmo.lab.predict.floor_bytes`; None without a floor."""
+        """Share of the peak above `wenmo.lab.predict.floor_bytes`; None for a training step, which has no floor.
+
+        The peak is measured where there is a measurement, otherwise predicted.
+        """
         floor, figures = self.cpu.floor_bytes, self.measured or self.cpu
         return None if floor is None else figures.peak.total / floor - 1
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, with what is worked out of them."""
+        """Plain values, with those that follow from them. The keys are those of the files in benchmarks/results/."""
         return {
             **asdict(self),
             "prediction_error": self.prediction_error,
             "peak_over_floor": self.over_floor,
-            "gpu_total": None if self.gpu is None or self.gpu.gpu is None else self.gpu.gpu.total,
+            "gpu_total": self.gpu_total_bytes,
             "median_ms": None if self.measured is None else self.measured.median_ms,
-            "pieces_per_s": None if self.measured is None else self.measured.pieces_per_s,
+            "pieces_per_s": None if self.measured is None else self.measured.tokens_per_s,
         }
 
 
 def article(model: str = "large", *, training_model: str = "base") -> Preset:
     """The article's table: one pair and eight, then checkpointing in inference and in a training step."""
-    steps: list[Step] = []
-    for group, lengths in (("one", (PAIR,)), ("eight", EIGHT_PAIRS)):
-        padded = Configuration(model=model, lengths=lengths, layout="padded", pad_to=PADDED)
-        half = replace(padded, precision="fp16")
-        packed = Configuration(model=model, lengths=lengths, precision="fp16")
-        steps += [
-            Step(
-                key=f"{group}-fp32",
-                group=group,
-                title=f"fp32, every pair padded to {PADDED}",
-                title_zh=f"fp32，每对填充到 {PADDED}",
-                configuration=padded,
-            ),
-            Step(
-                key=f"{group}-fp16",
-                group=group,
-                title="fp16",
-                title_zh="改用 fp16",
-                configuration=half,
-                after=f"{group}-fp32",
-            ),
-            Step(
-                key=f"{group}-packed",
-                group=group,
-                title="real lengths, packed",
-                title_zh="按实际长度打包",
-                configuration=packed,
-                after=f"{group}-fp16",
-            ),
-        ]
-    eight = next(step.configuration for step in steps if step.key == "eight-fp16")
+    packed = Configuration(model=model, lengths=EIGHT_PAIRS, precision="fp16")
+    padded = replace(packed, layout="padded", pad_to=PADDED)
     training = Configuration(
         model=training_model, lengths=equal_lengths(8, PAIR), layout="padded", work="training_step"
     )
-    steps += [
-        Step(
+    rest = (
+        PresetStep(
             key="eight-checkpointing",
             group="inference",
             title="fp16 padded, with checkpointing, in inference",
             title_zh="推理中打开检查点（fp16，填充）",
-            configuration=replace(eight, checkpointing=True),
+            configuration=replace(padded, checkpointing=True),
             after="eight-fp16",
         ),
-        Step(
+        PresetStep(
             key="eight-int8",
             group="cpu",
             title="int8, packed, on a CPU",
             title_zh="int8 打包（CPU）",
-            configuration=Configuration(model=model, lengths=EIGHT_PAIRS, precision="int8"),
+            configuration=replace(packed, precision="int8"),
             after="eight-fp32",
         ),
-        Step(
+        PresetStep(
             key="training",
             group="training",
             title="a training step",
             title_zh="一个训练步",
             configuration=training,
         ),
-        Step(
+        PresetStep(
             key="training-checkpointing",
             group="training",
             title="with checkpointing",
@@ -150,21 +143,37 @@ def article(model: str = "large", *, training_model: str = "base") -> Preset:
             configuration=replace(training, checkpointing=True),
             after="training",
         ),
-    ]
-    return Preset(name="article", steps=tuple(steps))
+    )
+    pairs = (*_padded_to_packed("one", model, (PAIR,)), *_padded_to_packed("eight", model, EIGHT_PAIRS))
+    return Preset(name="article", steps=(*pairs, *rest))
+
+
+def _padded_to_packed(group: str, model: str, lengths: tuple[int, ...]) -> Iterator[PresetStep]:
+    """Three steps of the pairs with these `lengths`: fp32 padded, fp16 padded, fp16 packed."""
+    padded = Configuration(model=model, lengths=lengths, layout="padded", pad_to=PADDED)
+    packed = Configuration(model=model, lengths=lengths, precision="fp16")
+    after: str | None = None
+    for name, title, title_zh, configuration in (
+        ("fp32", f"fp32, every pair padded to {PADDED}", f"fp32，每对填充到 {PADDED}", padded),
+        ("fp16", "fp16", "改用 fp16", replace(padded, precision="fp16")),
+        ("packed", "real lengths, packed", "按实际长度打包", packed),
+    ):
+        key = f"{group}-{name}"
+        yield PresetStep(key=key, group=group, title=title, title_zh=title_zh, configuration=configuration, after=after)
+        after = key
 
 
 def check(models: Sequence[str] = CHECKED) -> Preset:
-    """More than forty configurations, to hold the prediction for this machine against the tracker.
+    """More than forty configurations that compare the prediction for this machine with the tracker.
 
-    Each is run once, since sizes repeat to the byte and times are not looked at.
+    Each runs once, since sizes repeat to the byte and times do not matter here.
     """
     found = [configuration for model in models for configuration in _checked(model)]
     return replace(custom(found), name="check", runs=1)
 
 
 def _checked(model: str) -> Iterator[Configuration]:
-    """Packed in every precision; padded with both kinds of attention; training; the ways to recompute activations."""
+    """Packed in every precision, padded with both kinds of attention, and training with and without checkpointing."""
     for lengths, precision in product(((PAIR,), equal_lengths(2, PADDED), EIGHT_PAIRS), PRECISIONS):
         yield Configuration(model=model, lengths=lengths, precision=precision)
     padded = Configuration(model=model, layout="padded")
@@ -180,7 +189,7 @@ def _checked(model: str) -> Iterator[Configuration]:
 
 
 def preset_of(name: str, *, model: str | None = None) -> Preset:
-    """The preset called `name`, on `model` or those that it is meant for. Raises InputError when there is none."""
+    """The preset called `name`, on `model` or on its usual models. Raises InputError for an unknown name."""
     if name == "article":
         return article(model or "large", training_model=model if model and model != "large" else "base")
     if name == "check":
@@ -195,7 +204,7 @@ def custom(configurations: list[Configuration]) -> Preset:
     return Preset(
         name="custom",
         steps=tuple(
-            Step(
+            PresetStep(
                 key=str(number),
                 group="custom",
                 title=configuration.name,
@@ -209,16 +218,17 @@ def custom(configurations: list[Configuration]) -> Preset:
 
 
 def path(baseline: Configuration, optimised: Configuration) -> Preset:
-    """From one configuration to the other, a change at a time, each step compared with the one before it.
+    """Steps from one configuration to the other, each with one change against the step before it.
 
-    Changes that cannot be made alone are made together: int8 is packed, say. Raises InputError for different work.
+    Changes that cannot be made alone are made together, such as int8, which must be packed. Raises InputError when the
+    configurations do different work.
     """
     if baseline.work != optimised.work:
         raise InputError(
             f"{baseline.work} and {optimised.work} cannot be compared. Choose the same work for both.",
             f"{baseline.work} 与 {optimised.work} 无法比较。请为两者选择同一种工作。",
         )
-    steps = [Step(key="1", group="path", title="baseline", title_zh="基线", configuration=baseline)]
+    steps = [PresetStep(key="1", group="path", title="baseline", title_zh="基线", configuration=baseline)]
     waiting: list[str] = []
     at = baseline
     for fields in _CHANGES:
@@ -229,9 +239,9 @@ def path(baseline: Configuration, optimised: Configuration) -> Preset:
         try:
             at = replace(at, **{name: getattr(optimised, name) for name in waiting})
         except InputError:
-            continue  # with the next one, then
+            continue  # to be made together with the next change
         steps.append(
-            Step(
+            PresetStep(
                 key=str(len(steps) + 1),
                 group="path",
                 title=", ".join(dict.fromkeys(_change(name, at)[0] for name in waiting)),
@@ -245,7 +255,7 @@ def path(baseline: Configuration, optimised: Configuration) -> Preset:
 
 
 def _change(name: str, to: Configuration) -> tuple[str, str]:
-    """What a step is called that changes the field `name`, in English and Chinese."""
+    """The name, in English and Chinese, of the step that changes the field `name`."""
     if name in ("layout", "pad_to"):
         return ("packed", "打包") if to.layout == "packed" else (f"padded to {to.width}", f"填充到 {to.width}")
     if name == "lengths":
@@ -265,12 +275,12 @@ def run_preset(
     time_limit_s: float = TIME_LIMIT_S,
     progress: Callable[[int, int, str], None] = lambda done, of, stage: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Row]:
-    """A row as soon as it is there; ends early, and with no process left behind, when `cancelled()`.
+) -> Iterator[StepResult]:
+    """Yield each result as soon as it is there; end early, without leaving a process behind, when `cancelled()`.
 
-    `progress` is told the rows done, of how many, and the stage of the one at hand. `measured` False only predicts;
-    `runs` overrides those of `preset`. A configuration that cannot be measured here gives a row that says why; one that
-    cannot be predicted raises.
+    `progress` takes the number of steps done, the number of all steps, and the stage of the current one. `measured`
+    False only predicts. `runs` overrides that of `preset`. A configuration that cannot be measured here gives a result
+    with the reason; one that cannot be predicted raises.
     """
     of = len(preset.steps)
     for done, step in enumerate(preset.steps):
@@ -296,7 +306,7 @@ def run_preset(
                 error = why
             if result is None and error is None:  # cancelled
                 return
-        yield Row(
+        yield StepResult(
             step=step,
             gpu=gpu,
             cpu=cpu,

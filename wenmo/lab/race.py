@@ -1,14 +1,14 @@
-"""The batch article's table on this machine: one by one, fixed batches, ours, and each step between them, as a race.
+"""A race on this machine between the article's ways of computing, ours, and every step between them.
 
-Every contestant gets the same texts and makes its own plan of them: one at a time, batches of 32 as they come, batches
-sorted by length, ours. They run in turns and never at once, since they share the cores; in each of TURNS turns a
-contestant goes through the same share of its plan, so that a machine that slows down slows all of them alike. Each is
-timed from texts to logits, by a clock of its own that stands still between its turns.
+All contestants get the same texts and batch them in their own way: one text at a time, batches of 32 in the order of
+arrival, batches sorted by length, ours. They share the cores, so they run in turns and never at once. In each of TURNS
+turns every contestant computes the same share of its plan: a machine that slows down slows all of them alike. Each is
+timed from texts to logits, by a clock that stands still between its turns.
 
-What is drawn meanwhile is `Standing.positions`: how far each had come when its own clock showed what that of the
-fastest shows now. Measured, not extrapolated: the fastest has always used the least time.
+While they run, `Standing.positions` tells how far each contestant had come after the time that the fastest one has
+used so far. These positions are measured, not extrapolated, since the fastest has always used the least time.
 
-Not covered: waiting calls, files and their formats; `python -m wenmo bench` compares with more peers.
+Not covered: waiting calls, files and their formats. `python -m wenmo bench` compares with more peers.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from wenmo.inference.precision import computes_natively, resolve_device, resolve
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
 from wenmo.lab.padded import classifier, export
-from wenmo.lab.throughput import machine
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
 from wenmo.tasks.encode import encode_texts
 from wenmo.tasks.scores import softmax
+from wenmo.telemetry.machine import machine
 from wenmo.tokenizer import Encoding
 from wenmo.types import Precision
 
-# What each adds to the one before: batches of BATCH, sorted by length, no padding, [CLS] alone in the last layer, a
-# worker a core (on a CPU with several), a smaller precision (where one is chosen).
-Step = Literal["one_by_one", "fixed", "sorted", "packed", "first_only", "workers", "int8", "fp16", "bf16"]
-Plan = list[list[int]]  # indices of texts, in the order in which they are computed
+# Each step adds one change to the one before: batches of BATCH, sorting by length, packing instead of padding, only
+# [CLS] in the last layer, one worker per core (on a CPU with several), a smaller precision (where one is chosen).
+RaceStep = Literal["one_by_one", "fixed", "sorted", "packed", "first_only", "workers", "int8", "fp16", "bf16"]
+Plan = list[list[int]]  # batches of text indices, in the order in which they are computed
 
 BATCH = 32  # the article's
 TURNS = 8
@@ -52,39 +52,41 @@ _SAMPLE = 4  # texts that each contestant runs beforehand
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """`done` of `of` texts are computed, counted once a contestant. `positions` are shares, 0 to 1; see the module.
+    """How far the race is: `done` of `of` texts, each counted once per contestant.
 
-    `of` is None until it is known how many texts there is time for.
+    `of` is None until it is known how many texts there is time for. `positions` are shares from 0 to 1; see the module.
     """
 
-    step: Step
+    step: RaceStep
     done: int
     of: int | None
-    positions: Mapping[Step, float]
+    positions: Mapping[RaceStep, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """How one contestant did. `computed_pieces` are those of its batches, padding included.
+    """One contestant's result.
 
-    `agreeing` texts get the decision that transformers gives them one by one; `largest_difference` is of a probability.
+    `computed_tokens` counts those of its batches, padding included. `agreeing` texts get the same decision as from
+    transformers one by one; `largest_difference` is that of a probability.
     """
 
-    step: Step
+    step: RaceStep
     seconds: float
     texts_per_s: float
-    computed_pieces: int
+    computed_tokens: int
     agreeing: int
     largest_difference: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """`lanes` stand in the order of the steps, ours last. `pieces` are those of the texts, without padding.
+    """The result of a race. `lanes` stand in the order of the steps, ours last.
 
-    `full_length_pieces` is what padding every text to the model's limit makes of them, as the article's listing does.
-    `other_cores` is how many cores the machine's other programs kept busy meanwhile: a forward over all cores suffers
-    from them far more than a worker a core does, so that ratios, too, are those of a busy machine.
+    `tokens` counts those of the texts, without padding; `full_length_tokens` counts them with every text padded to the
+    model's limit, as the article's listing does. `other_cores` is how many cores other programs kept busy during the
+    race. They slow down a forward that needs all cores far more than one worker per core, so that on a busy machine the
+    ratios, too, are distorted.
     """
 
     machine: str
@@ -92,12 +94,12 @@ class Race:
     precision: Precision
     model: str
     texts: int
-    pieces: int
-    full_length_pieces: int
+    tokens: int
+    full_length_tokens: int
     other_cores: float
     lanes: tuple[Lane, ...]
 
-    def lane(self, step: Step) -> Lane:
+    def lane(self, step: RaceStep) -> Lane:
         return next(lane for lane in self.lanes if lane.step == step)
 
     @property
@@ -107,13 +109,13 @@ class Race:
 
 @dataclass(kw_only=True)
 class _Contestant:
-    step: Step
+    step: RaceStep
     answer: Callable[[list[str]], np.ndarray]  # texts to logits (N, 2)
     plan: Plan = field(default_factory=list)
     logits: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
-    next_unit: int = 0
-    clock: list[float] = field(default_factory=lambda: [0.0])  # seconds of its own after each unit,
-    pieces: list[int] = field(default_factory=lambda: [0])  # and pieces computed by then
+    next_batch: int = 0
+    clock: list[float] = field(default_factory=lambda: [0.0])  # seconds that it has used after each batch
+    tokens: list[int] = field(default_factory=lambda: [0])  # tokens that it has computed after each batch
 
 
 def race(
@@ -127,8 +129,8 @@ def race(
 ) -> Race:
     """Let the contestants run over as many of the first `texts` as take about `target_s` seconds, at least 32.
 
-    `model` is a sentiment model that is here; it is read again. `progress` is called in this thread between two units
-    of work, and may raise to stop. Raises InputError without texts, and the errors of reading a model, of a device and
+    `model` is a downloaded sentiment model, which is loaded again. `progress` is called in this thread between two
+    batches, and may raise to stop. Raises InputError without texts, and the errors of reading a model, of a device and
     of a precision.
     """
     if not texts:
@@ -136,7 +138,7 @@ def race(
     where = resolve_device(device).value
     chosen = resolve_precision(precision, where).value
     checkpoint = load_checkpoint(model.folder, task="sentiment")
-    # Widened once: contestants then share what they read of it, on a CPU.
+    # Converted to float32 once, so that contestants on a CPU share the weights.
     checkpoint = replace(checkpoint, weights={name: each.float() for name, each in checkpoint.weights.items()})
     with tempfile.TemporaryDirectory() as folder:
         contestants = _contestants(checkpoint, Path(folder), where, chosen)
@@ -152,15 +154,15 @@ def race(
         precision=chosen,
         model=model.name,
         texts=len(texts),
-        pieces=sum(lengths),
-        full_length_pieces=len(texts) * checkpoint.max_length,
+        tokens=sum(lengths),
+        full_length_tokens=len(texts) * checkpoint.max_length,
         other_cores=max(0.0, others),
         lanes=_lanes(contestants, lengths, temperature=checkpoint.temperatures.get("sentiment", 1.0)),
     )
 
 
-def plan_of(step: Step, texts: Sequence[str]) -> Plan:
-    """What `step` computes at a time. Ours makes batches itself, out of the TURNS parts that it is given."""
+def plan_of(step: RaceStep, texts: Sequence[str]) -> Plan:
+    """The batches of `step`. Ours batches by itself, so its plan is TURNS parts of equal size."""
     if step == "one_by_one":
         return [[index] for index in range(len(texts))]
     order = list(range(len(texts)))
@@ -176,8 +178,8 @@ def plan_of(step: Step, texts: Sequence[str]) -> Plan:
     return [part.tolist() for part in np.split(np.asarray(order), ends) if part.size]
 
 
-def computed_pieces(step: Step, plan: Plan, lengths: Sequence[int]) -> int:
-    """Pieces that go through the model: in a padded batch, the longest text's times the number of texts."""
+def computed_tokens(step: RaceStep, plan: Plan, lengths: Sequence[int]) -> int:
+    """Tokens that go through the model. A padded batch counts its longest text once for each of its texts."""
     if step in ("one_by_one", "fixed", "sorted"):
         return sum(len(batch) * max(lengths[index] for index in batch) for batch in plan)
     return sum(lengths)
@@ -186,9 +188,9 @@ def computed_pieces(step: Step, plan: Plan, lengths: Sequence[int]) -> int:
 def _contestants(checkpoint: Checkpoint, folder: Path, device: str, precision: Precision) -> list[_Contestant]:
     export(checkpoint, folder)
     length = checkpoint.max_length
-    padded = classifier(folder, batch=BATCH, device=device, max_length=length)  # a unit of any plan is a batch to it
+    padded = classifier(folder, batch=BATCH, device=device, max_length=length)  # a call is one batch
     plain = TorchRuntime(checkpoint, device=torch.device(device), precision="fp32", native=True)
-    found: dict[Step, Callable[[list[str]], np.ndarray]] = {
+    found: dict[RaceStep, Callable[[list[str]], np.ndarray]] = {
         "one_by_one": padded,
         "fixed": padded,
         "sorted": padded,
@@ -207,7 +209,7 @@ def _contestants(checkpoint: Checkpoint, folder: Path, device: str, precision: P
 
 
 def _packed(checkpoint: Checkpoint, device: torch.device, *, max_tokens: int) -> Callable[[list[str]], np.ndarray]:
-    """Our forward without its shortcut: all rows of the last layer are computed, of which [CLS] alone is read."""
+    """Our forward without its shortcut: the last layer is computed for all tokens, though only [CLS] is read."""
     model = Bert.of(checkpoint.shape, checkpoint.weights, device)
 
     def answer(texts: list[str]) -> np.ndarray:
@@ -230,15 +232,15 @@ def _encode(checkpoint: Checkpoint, texts: list[str]) -> list[Encoding]:
 def _how_many(
     contestants: list[_Contestant], texts: Sequence[str], target_s: float, progress: Callable[[Standing], None]
 ) -> int:
-    """How many texts take all contestants together `target_s`: a multiple of BATCH where there are as many."""
+    """How many texts take all contestants together about `target_s`: a multiple of BATCH, or all texts."""
     sample = texts[:_SAMPLE]
     seconds = 0.0
     for contestant in contestants:
         progress(Standing(step=contestant.step, done=0, of=None, positions={}))
-        contestant.answer(list(sample[:1]))  # what is built or compiled at the first call
+        contestant.answer(list(sample[:1]))  # the first call builds and compiles
         start = time.perf_counter()
-        for unit in plan_of(contestant.step, sample):
-            contestant.answer([sample[index] for index in unit])
+        for batch in plan_of(contestant.step, sample):
+            contestant.answer([sample[index] for index in batch])
         seconds += (time.perf_counter() - start) / len(sample)
     return min(len(texts), MOST_TEXTS, max(1, int(target_s / seconds / BATCH)) * BATCH)
 
@@ -249,21 +251,21 @@ def _run(
     lengths: Sequence[int],
     progress: Callable[[Standing], None],
 ) -> None:
-    """The turns; each contestant's answers and times stay with it."""
+    """Run all turns; each contestant keeps its logits and times."""
     done, total = 0, sum(lengths)
     for contestant in contestants:
         contestant.plan = plan_of(contestant.step, texts)
         contestant.logits = np.empty((len(texts), 2), dtype=np.float32)
     for turn in range(1, TURNS + 1):
         for contestant in contestants:
-            while contestant.pieces[-1] < total * turn / TURNS:
-                unit = contestant.plan[contestant.next_unit]
+            while contestant.tokens[-1] < total * turn / TURNS:
+                batch = contestant.plan[contestant.next_batch]
                 start = time.perf_counter()
-                contestant.logits[unit] = contestant.answer([texts[index] for index in unit])
+                contestant.logits[batch] = contestant.answer([texts[index] for index in batch])
                 contestant.clock.append(contestant.clock[-1] + time.perf_counter() - start)
-                contestant.pieces.append(contestant.pieces[-1] + sum(lengths[index] for index in unit))
-                contestant.next_unit += 1
-                done += len(unit)
+                contestant.tokens.append(contestant.tokens[-1] + sum(lengths[index] for index in batch))
+                contestant.next_batch += 1
+                done += len(batch)
                 progress(
                     Standing(
                         step=contestant.step,
@@ -275,14 +277,14 @@ def _run(
 
 
 def _busy_s() -> float:
-    """Seconds that the machine's cores were busy for other programs, since it started."""
+    """CPU seconds that programs other than this one have used since the machine started."""
     all_, own = psutil.cpu_times(), psutil.Process().cpu_times()
     return float(sum(all_) - all_.idle - getattr(all_, "iowait", 0.0) - own.user - own.system)
 
 
-def _positions(contestants: list[_Contestant], total: int) -> dict[Step, float]:
+def _positions(contestants: list[_Contestant], total: int) -> dict[RaceStep, float]:
     clock = min(each.clock[-1] for each in contestants)
-    return {each.step: float(np.interp(clock, each.clock, each.pieces)) / total for each in contestants}
+    return {each.step: float(np.interp(clock, each.clock, each.tokens)) / total for each in contestants}
 
 
 def _lanes(contestants: list[_Contestant], lengths: Sequence[int], *, temperature: float) -> tuple[Lane, ...]:
@@ -295,7 +297,7 @@ def _lanes(contestants: list[_Contestant], lengths: Sequence[int], *, temperatur
                 step=each.step,
                 seconds=each.clock[-1],
                 texts_per_s=len(lengths) / each.clock[-1],
-                computed_pieces=computed_pieces(each.step, each.plan, lengths),
+                computed_tokens=computed_tokens(each.step, each.plan, lengths),
                 agreeing=int((probabilities.argmax(1) == reference.argmax(1)).sum()),
                 largest_difference=float(np.abs(probabilities - reference).max()),
             )

@@ -1,15 +1,13 @@
-"""How fast the forward is on this machine, beside others in the same run: `python -m wenmo bench`.
+"""Measure the speed of the forward pass on this machine, beside peers in the same run: `python -m wenmo bench`.
 
 Contestants take turns, round after round, so that a machine that slows down slows all of them; medians are compared.
-Each is timed from texts to logits. What a figure means is told by the machine's own matrix peak, taken in every round:
-the operations of the full model on real pieces (no padding; multiplications and additions) a second, as a share of it.
+Each is timed from texts to logits. Every round also measures the machine's peak speed in a float32 matrix product, so
+that a speed can be given as a share of it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -26,21 +24,24 @@ from wenmo.errors import InputError
 from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
+from wenmo.lab.padded import Answer, Items
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint, random_weights
 from wenmo.models.registry import locate
 from wenmo.models.shape import BertShape, shape_of
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.tasks.table import TASKS
+from wenmo.telemetry.machine import machine
 from wenmo.tokenizer import Encoding
 from wenmo.types import Precision, TaskName
 
 ShapeName = Literal["bundled", "base", "large"]
-Items = Sequence[str] | Sequence[tuple[str, str]]
+Peers = Mapping[str, Callable[[Path], Answer]]  # each loads the exported checkpoint from a folder
+Export = Callable[[Checkpoint, Path], None]  # writes a checkpoint in the layout that peers load
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One contestant. `share_of_peak` is against the float32 matrix peak of the same run."""
+class ContestantResult:
+    """One contestant's speed. `share_of_peak` compares the operations that it does with the matrix peak of its run."""
 
     name: str
     items_per_s: float  # median over the rounds
@@ -52,7 +53,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Milliseconds of a call with one item, by contestant."""
+    """How long one contestant takes for a call with one item."""
 
     name: str
     p50_ms: float
@@ -60,8 +61,12 @@ class Latency:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """`weights`: "bundled" or "random"; `ratios`: ours in `precision`, the first asked for, over each other."""
+class ThroughputResult:
+    """All contestants of one run, as in the files of benchmarks/results/.
+
+    `weights` is "bundled" or "random". `pieces` is the number of tokens of all items, without padding. `precision` is
+    the first of those that were asked for, and `ratios` are the speed of ours in that precision over each other's.
+    """
 
     machine: str
     device: str
@@ -72,16 +77,8 @@ class Report:
     pieces: int
     rounds: int
     peak_gflops: float
-    figures: tuple[Figure, ...]
+    figures: tuple[ContestantResult, ...]
     ratios: Mapping[str, float]
-
-
-def machine() -> str:
-    """The processor's name and the number of its cores."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
 def checkpoint_of(shape: ShapeName, task: TaskName = "sentiment") -> Checkpoint:
@@ -111,7 +108,7 @@ def read_items(path: Path, count: int) -> Items:
 
 
 def invented_reviews(count: int) -> list[str]:
-    """Texts of 50 to 500 characters without meaning, evenly spread, always the same."""
+    """`count` meaningless texts, the same in every run, whose lengths are uniform from 50 to 500 characters."""
     rng = np.random.default_rng(0)
     first, last = 0x4E00, 0x5200  # the first thousand of Unicode's Han characters, most of them in any vocabulary
     lengths = rng.integers(50, 501, size=count)
@@ -119,10 +116,11 @@ def invented_reviews(count: int) -> list[str]:
 
 
 def operations(encodings: Sequence[Encoding], shape: BertShape) -> float:
-    """Of the full model's matrix products on real pieces: 2 a multiplication with its addition.
+    """Count the operations of the full model's matrix products; a multiplication with its addition is two.
 
-    A layer has 4 H^2 + 2 H I weights in its linear layers, each used once a piece, and attention takes 2 H products a
-    pair of pieces. Pooler, classifier and everything that is no matrix product are left out.
+    Padding does not count. With hidden size H and inner size I, the linear layers of one encoder layer have
+    4 H^2 + 2 H I weights, each used once per token, and attention takes 2 H multiplications per pair of tokens. Pooler,
+    classifier and everything that is not a matrix product are left out.
     """
     hidden, inner, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
     lengths = np.asarray([len(encoding) for encoding in encodings], dtype=np.float64)
@@ -131,7 +129,7 @@ def operations(encodings: Sequence[Encoding], shape: BertShape) -> float:
 
 
 def matrix_peak(device: torch.device, *, size: int = 2048, seconds: float = 1.0) -> float:
-    """Operations a second of a square float32 product, the best of those that fit into `seconds`."""
+    """Operations per second of the fastest float32 product of two square matrices within `seconds`."""
     a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
     best, end = float("inf"), time.perf_counter() + seconds
     with torch.inference_mode():
@@ -145,7 +143,7 @@ def matrix_peak(device: torch.device, *, size: int = 2048, seconds: float = 1.0)
 
 
 def write_result(result: Mapping[str, Any], out: Path | None) -> None:
-    """The JSON that ends every benchmark: on the last line of its output, and in `out` where it is given."""
+    """Print `result` as one line of JSON, the last line of every benchmark, and write it to `out` where it is given."""
     line = json.dumps(result, ensure_ascii=False)
     if out is not None:
         out.write_text(line + "\n", encoding="utf-8")
@@ -158,7 +156,7 @@ def _encode(checkpoint: Checkpoint, items: Items) -> list[Encoding]:
     return encode_pairs(checkpoint.tokenizer, items, max_length=512)  # type: ignore[arg-type]
 
 
-def _ours(checkpoint: Checkpoint, device: str, precision: Precision) -> Callable[[Items], np.ndarray]:
+def _ours(checkpoint: Checkpoint, device: str, precision: Precision) -> Answer:
     where = resolve_device(device).value
     runtime = TorchRuntime(
         checkpoint,
@@ -174,12 +172,12 @@ def _contestants(
     checkpoint: Checkpoint,
     device: str,
     precision: str,
-    peers: Mapping[str, Callable[[Path], Callable[[Items], np.ndarray]]] | None,
-    export: Callable[[Checkpoint, Path], None] | None,
+    peers: Peers | None,
+    export: Export | None,
     folder: Path,
-    progress: Callable[[str], None],
-) -> dict[str, Callable[[Items], np.ndarray]]:
-    """Ours first, in each precision, then the peers on the same checkpoint, written to `folder` for them."""
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, Answer]:
+    """Ours first, in each precision, then the peers, which load the same checkpoint from `folder`."""
     contestants = {f"wenmo {each}": _ours(checkpoint, device, each) for each in _resolved(precision, device)}
     if peers and export is not None:
         export(checkpoint, folder)
@@ -201,43 +199,27 @@ def throughput(
     device: str = "auto",
     precision: str = "auto",
     rounds: int = 3,
-    peers: Mapping[str, Callable[[Path], Callable[[Items], np.ndarray]]] | None = None,
-    export: Callable[[Checkpoint, Path], None] | None = None,
+    peers: Peers | None = None,
+    export: Export | None = None,
     progress: Callable[[str], None] = lambda line: None,
-) -> Report:
-    """Let ours and the `peers` take turns over `items`. `export` writes the checkpoint for the peers to load.
+) -> ThroughputResult:
+    """Let ours and the `peers` take turns over `items`.
 
-    `precision`: one, or several with commas between, each of which takes turns, too.
+    `precision` is one precision or several separated by commas; ours takes a turn in each.
     """
     checkpoint = checkpoint_of(shape)
+    encodings = _encode(checkpoint, items)
     with tempfile.TemporaryDirectory() as folder:
         contestants = _contestants(checkpoint, device, precision, peers, export, Path(folder), progress)
-        reference = _ours(checkpoint, device, "fp32")(items)
-        differences = {}
-        for name, run in list(contestants.items()):
-            try:
-                differences[name] = float(np.abs(run(items) - reference).max())
-            except NotImplementedError as why:  # a peer that reads pairs alone, say
-                progress(f"{name} is left out: {why}")
-                del contestants[name]
-        encodings = _encode(checkpoint, items)
-        work = operations(encodings, checkpoint.shape)
-        where = resolve_device(device).value
-        speeds: dict[str, list[float]] = {name: [] for name in contestants}
-        peaks = []
-        for number in range(rounds):
-            peaks.append(matrix_peak(torch.device(where)))
-            for name, run in contestants.items():
-                start = time.perf_counter()
-                run(items)
-                speeds[name].append(len(items) / (time.perf_counter() - start))
-                progress(f"round {number + 1} of {rounds}: {name} {speeds[name][-1]:,.1f} a second")
-    peak = statistics.median(peaks)
+        differences = _differences(contestants, items, _ours(checkpoint, device, "fp32")(items), progress)
+        able = {name: contestants[name] for name in differences}
+        speeds, peak = _speeds(able, items, resolve_device(device).value, rounds, progress)
     median = {name: statistics.median(values) for name, values in speeds.items()}
-    first = next(iter(contestants))
-    return Report(
+    first = next(iter(median))
+    work = operations(encodings, checkpoint.shape) / len(items)
+    return ThroughputResult(
         machine=machine(),
-        device=where,
+        device=resolve_device(device).value,
         precision=_resolved(precision, device)[0],
         shape=shape,
         weights="bundled" if shape == "bundled" else "random",
@@ -246,18 +228,47 @@ def throughput(
         rounds=rounds,
         peak_gflops=round(peak / 1e9, 1),
         figures=tuple(
-            Figure(
+            ContestantResult(
                 name=name,
                 items_per_s=round(median[name], 3),
                 lowest=round(min(values), 3),
                 highest=round(max(values), 3),
-                share_of_peak=round(median[name] / len(items) * work / peak, 4),
+                share_of_peak=round(median[name] * work / peak, 4),
                 largest_difference=differences[name],
             )
             for name, values in speeds.items()
         ),
-        ratios={name: round(median[first] / median[name], 3) for name in contestants if name != first},
+        ratios={name: round(median[first] / median[name], 3) for name in median if name != first},
     )
+
+
+def _differences(
+    contestants: Mapping[str, Answer], items: Items, reference: np.ndarray, progress: Callable[[str], None]
+) -> dict[str, float]:
+    """The largest difference of a logit from `reference`, for each contestant that can read such items."""
+    found = {}
+    for name, answer in contestants.items():
+        try:
+            found[name] = float(np.abs(answer(items) - reference).max())
+        except NotImplementedError as why:  # a peer that reads pairs alone, say
+            progress(f"{name} is left out: {why}")
+    return found
+
+
+def _speeds(
+    contestants: Mapping[str, Answer], items: Items, device: str, rounds: int, progress: Callable[[str], None]
+) -> tuple[dict[str, list[float]], float]:
+    """Items per second of each contestant in each round, and the median of the rounds' matrix peaks."""
+    speeds: dict[str, list[float]] = {name: [] for name in contestants}
+    peaks = []
+    for number in range(1, rounds + 1):
+        peaks.append(matrix_peak(torch.device(device)))
+        for name, answer in contestants.items():
+            start = time.perf_counter()
+            answer(items)
+            speeds[name].append(len(items) / (time.perf_counter() - start))
+            progress(f"round {number} of {rounds}: {name} {speeds[name][-1]:,.1f} a second")
+    return speeds, statistics.median(peaks)
 
 
 def latency(
@@ -266,20 +277,20 @@ def latency(
     items: Items,
     device: str = "auto",
     precision: str = "auto",
-    peers: Mapping[str, Callable[[Path], Callable[[Items], np.ndarray]]] | None = None,
-    export: Callable[[Checkpoint, Path], None] | None = None,
+    peers: Peers | None = None,
+    export: Export | None = None,
 ) -> list[Latency]:
-    """One item a call, contestants in turn for every item; ours first."""
+    """Ask every contestant for one item after another, in turns; ours comes first."""
     checkpoint = checkpoint_of(shape)
     with tempfile.TemporaryDirectory() as folder:
-        contestants = _contestants(checkpoint, device, precision, peers, export, Path(folder), lambda line: None)
+        contestants = _contestants(checkpoint, device, precision, peers, export, Path(folder))
         times: dict[str, list[float]] = {name: [] for name in contestants}
-        for run in contestants.values():
-            run(items[:1])
+        for answer in contestants.values():
+            answer(items[:1])
         for index in range(len(items)):
-            for name, run in contestants.items():
+            for name, answer in contestants.items():
                 start = time.perf_counter()
-                run(items[index : index + 1])
+                answer(items[index : index + 1])
                 times[name].append((time.perf_counter() - start) * 1000)
     return [
         Latency(name=name, p50_ms=_percentile(taken, 50), p95_ms=_percentile(taken, 95))
@@ -291,14 +302,14 @@ def _percentile(values: list[float], share: float) -> float:
     return round(float(np.percentile(values, share)), 2)
 
 
-def table(report: Report) -> str:
-    """The report as Markdown."""
+def table(result: ThroughputResult) -> str:
+    """The result as a table in Markdown."""
     lines = [
         "| what | items/s (lowest - highest) | of the fp32 peak | ours is | largest difference of a logit |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for figure in report.figures:
-        ratio = report.ratios.get(figure.name)
+    for figure in result.figures:
+        ratio = result.ratios.get(figure.name)
         lines.append(
             f"| {figure.name} | {figure.items_per_s:,.2f} ({figure.lowest:,.2f} - {figure.highest:,.2f}) "
             f"| {figure.share_of_peak:.0%} | {'' if ratio is None else f'{ratio:.2f} times as fast'} "

@@ -1,9 +1,9 @@
-"""What a configuration runs: a model, a batch and one step of work, on a real device or on fake tensors.
+"""The work of a configuration: a model, a batch and one step, on a real device or on fake tensors.
 
-On fake tensors every operator works out the shapes and types of what it would return and allocates nothing, so the very
-code that is measured also predicts. Three things are put in place of what cannot run there: INT8's compiled kernels,
-transformers' look at the mask, and the attention kernels, whose own buffers no fake tensor shows, or which are those of
-a GPU that is not there. Each allocates what it stands for.
+On fake tensors an operator computes only the shapes and types of its results and allocates nothing, so the code that is
+measured also serves for the prediction. Three parts cannot run on fake tensors and are replaced by stand-ins that
+allocate the same: INT8's compiled kernels; transformers' test of whether the mask masks anything; and the attention
+kernels, whose internal buffers fake tensors do not show, or which belong to a GPU that is not there.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from wenmo.models.registry import locate
 from wenmo.models.shape import BertShape
 from wenmo.tokenizer import Encoding
 
-_DROPOUT = 0.1  # BERT's and StructBERT's, in training
+_DROPOUT = 0.1  # of BERT and StructBERT in training
 _PACKED_TENSORS = ("ids", "positions", "segments", "first")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """`step` does the work once; `standing` is what is there before and after it, but for `gradients()` after it."""
+    """`step` does the work once. `standing` tensors exist before and after it; `gradients()` are those after it."""
 
     step: Callable[[], None]
     standing: Standing
@@ -46,7 +46,7 @@ class Workload:
 
 
 def real_workload(configuration: Configuration, *, device: torch.device, native: bool) -> Workload:
-    """Weights of the checkpoint, or random ones. `native`: see `set_precision`."""
+    """The workload of `configuration` on `device`. `native`: see `set_precision`."""
     shape, labels = _sizes(configuration)
     if configuration.random_weights:
         weights: Mapping[str, torch.Tensor] = random_weights(shape, labels=labels)
@@ -59,7 +59,7 @@ def real_workload(configuration: Configuration, *, device: torch.device, native:
         with torch.device("meta"):
             model = _transformers_model(configuration, shape, labels)
         placed = {name: tensor.to(device, torch.float32) for name, tensor in weights.items()}
-        if training:  # a checkpoint may share memory with its file, and is written to in training
+        if training:  # training writes to the weights, which may share memory with the checkpoint's file
             placed = {name: tensor.clone() for name, tensor in placed.items()}
         model.load_state_dict(placed, assign=True)
         _fill_position_buffers(model, device)
@@ -72,7 +72,7 @@ def real_workload(configuration: Configuration, *, device: torch.device, native:
 
 @contextlib.contextmanager
 def fake_workload(configuration: Configuration, *, native: bool, gpu: bool) -> Iterator[Workload]:
-    """The same on fake tensors, for as long as the context is open. `gpu`: with a GPU's rules, see `_GpuRules`."""
+    """The workload on fake tensors, inside this context only. `gpu`: as on a GPU, see `_GpuRules`."""
     shape, labels = _sizes(configuration)
     meta = torch.device("meta")
     training = configuration.work == "training_step"
@@ -101,7 +101,7 @@ def fake_workload(configuration: Configuration, *, native: bool, gpu: bool) -> I
             inputs = {name: mode.from_tensor(cast("torch.Tensor", tensor)) for name, tensor in inputs.items()}
         workload = _workload(configuration, model, inputs, _optimizer(model, steps=1) if training else None)
         if isinstance(inputs, dict) and len({*configuration.lengths, configuration.width}) == 1:
-            inputs["attention_mask"] = None  # transformers looks at its values, finds nothing masked and leaves it out
+            inputs["attention_mask"] = None  # transformers drops a mask that masks nothing
         yield workload
 
 
@@ -134,7 +134,7 @@ def _transformers_model(configuration: Configuration, shape: BertShape, labels: 
 
 
 def _fill_position_buffers(model: nn.Module, device: torch.device) -> None:
-    """What transformers keeps beside the weights, and no checkpoint has."""
+    """Fill the buffers that transformers has beside the weights and that no checkpoint contains."""
     embeddings = cast("Any", model).bert.embeddings
     count = embeddings.position_embeddings.num_embeddings
     embeddings.position_ids = torch.arange(count, device=device).expand((1, -1))
@@ -142,7 +142,7 @@ def _fill_position_buffers(model: nn.Module, device: torch.device) -> None:
 
 
 def _encodings(configuration: Configuration, shape: BertShape) -> list[Encoding]:
-    """Pieces without meaning, always the same, sorted by length as the runtime sorts them."""
+    """Random tokens with a fixed seed, sorted by length as the runtime sorts its inputs."""
     rng = np.random.default_rng(0)
     return [
         Encoding(
@@ -197,7 +197,7 @@ def _workload(
     dtype, device = DTYPES[configuration.precision], labels.device.type
 
     def train() -> None:
-        optimizer.zero_grad()  # before the forward: the last step's gradients would stand beside its activations
+        optimizer.zero_grad()  # before the forward, so that old gradients do not add to its peak
         with torch.autocast(device, dtype, enabled=dtype is not torch.float32):
             loss = F.cross_entropy(model(**inputs).logits, labels)
         loss.backward()
@@ -210,7 +210,7 @@ def _workload(
 
 
 def _optimizer(model: nn.Module, *, steps: int) -> torch.optim.AdamW:
-    """AdamW, fused as in wenmo/adapt/loop.py, with its state from the start, as in every step but the first."""
+    """Fused AdamW as in wenmo/adapt/training_loop.py, with its state already allocated, as in every step but the first."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     for parameter in model.parameters():
         optimizer.state[parameter] = {
@@ -226,7 +226,7 @@ def _is_fake(model: nn.Module) -> bool:
 
 
 def _materialise(model: nn.Module) -> None:
-    """Fake tensors in place of the meta ones. Not `Module.to`, which fake tensors refuse."""
+    """Replace meta tensors by fake ones. `Module.to` cannot: fake tensors refuse it."""
     for module in model.modules():
         for name, parameter in list(module._parameters.items()):
             if parameter is not None:
@@ -238,7 +238,7 @@ def _materialise(model: nn.Module) -> None:
 
 
 class _CpuRules(TorchFunctionMode):
-    """What torch's attention on a CPU takes for itself in inference: training, with its dropout, goes another way."""
+    """Add the buffers of torch's attention on a CPU in inference. Training has dropout and uses another kernel."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -254,8 +254,11 @@ class _CpuRules(TorchFunctionMode):
 
 
 def _cpu_attention_bytes(shape: torch.Size, keys: int, dtype: torch.dtype) -> int:
-    """Of aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (torch 2.13): for each thread the scores of a block of
-    queries with their sums; in half precision also keys and values in the order that matrix units want."""
+    """The buffers of aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (torch 2.13).
+
+    Each thread has the scores of a block of queries with their sums; in half precision there are also keys and values
+    in the order that matrix units need.
+    """
     batch, heads, queries, size = shape
     rows = min(256 if queries >= 768 else 64 if queries >= 192 else 32, queries)
     columns = min(512, keys)
@@ -267,11 +270,11 @@ def _cpu_attention_bytes(shape: torch.Size, keys: int, dtype: torch.dtype) -> in
 
 
 class _GpuRules(TorchFunctionMode):
-    """What differs on a CUDA GPU: the attention kernels, and the operators that autocast computes in float32.
+    """Do what differs on a CUDA GPU: the attention kernels, and the operators that autocast computes in float32.
 
-    Without a mask and in half precision FlashAttention, otherwise the memory-efficient kernel: torch's own order
-    (aten/src/ATen/native/transformers/cuda/sdp_utils.cpp). The operators are those of autocast's documentation that a
-    BERT meets; on a CPU they take half precision as it comes.
+    Torch chooses FlashAttention without a mask in half precision, otherwise the memory-efficient kernel
+    (aten/src/ATen/native/transformers/cuda/sdp_utils.cpp). The operators are those in autocast's documentation that a
+    BERT uses; on a CPU autocast leaves them in half precision.
     """
 
     _IN_FLOAT32 = (F.layer_norm, F.softmax, F.cross_entropy)
@@ -289,7 +292,7 @@ class _GpuRules(TorchFunctionMode):
 
 
 def _keep_rules_when_recomputing(model: nn.Module) -> None:
-    """The backward pass sets function modes aside, and it is there that a layer is computed again."""
+    """Apply the rules to recomputed layers, too: the backward pass computes them, and disables function modes."""
     for layer in cast("Any", model).bert.encoder.layer:
         layer._gradient_checkpointing_func = _under_gpu_rules(layer._gradient_checkpointing_func)
 
@@ -328,13 +331,13 @@ def _gpu_attention(
 
 
 def _bias(mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """The mask as that kernel takes it: added to the scores, in their type."""
+    """The mask in the form that the memory-efficient kernel takes: added to the scores, in their type."""
     bias = torch.where(mask, 0.0, float("-inf")).to(query.dtype) if mask.dtype is torch.bool else mask
     return bias.expand(query.shape[0], query.shape[1], query.shape[2], -1)
 
 
 class _FakeInt8Linear(Int8Linear):
-    """Allocates what Int8Linear does, and computes nothing."""
+    """Allocates what Int8Linear allocates, and computes nothing."""
 
     def __init__(self, linear: nn.Linear) -> None:
         nn.Module.__init__(self)
@@ -356,7 +359,7 @@ def _fake_rows(rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class _FakeInt8Layer(Int8Layer):
-    """Int8Layer's walks over the rows, with the tensors that they allocate and without the kernels."""
+    """Allocates what Int8Layer allocates for each block of rows, without its kernels."""
 
     def _after_attention(self, context: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         result = torch.empty_like(hidden)

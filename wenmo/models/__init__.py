@@ -1,1 +1,1 @@
-"""Which model, from where, as what."""
+"""Finding, downloading and reading models."""

@@ -1,7 +1,7 @@
-"""What is known of a model without loading it: sizes from its files, accuracy from the card of a bundled one.
+"""Facts about a model without loading it: sizes from its files, and the accuracy from its card if it is bundled.
 
-A card is the README.md in a model's folder. Only those of the bundled models are read: what another's says is not ours
-to repeat.
+A card is the README.md in a model's folder. Cards of other models are not read, since their claims were not checked
+here.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _MEASURED_BY = re.compile(r"`(python -m [^`]+)`")
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Of a model's folder. None is what its files do not tell: parameters are counted in safetensors alone."""
+    """Sizes of a model; None where its files do not tell. Parameters are only counted in safetensors files."""
 
     layers: int | None
     hidden_size: int | None
     heads: int | None
-    pieces: int | None  # of the vocabulary
+    vocab_size: int | None
     parameters: int | None
-    weights_mib: float | None  # of the file
+    weights_mib: float | None  # of the weights' file
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """The table of a card: a header, rows of the same width, and the first command that measures it again."""
+class AccuracyTable:
+    """The table of a card, and the first command below it, which repeats the measurement."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +39,7 @@ class Accuracy:
 
 
 def read_sizes(folder: Path) -> Sizes:
-    """From config.json and from the head of the weights' file; of what cannot be read nothing is known."""
+    """From config.json and the header of the weights' file. Never raises: what cannot be read is None."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -56,14 +56,14 @@ def read_sizes(folder: Path) -> Sizes:
         layers=size("num_hidden_layers"),
         hidden_size=size("hidden_size"),
         heads=size("num_attention_heads"),
-        pieces=size("vocab_size"),
+        vocab_size=size("vocab_size"),
         parameters=None if weights is None else _parameters(weights),
         weights_mib=None if weights is None else weights.stat().st_size / 2**20,
     )
 
 
-def read_accuracy(name: str) -> Accuracy | None:
-    """The table of the bundled model `name`; None where its card is missing or has none."""
+def read_accuracy_table(name: str) -> AccuracyTable | None:
+    """The table in the card of the bundled model `name`; None if it has no card or no table."""
     try:
         lines = (bundled_models()[name] / "README.md").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -74,7 +74,7 @@ def read_accuracy(name: str) -> Accuracy | None:
     if len(table) < 3 or command is None:
         return None
     header, _, *rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table]
-    return Accuracy(header=header, rows=tuple(rows), measured_by=command[1])
+    return AccuracyTable(header=header, rows=tuple(rows), measured_by=command[1])
 
 
 def _parameters(weights: Path) -> int | None:

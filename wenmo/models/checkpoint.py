@@ -6,8 +6,8 @@
     model.safetensors or pytorch_model.bin
     label_mapping.json   sometimes
 
-Real checkpoints use several layouts of keys. All are brought to transformers' (`bert.*`, `classifier.*`); a key too few
-or too many is an error that names it, because a model with a random layer answers confidently and wrongly.
+Checkpoints name their weights in several ways; all are renamed to transformers' names (`bert.*`, `classifier.*`).
+Missing and surplus names are errors, because a model with a random layer gives confident wrong answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +25,26 @@ from safetensors.torch import load_file
 
 from wenmo.errors import CheckpointError
 from wenmo.models.hub_tasks import named_task, task_by_hub_name
-from wenmo.models.label_names import label_names
-from wenmo.models.shape import BertShape
+from wenmo.models.label_map import logit_labels
+from wenmo.models.shape import MODEL_TYPES, BertShape
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
 from wenmo.types import TaskName
 
-MEAN_POOLING = "avg"  # ModelScope's name of it, in configuration.json's model.emb_pooler_type
-MODEL_TYPES = ("structbert", "sbert", "bert")
+MEAN_POOLING = "avg"  # the value of model.emb_pooler_type in ModelScope's configuration.json
 _ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu", "swish", "tanh")
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
-DEFAULT_MAX_LENGTH = 512  # pieces; ModelScope's default
-MIN_MAX_LENGTH = 5  # [CLS] a [SEP] b [SEP]
+_SIZES = tuple(field.name for field in fields(BertShape) if field.default is MISSING)
+DEFAULT_MAX_LENGTH = 512  # tokens; ModelScope's default
+MIN_MAX_LENGTH = 5  # tokens: [CLS] a [SEP] b [SEP]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model as read: nothing is on a device yet. `weights` have the names of BertForSequenceClassification.
+    """A model folder in memory; nothing is on a device yet.
 
-    A model for embedding has no labels, and neither pooler nor classifier.
+    `weights` are named as in transformers' BertForSequenceClassification; `max_length` counts tokens. A checkpoint for
+    embedding has no labels, no pooler and no classifier.
     """
 
     folder: Path
@@ -67,11 +59,11 @@ class Checkpoint:
 
 
 def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_length: int | None = None) -> Checkpoint:
-    """Read a model folder.
+    """Read a model folder for `task` (None: the checkpoint's own).
 
-    `task` is what the model is wanted for; a checkpoint of another task is refused, but for embedding any will do.
-    `sequence_length` bounds the pieces of an input where configuration.json does not (`preprocessor.max_length` wins,
-    as in ModelScope; zero-shot ignores both). Raises CheckpointError.
+    A checkpoint of another task is refused, except for embedding, which can use any. `sequence_length` is the maximum
+    number of tokens if configuration.json has no `preprocessor.max_length`, as in ModelScope; zero-shot ignores both.
+    Raises CheckpointError.
     """
     if not folder.is_dir():
         raise CheckpointError(
@@ -86,40 +78,14 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
             f"{folder} 是 {spec.name} 模型，而不是 {task} 模型。请选择 {task} 模型。",
         )
     shape = _shape(folder, config)
-    tokenizer = Tokenizer.from_folder(folder)
-    highest = max(tokenizer.vocabulary.values())
-    if highest >= shape.vocab_size:
-        raise CheckpointError(
-            f"{folder}: vocab.txt has {highest + 1} pieces, config.json says {shape.vocab_size}. "
-            "Use the vocab.txt that belongs to the model.",
-            f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
-            "请使用该模型自带的 vocab.txt。",
-        )
+    tokenizer = _read_tokenizer(folder, shape)
     if spec.outputs == "vectors":
         _check_pooling(folder, configuration["model"].get("emb_pooler_type"))
-    weights = _canonical(folder, _read_weights(folder), shape, classifies=spec.outputs == "logits")
-    count = _rows(weights.get("classifier.weight"))
-    wanted = len(spec.roles)
-    if count != wanted:
-        raise CheckpointError(
-            f"{folder}: a {spec.name} model has {wanted} labels, this classifier has {count} rows. "
-            "Choose another checkpoint.",
-            f"{folder}：{spec.name} 模型应有 {wanted} 个标签，而此分类器有 {count} 行。请换一个模型。",
-        )
-    labels = spec.label_names
-    if spec.roles and not spec.takes_labels:
-        has_mapping = (folder / "label_mapping.json").is_file()
-        labels = label_names(
-            folder,
-            config=config,
-            configuration=configuration,
-            label_mapping=_read_json(folder, "label_mapping.json") if has_mapping else None,
-            count=count,
-        )
-        _check_order(folder, spec, labels)
+    weights = _read_parameters(folder, shape, spec)
+    labels = _labels(folder, spec, configuration, config)
     max_length = DEFAULT_MAX_LENGTH
     if not spec.fixed_length:
-        max_length = _own_length(folder, configuration) or sequence_length or DEFAULT_MAX_LENGTH
+        max_length = _configured_length(folder, configuration) or sequence_length or DEFAULT_MAX_LENGTH
     return Checkpoint(
         folder=folder,
         task=spec.name,
@@ -133,8 +99,8 @@ def load_checkpoint(folder: Path, *, task: TaskName | None = None, sequence_leng
     )
 
 
-def read_sizes(folder: Path) -> tuple[BertShape, int]:
-    """The sizes of the model in `folder` and its number of labels (0 for embedding), without reading its weights.
+def read_shape(folder: Path) -> tuple[BertShape, int]:
+    """The shape of the model in `folder` and its number of labels (0 for embedding), without reading the weights.
 
     Raises CheckpointError.
     """
@@ -143,7 +109,7 @@ def read_sizes(folder: Path) -> tuple[BertShape, int]:
 
 
 def _read_configuration(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """configuration.json, with all its sections, and config.json."""
+    """configuration.json, with all sections that are read, and config.json, completed by `model.backbone`."""
     configuration = _read_json(folder, "configuration.json")
     for section in ("model", "pipeline", "preprocessor"):
         if not isinstance(configuration.setdefault(section, {}) or {}, dict):
@@ -156,26 +122,65 @@ def _read_configuration(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return configuration, config
 
 
-def _own_length(folder: Path, configuration: Mapping[str, Any]) -> int | None:
-    own_length = configuration["preprocessor"].get("max_length")
-    if own_length is not None and not (type(own_length) is int and own_length >= MIN_MAX_LENGTH):
-        raise _bad_value(folder, "configuration.json", "preprocessor.max_length", own_length)
-    return own_length
+def _configured_length(folder: Path, configuration: Mapping[str, Any]) -> int | None:
+    length = configuration["preprocessor"].get("max_length")
+    if length is not None and not (type(length) is int and length >= MIN_MAX_LENGTH):
+        raise _bad_value(folder, "configuration.json", "preprocessor.max_length", length)
+    return length
+
+
+def _read_tokenizer(folder: Path, shape: BertShape) -> Tokenizer:
+    tokenizer = Tokenizer.from_folder(folder)
+    highest = max(tokenizer.vocabulary.values())
+    if highest >= shape.vocab_size:
+        raise CheckpointError(
+            f"{folder}: vocab.txt has {highest + 1} tokens, config.json says {shape.vocab_size}. "
+            "Use the vocab.txt that belongs to the model.",
+            f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
+            "请使用该模型自带的 vocab.txt。",
+        )
+    return tokenizer
+
+
+def _labels(
+    folder: Path, spec: TaskSpec, configuration: Mapping[str, Any], config: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """The checkpoint's names of its logits, in their order.
+
+    Unknown names are accepted. Known ones in the wrong order would swap all answers, so they raise CheckpointError.
+    """
+    if not spec.roles or spec.takes_labels:
+        return spec.label_names
+    has_mapping = (folder / "label_mapping.json").is_file()
+    labels = logit_labels(
+        folder,
+        config=config,
+        configuration=configuration,
+        label_mapping=_read_json(folder, "label_mapping.json") if has_mapping else None,
+        count=len(spec.roles),
+    )
+    if any(spec.role_of(label) not in (None, index) for index, label in enumerate(labels)):
+        raise CheckpointError(
+            f"{folder}: a {spec.name} model has its labels in the order negative, positive; this has "
+            f"{', '.join(labels)}. Correct the label map, or choose another checkpoint.",
+            f"{folder}：{spec.name} 模型的标签顺序应为先否后是，而这里是 {'、'.join(labels)}。请更正或换一个模型。",
+        )
+    return labels
 
 
 def _check_pooling(folder: Path, pooling: object) -> None:
-    """ModelScope's own default is "cls": vectors averaged where they were trained to be read off [CLS] mean nothing."""
+    """Refuse models trained for another pooling, such as ModelScope's default, "cls": their means are not useful."""
     if pooling != MEAN_POOLING:
         raise CheckpointError(
             f"{folder}: configuration.json says model.emb_pooler_type {pooling!r}; only {MEAN_POOLING!r}, the mean "
-            "over the pieces, is computed. Choose another embedding model.",
+            "over the tokens, is computed. Choose another embedding model.",
             f"{folder}：configuration.json 的 model.emb_pooler_type 为 {pooling!r}；这里只支持 {MEAN_POOLING!r}"
             "（对词元取平均）。请换一个向量模型。",
         )
 
 
 def _temperatures(folder: Path, configuration: Mapping[str, Any], spec: TaskSpec) -> dict[str, float]:
-    """The calibration of configuration.json, `{"calibration": {"similarity": 1.3}}`; 1 where there is none."""
+    """The temperatures in configuration.json, `{"calibration": {"similarity": 1.3}}`; 1 where there is none."""
     given = configuration.get("calibration", {})
     temperatures = dict.fromkeys(spec.calibrations, 1.0)
     if not isinstance(given, dict) or set(given) - set(temperatures):
@@ -216,16 +221,6 @@ def _bad_value(folder: Path, file: str, name: str, value: object) -> CheckpointE
         f"{folder}: {name} in {file} cannot be {shown}. Download the model again, or correct the file.",
         f"{folder}：{file} 中的 {name} 不能是 {shown}。请重新下载模型，或更正该文件。",
     )
-
-
-def _check_order(folder: Path, spec: TaskSpec, labels: tuple[str, ...]) -> None:
-    """Labels under other names pass; known names in the wrong places would turn every answer round."""
-    if any(spec.role_of(label) not in (None, index) for index, label in enumerate(labels)):
-        raise CheckpointError(
-            f"{folder}: a {spec.name} model has its labels in the order negative, positive; this has "
-            f"{', '.join(labels)}. Correct the label map, or choose another checkpoint.",
-            f"{folder}：{spec.name} 模型的标签顺序应为先否后是，而这里是 {'、'.join(labels)}。请更正或换一个模型。",
-        )
 
 
 def _task_of(folder: Path, configuration: Mapping[str, Any]) -> TaskSpec:
@@ -274,7 +269,7 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
         if safe.is_file():
             return load_file(safe)
         if torch_file.is_file():
-            # weights_only: tensors and plain containers; anything else in the file is refused, not executed.
+            # weights_only refuses anything but tensors and plain containers, and so executes nothing.
             content = torch.load(torch_file, map_location="cpu", weights_only=True)
             if isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values()):
                 return content
@@ -311,38 +306,20 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     )
 
 
-def _canonical(
-    folder: Path, weights: Mapping[str, torch.Tensor], shape: BertShape, *, classifies: bool
-) -> dict[str, torch.Tensor]:
-    """Names as transformers' BertForSequenceClassification has them; missing, surplus or misshapen ones are refused."""
-    marker = "embeddings.word_embeddings.weight"
-    prefix = next(
-        (name[: -len(marker)] for name in ("bert." + marker, "encoder." + marker, marker) if name in weights), ""
-    )
-    found: dict[str, torch.Tensor] = {}
-    surplus = []
-    for name, tensor in weights.items():
-        if name.endswith("embeddings.position_ids"):
-            continue  # a buffer of older transformers: 0, 1, 2, ...
-        if name.startswith("head.classifier."):
-            target = name.removeprefix("head.")
-        elif name.startswith("classifier."):
-            target = name
-        elif name.startswith(prefix):
-            target = "bert." + name.removeprefix(prefix)
-        else:
-            surplus.append(name)
-            continue
-        target = target.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-        if target in found:  # the same parameter under two names: which of them is meant?
-            surplus.append(name)
-        else:
-            found[target] = tensor
-    if not classifies:  # a pooler is in the file of many an embedding model, and nothing reads it
-        found = {name: tensor for name, tensor in found.items() if not name.startswith("bert.pooler.")}
-    wanted = expected_shapes(shape, labels=_rows(found.get("classifier.weight")) if classifies else None)
-    surplus += [name for name in found if name not in wanted]
-    missing = [name for name in wanted if name not in found]
+def _read_parameters(folder: Path, shape: BertShape, spec: TaskSpec) -> dict[str, torch.Tensor]:
+    """The weights under the names of transformers' BertForSequenceClassification.
+
+    Raises CheckpointError for parameters that are missing, surplus, misshapen or no floats, and for a classifier with
+    another number of labels than the task has.
+    """
+    parameters, surplus = _renamed(_read_weights(folder))
+    classifies = spec.outputs == "logits"
+    if not classifies:  # the file of an embedding model often has a pooler, which is not used
+        parameters = {name: tensor for name, tensor in parameters.items() if not name.startswith("bert.pooler.")}
+    count = _rows(parameters.get("classifier.weight"))
+    expected = expected_shapes(shape, labels=count if classifies else None)
+    surplus += [name for name in parameters if name not in expected]
+    missing = [name for name in expected if name not in parameters]
     if missing or surplus:
         kind, kind_zh = ("classifier", "分类器") if classifies else ("encoder", "编码器")
         raise CheckpointError(
@@ -352,22 +329,52 @@ def _canonical(
             "文件属于别的模型或已被截断，请重新下载模型。",
         )
     misshapen = [
-        f"{name} {tuple(found[name].shape)} instead of {shape}"
-        for name, shape in wanted.items()
-        if tuple(found[name].shape) != shape
+        f"{name} {tuple(parameters[name].shape)} instead of {size}"
+        for name, size in expected.items()
+        if tuple(parameters[name].shape) != size
     ]
     if misshapen:
         raise CheckpointError(
             f"{folder}: config.json and the weights disagree: {_names(misshapen)}. Download the model again.",
             f"{folder}：config.json 与权重不一致：{_names(misshapen)}。请重新下载模型。",
         )
-    not_numbers = [name for name, tensor in found.items() if not tensor.is_floating_point()]
+    not_numbers = [name for name, tensor in parameters.items() if not tensor.is_floating_point()]
     if not_numbers:
         raise CheckpointError(
             f"{folder}: no floats: {_names(not_numbers)}. A quantised checkpoint cannot be read; use the original.",
             f"{folder}：不是浮点数：{_names(not_numbers)}。无法读取量化模型，请用原模型。",
         )
-    return found
+    if count != len(spec.roles):
+        raise CheckpointError(
+            f"{folder}: a {spec.name} model has {len(spec.roles)} labels, this classifier has {count} rows. "
+            "Choose another checkpoint.",
+            f"{folder}：{spec.name} 模型应有 {len(spec.roles)} 个标签，而此分类器有 {count} 行。请换一个模型。",
+        )
+    return parameters
+
+
+def _renamed(weights: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """`weights` under transformers' names, and the names that have no place there or take one twice."""
+    marker = "embeddings.word_embeddings.weight"
+    prefix = next((prefix for prefix in ("bert.", "encoder.", "") if prefix + marker in weights), "")
+    parameters: dict[str, torch.Tensor] = {}
+    surplus = []
+    for name, tensor in weights.items():
+        if name.endswith("embeddings.position_ids"):
+            continue  # a buffer of older transformers: 0, 1, 2, ...
+        if name.startswith(("head.classifier.", "classifier.")):
+            target = name.removeprefix("head.")
+        elif name.startswith(prefix):
+            target = "bert." + name.removeprefix(prefix)
+        else:
+            surplus.append(name)
+            continue
+        target = target.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        if target in parameters:  # one parameter under two names
+            surplus.append(name)
+        else:
+            parameters[target] = tensor
+    return parameters, surplus
 
 
 def _rows(classifier: torch.Tensor | None) -> int:
@@ -375,10 +382,7 @@ def _rows(classifier: torch.Tensor | None) -> int:
 
 
 def expected_shapes(shape: BertShape, *, labels: int | None) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter of a BERT classifier: known from the sizes, without building it.
-
-    Without `labels` of the encoder alone, which has no pooler.
-    """
+    """Name and shape of every parameter of a BERT classifier; without `labels`, of the encoder alone (no pooler)."""
     hidden, inner = shape.hidden_size, shape.intermediate_size
     shapes: dict[str, tuple[int, ...]] = {
         "bert.embeddings.word_embeddings.weight": (shape.vocab_size, hidden),
@@ -409,7 +413,7 @@ def expected_shapes(shape: BertShape, *, labels: int | None) -> dict[str, tuple[
 
 
 def random_weights(shape: BertShape, *, labels: int) -> dict[str, torch.Tensor]:
-    """As BERT is initialised, always the same ones: for measuring speed and memory, which do not depend on them."""
+    """BERT's initial weights from a fixed seed, to measure speed and memory, which do not depend on the weights."""
     generator = torch.Generator().manual_seed(0)
     return {
         name: torch.ones(size)

@@ -1,7 +1,7 @@
-"""Which model this is, by what it computes: the same on every machine, whatever the folder or the file is called.
+"""A hash of what a model computes, the same on every machine, whatever its folder or file is called.
 
-The weights and the shape decide what comes out for given ids. Vocabulary, labels and calibration do not: they make the
-ids before, and read the output after.
+It covers the weights and the shape, which determine the logits of given ids. It does not cover the vocabulary, labels
+and calibration, which only make the ids and interpret the logits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wenmo.models.checkpoint import Checkpoint
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
-    """32 hexadecimal digits. Takes some seconds for a GiB of weights."""
+    """32 hexadecimal digits. Takes some seconds per GiB of weights."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr(sorted(asdict(checkpoint.shape).items())).encode())
     for name, tensor in sorted(checkpoint.weights.items()):

@@ -1,12 +1,12 @@
-"""Models from ModelScope's hub, fetched by ModelScope's own client into its own cache.
+"""Models from ModelScope's hub, downloaded by ModelScope's own client into its own cache.
 
-The client resumes a cut file, checks sizes and SHA-256, and gives a file its name only when it is whole. What it does
-not keep is whether a *model* is whole: after a cut, the folder may hold the weights and lack the label mapping, and
-would be read with wrong labels. So a mark lies in the cache from the start of a download until its end, and a model
-with a mark is not taken as cached: it is downloaded again, which fetches only what is missing.
+The client resumes partial files, checks sizes and SHA-256, and names a file only when it is complete. It does not
+record whether a *model* is complete: after an interruption the folder may have the weights but no label mapping, and
+would be read with wrong labels. So a marker file exists in the cache during a download, and a model with a marker does
+not count as cached: it is downloaded again, which fetches only the missing files.
 
-A whole copy is used as it is, without asking the hub. Only the files that a StructBERT checkpoint is read from are
-fetched, and no code is run from them. The client is imported when it is first needed (it brings torch along).
+A complete copy is used without contacting the hub. Only the files that a StructBERT checkpoint needs are downloaded,
+and no code in them is run. The client is imported on first use, because it imports torch.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wenmo.errors import DownloadError, ModelNotFoundError
+from wenmo.models.shape import MODEL_TYPES
 
 _NEEDED = ("config.json", "configuration.json", "vocab.txt")
 _WANTED = (*_NEEDED, "tokenizer_config.json", "label_mapping.json", "README.md")
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the better first; the other only where it is missing
-_MODEL_TYPES = ("structbert", "sbert", "bert")  # those of wenmo.models.checkpoint, which would bring torch
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the second is used only if the first is missing
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
@@ -43,23 +43,23 @@ _OTHER_WAYS_ZH = "或在别的机器上下载后给出其文件夹，或使用�
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadProgress:
-    """How far one file is. `total_bytes` is None where the hub did not tell."""
+    """Progress of one file. `total_bytes` is None if the hub does not send it."""
 
     file: str
     done_bytes: int
     total_bytes: int | None
 
 
-ProgressListener = Callable[[DownloadProgress], None]
+OnDownloadProgress = Callable[[DownloadProgress], None]
 
 
 def is_model_id(text: str) -> bool:
-    """Whether `text` has the form of a hub id, `owner/name`; says nothing about the model's existence."""
+    """Whether `text` has the form of a hub id, `owner/name`. The model may not exist."""
     return _MODEL_ID.fullmatch(text) is not None and ".." not in text
 
 
 def cached(model_id: str) -> Path | None:
-    """The folder of a whole copy in ModelScope's cache, or None. Never touches the network."""
+    """The folder of a complete copy in ModelScope's cache, or None. Does not use the network."""
     if not is_model_id(model_id):
         return None
     try:
@@ -75,7 +75,7 @@ def cached(model_id: str) -> Path | None:
 
 
 def list_cached() -> list[str]:
-    """Ids of all whole StructBERT copies in the layout that today's client writes, sorted. No network."""
+    """Ids of all complete StructBERT models in the cache, sorted. Does not use the network."""
     try:
         models = cache_root() / "models"
     except ImportError:
@@ -84,12 +84,12 @@ def list_cached() -> list[str]:
     return sorted(model_id for model_id in ids if (folder := cached(model_id)) and _is_structbert(folder))
 
 
-def download(model_id: str, *, progress: ProgressListener | None = None) -> Path:
-    """The folder of a whole copy of `owner/name`, downloaded if there is none yet.
+def download(model_id: str, *, progress: OnDownloadProgress | None = None) -> Path:
+    """The folder of a complete copy of `owner/name`, downloaded if it is not in the cache.
 
-    `progress` is called from the client's threads, one call at a time; the first exception it raises is raised again
-    here once the download has ended. Raises ModelNotFoundError when `model_id` is not of the form owner/name, and
-    DownloadError when the model could not be fetched whole.
+    `progress` is called from the client's threads, one call at a time; the first exception that it raises is raised
+    here after the download. Raises ModelNotFoundError when `model_id` is not of the form owner/name, and DownloadError
+    when the download fails.
     """
     if not is_model_id(model_id):
         raise ModelNotFoundError(
@@ -104,8 +104,8 @@ def download(model_id: str, *, progress: ProgressListener | None = None) -> Path
     except ImportError:
         raise DownloadError(
             f"{model_id} cannot be downloaded because the package modelscope is not installed. Run "
-            f"`pip install -r requirements.txt`, or {_OTHER_WAYS_EN}.",
-            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install -r requirements.txt`，{_OTHER_WAYS_ZH}。",
+            f"`pip install modelscope`, or {_OTHER_WAYS_EN}.",
+            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install modelscope`，{_OTHER_WAYS_ZH}。",
         ) from None
 
     raised: list[Exception] = []
@@ -118,7 +118,7 @@ def download(model_id: str, *, progress: ProgressListener | None = None) -> Path
         folder = Path(snapshot_download(model_id, allow_patterns=[*_WANTED, best], progress_callbacks=callbacks))
         if not (folder / best).is_file():
             snapshot_download(model_id, allow_patterns=[second], progress_callbacks=callbacks)
-    except Exception as error:  # another's code over a network: what it may raise is not written down anywhere
+    except Exception as error:  # the client does not document its exceptions
         raise _explain(model_id, error) from error
     if missing := _missing(folder):
         raise DownloadError(
@@ -133,23 +133,23 @@ def download(model_id: str, *, progress: ProgressListener | None = None) -> Path
 
 
 def cache_root() -> Path:
-    """Where ModelScope's client keeps models; it need not be there yet."""
+    """The cache folder of ModelScope's client, which may not exist yet."""
     from modelscope_hub import get_default_config
 
     return Path(get_default_config().cache_dir)
 
 
 def _marker(model_id: str) -> Path:
-    """Exists while a download of the model has not come to its end."""
+    """The file that exists while a download of the model is incomplete."""
     return cache_root() / ".wenmo-unfinished" / model_id.replace("/", "--")
 
 
 def _missing(folder: Path) -> str:
-    """Names of the files without which the folder is no checkpoint; empty when all are there."""
+    """Names of the required files that the folder lacks; empty if it has all."""
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if not any((folder / name).is_file() for name in _WEIGHTS):
         missing.append(" / ".join(_WEIGHTS))
-    # The client's own command line leaves no mark of ours, but the name of the file that it had not finished.
+    # A download by the client's own command line has no marker, but its unfinished files have this suffix.
     missing += [name for name in _WANTED if (folder / f"{name}.incomplete").exists()]
     return ", ".join(missing)
 
@@ -159,11 +159,11 @@ def _is_structbert(folder: Path) -> bool:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(config, dict) and config.get("model_type") in _MODEL_TYPES
+    return isinstance(config, dict) and config.get("model_type") in MODEL_TYPES
 
 
-def _relay(progress: ProgressListener, raised: list[Exception]) -> type[Any]:
-    """A callback class as the client wants it: one object a file, told how many bytes came."""
+def _relay(progress: OnDownloadProgress, raised: list[Exception]) -> type[Any]:
+    """A callback class for the client, which makes one object per file and reports the bytes that arrive."""
     from modelscope_hub import ProgressCallback
 
     lock = threading.Lock()
@@ -173,7 +173,7 @@ def _relay(progress: ProgressListener, raised: list[Exception]) -> type[Any]:
 
         def update(self, size: int) -> None:
             with lock:
-                self.done_bytes += size  # negative when a file is begun anew
+                self.done_bytes += size  # negative when a file starts again
                 if raised:
                     return
                 try:
@@ -182,14 +182,14 @@ def _relay(progress: ProgressListener, raised: list[Exception]) -> type[Any]:
                             file=self.filename, done_bytes=self.done_bytes, total_bytes=self.file_size or None
                         )
                     )
-                except Exception as error:  # the client would take it for a broken connection and try again
+                except Exception as error:  # the client would retry, as after a broken connection
                     raised.append(error)
 
     return Relay
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, those of single files, and what caused them."""
+    """The error, the errors of single files, and all their causes."""
     yield error
     for inner in (*getattr(error, "failed_files", {}).values(), error.__cause__):
         if inner is not None:
@@ -197,17 +197,17 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str:
-    """The client's reason in a few words, without the query of an address, which may hold a signature."""
+    """The client's message, shortened, without the queries of URLs, which may contain signatures."""
     text = next(iter(str(getattr(error, "message", error)).splitlines()), "")
-    if found := re.search(r"\[Errno -?\d+\] ([\w ]+)", text):
-        return found[1]
-    if not text.isascii():  # some of the client's messages are Chinese: the kind of error reads well in both texts
+    if match := re.search(r"\[Errno -?\d+\] ([\w ]+)", text):
+        return match[1]
+    if not text.isascii():  # some messages are Chinese only; the type's name suits both languages
         text = ""
     return re.sub(r"\?\S+", "", text)[:200] or type(error).__name__
 
 
 def _explain(model_id: str, error: Exception) -> DownloadError:
-    """What the client's error means, and what to do about it."""
+    """The client's error with its meaning and a remedy."""
     from modelscope_hub import get_default_config
     from modelscope_hub.errors import AuthenticationError, FileIntegrityError, NotExistError, PermissionDeniedError
 

@@ -1,8 +1,8 @@
-"""Models of one's own: folders in ModelScope's layout under one folder, called by their names.
+"""The user's own models: folders in ModelScope's layout, inside of one models folder, addressed by their names.
 
-`python -m wenmo train adapt` and the page put them there; a checkpoint copied there by hand is one as well. Names are
-small letters, digits and hyphens, so that no name leads out of the folder. A model appears whole or not at all: it is
-made beside the others under a name that is none, and renamed.
+`python -m wenmo train adapt` and the Adapt page write them; checkpoints can also be copied there by hand. Names consist
+of a-z, digits and hyphens, so that no name leads out of the folder. Writing a model is atomic: it is written to a
+temporary folder beside the others, which is then renamed.
 """
 
 from __future__ import annotations
@@ -14,35 +14,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from wenmo.errors import InputError
+from wenmo.paths import INSTALLED, ROOT
 from wenmo.tasks.table import TASKS
 
-DEFAULT_MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"  # beside the code; a volume in a container
+# Beside the code in a checkout, and a volume in a container. site-packages is no place for a user's own files.
+DEFAULT_MODELS_FOLDER = (user_data_path("wenmo", appauthor=False) if INSTALLED else ROOT) / "models"
 MAX_MODELS = 50  # whoever reaches the page can make one: a bound for the disk
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
 
 
 def is_name(name: str) -> bool:
-    """Whether a local model may be called so."""
+    """Whether `name` is a valid name for a local model."""
     return _NAME.fullmatch(name) is not None
 
 
 def find(name: str, models_folder: Path) -> Path | None:
-    """The folder of the local model `name`, or None where there is none."""
+    """The folder of the local model `name`, or None."""
     folder = models_folder / name
     return folder if is_name(name) and (folder / "configuration.json").is_file() else None
 
 
 def names(models_folder: Path) -> list[str]:
-    """All local models, sorted."""
+    """The names of all local models, sorted."""
     if not models_folder.is_dir():
         return []
     return sorted(path.name for path in models_folder.iterdir() if find(path.name, models_folder) is not None)
 
 
 def check_free(name: str, models_folder: Path) -> None:
-    """Raises InputError unless a new model may be called `name`: to be asked before hours of work, not after."""
+    """Raises InputError if a new model cannot be called `name`. To be called before training, too, not only after."""
     if not is_name(name):
         shown = repr(name if len(name) <= 80 else f"{name[:80]}…")
         raise InputError(
@@ -63,9 +67,9 @@ def check_free(name: str, models_folder: Path) -> None:
 
 @contextmanager
 def new_model(name: str, models_folder: Path) -> Iterator[Path]:
-    """An empty folder to write a model into; when the block ends well it is the local model `name`, else it is gone.
+    """An empty folder that becomes the local model `name` when the block ends, and is deleted if the block raises.
 
-    Raises InputError when the name is not free, or the folder cannot be written to.
+    Raises InputError when the name is taken or the folder is not writable.
     """
     check_free(name, models_folder)
     partial = models_folder / f".{name}.{secrets.token_hex(4)}.partial"

@@ -1,9 +1,9 @@
-"""A download that can be watched and stopped at any moment: in a process of its own.
+"""A download with progress that can be stopped at any moment, because it runs in a process of its own.
 
-ModelScope's client takes no order to stop, and a thread that waits for a dead network cannot be ended. A process can.
-What had arrived by then is kept: the mark of an unfinished download stays (see `hub`), and the next one goes on there.
+ModelScope's client cannot be told to stop, and a thread that waits for a dead network cannot be killed; a process can.
+The files that arrived stay, with the marker of an unfinished download (see `hub`), and the next download resumes.
 
-    python -m wenmo.models.pull ID      writes what it is at as lines of JSON
+    python -m wenmo.models.pull ID      writes its progress as lines of JSON
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,13 +25,13 @@ from typing import IO, Any
 from wenmo.errors import DownloadError, WenmoError
 from wenmo.models import hub
 
-_WAIT_S = 0.2  # so often somebody who wants to stop is asked
-_TELL_S = 0.1
+_POLL_S = 0.2  # the generator yields at least this often, so that its caller can stop
+_SEND_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PullState:
-    """Bytes of the files that were begun; `file` is the latest of them. `total_bytes` is None where it is not known."""
+    """Progress over all files that were started; `file` is the latest one. `total_bytes` is None if not known."""
 
     file: str | None
     done_bytes: int
@@ -39,18 +40,18 @@ class PullState:
 
 
 def pull(model_id: str) -> Generator[PullState]:
-    """Download `model_id` into the hub's cache; yields several times a second, and once more when it is there.
+    """Download `model_id` into the hub's cache; yields several times a second, and once more at the end.
 
-    Closing the generator ends the download. Raises DownloadError where it fails.
+    Closing the generator stops the download. Raises DownloadError if it fails.
     """
     command = [sys.executable, "-m", __name__, model_id]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONIOENCODING": "utf-8"}
-    process = subprocess.Popen(  # noqa: S603 - this very Python, and an id that the child checks
+    process = subprocess.Popen(  # noqa: S603 - this Python interpreter, and an id that the child process checks
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", env=environment
     )
     assert process.stdout is not None
-    told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    reader = threading.Thread(target=_read, args=(process.stdout, told), name="wenmo-pull", daemon=True)
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read, args=(process.stdout, lines), name="wenmo-pull", daemon=True)
     reader.start()
     started = time.monotonic()
     files: dict[str, tuple[int, int | None]] = {}
@@ -58,7 +59,7 @@ def pull(model_id: str) -> Generator[PullState]:
         while True:
             line: str | None = ""
             with contextlib.suppress(queue.Empty):
-                line = told.get(timeout=_WAIT_S)
+                line = lines.get(timeout=_POLL_S)
             if line is None:
                 raise DownloadError(
                     f"The download of {model_id} ended without saying why. Try again; it goes on where it was.",
@@ -68,7 +69,7 @@ def pull(model_id: str) -> Generator[PullState]:
             if "error" in message:
                 raise DownloadError(*message["error"])
             if "file" in message:
-                files.pop(message["file"], None)  # the latest stands last
+                files.pop(message["file"], None)  # so that the latest is last
                 files[message["file"]] = (message["done_bytes"], message["total_bytes"])
             totals = [total for _, total in files.values()]
             yield PullState(
@@ -87,48 +88,46 @@ def pull(model_id: str) -> Generator[PullState]:
 
 
 def free_mib() -> float | None:
-    """Of the disk on which the hub's cache is, or will be; None where that cannot be told."""
-    import shutil
-
+    """Free space on the disk of the hub's cache; None if it cannot be read."""
     folder = hub.cache_root()
-    there = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
+    existing = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
     try:
-        return None if there is None else shutil.disk_usage(there).free / 2**20
+        return None if existing is None else shutil.disk_usage(existing).free / 2**20
     except OSError:
         return None
 
 
-def _read(stream: IO[str], told: queue.SimpleQueue[str | None]) -> None:
+def _read(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
     for line in stream:
-        told.put(line)
-    told.put(None)
+        lines.put(line)
+    lines.put(None)
 
 
 def main(model_id: str) -> None:
-    """The process: every line that it writes is a JSON object."""
-    out, sys.stdout = sys.stdout, sys.stderr  # the client's own words go elsewhere
+    """The child process. Writes one JSON object per line."""
+    out, sys.stdout = sys.stdout, sys.stderr  # keeps the client's own output out
     last = 0.0
 
-    def tell(**message: Any) -> None:
+    def send(**message: Any) -> None:
         try:
             out.write(json.dumps(message) + "\n")
             out.flush()
-        except OSError:  # nobody reads any more
+        except OSError:  # the parent process is gone
             os._exit(1)
 
     def progress(state: hub.DownloadProgress) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _TELL_S or state.done_bytes == state.total_bytes:
+        if now - last >= _SEND_INTERVAL_S or state.done_bytes == state.total_bytes:
             last = now
-            tell(**asdict(state))
+            send(**asdict(state))
 
     try:
         folder: Path = hub.download(model_id, progress=progress)
     except WenmoError as error:
-        tell(error=[error.en, error.zh])
+        send(error=[error.en, error.zh])
     else:
-        tell(folder=str(folder))
+        send(folder=str(folder))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Which models there are, by what name, and where they lie.
+"""Finding models by name, and listing them.
 
 A name is that of a bundled model, of a local one (see local.py), a folder, or an id of ModelScope's hub, tried in this
-order. The bundled models come
-with the repository, so that all tasks work from a fresh clone without a hub.
+order. The bundled models are part of the repository, so that all tasks work from a fresh clone without the hub.
 """
 
 from __future__ import annotations
@@ -21,40 +20,39 @@ from wenmo.types import TaskName
 
 
 def bundled_models() -> dict[str, Path]:
-    """The folder of each model that comes with the code, by its name."""
+    """The folders of the bundled models by name."""
     return {spec.bundled: ASSETS / "models" / spec.name for spec in TASKS.values()}
 
 
 def known_hub_ids() -> tuple[tuple[str, TaskName], ...]:
-    """The models of ModelScope's hub that are listed, and their tasks."""
+    """The ids and tasks of the hub's models that `listing` shows."""
     return tuple((model_id, spec.name) for spec in TASKS.values() for model_id in spec.hub_ids)
 
 
 _EXAMPLE_ID = "iic/nlp_structbert_sentence-similarity_chinese-base"  # in messages
 
-Kind = Literal["bundled", "local", "cached", "known"]
+ModelKind = Literal["bundled", "local", "cached", "known"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """One line of the list of models. `task`, `folder` and `size_mib` are None where they are not known (yet)."""
+    """One entry of the list of models. `task`, `folder` and `size_mib` are None where they are not known."""
 
     name: str
-    kind: Kind
+    kind: ModelKind
     task: TaskName | None
     folder: Path | None
     size_mib: float | None
 
 
 def locate(
-    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.ProgressListener | None = None
+    name: str, *, models_folder: Path = local.DEFAULT_MODELS_FOLDER, progress: hub.OnDownloadProgress | None = None
 ) -> Path:
-    """The folder of the model called `name`, downloaded from the hub if need be.
+    """The folder of the model called `name`, downloaded from the hub if necessary. Its content is not checked.
 
     `name` is a bundled name, that of a local model in `models_folder`, an existing folder (absolute, relative or with
-    `~`; it wins over a hub id of the same text), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of
-    them, DownloadError when the hub's model can neither be found in the cache nor fetched. What the folder holds is not
-    looked at.
+    `~`; it takes precedence over a hub id), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of
+    these, and DownloadError when the hub's model is not in the cache and cannot be downloaded.
     """
     name = name.strip()
     bundled = bundled_models()
@@ -84,7 +82,7 @@ def locate(
 
 
 def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntry]:
-    """The bundled models, the local ones, the hub's known ones, other StructBERTs in its cache. No network."""
+    """The bundled, the local and the hub's known models, then other StructBERTs in its cache. Uses no network."""
     bundled = bundled_models()
     entries = [
         _entry(spec.bundled, spec.name, own if (own := bundled[spec.bundled]).is_dir() else None, kind="bundled")
@@ -105,7 +103,7 @@ def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntr
 
 
 def _existing_folder(name: str) -> Path | None:
-    if not name.strip("./~"):  # blank, `.`, `..`, `/`: a slip, and never meant as a model
+    if not name.strip("./~"):  # blank, `.`, `..`, `/`: a typing error, never meant as a model
         return None
     try:
         folder = Path(name).expanduser()
@@ -115,7 +113,7 @@ def _existing_folder(name: str) -> Path | None:
 
 
 def _cached_under_any_name(model_id: str) -> Path | None:
-    """The hub's known models moved from damo/ to iic/; a copy under either name is the same model."""
+    """Like `hub.cached`; the hub's known models moved from damo/ to iic/, so a copy under either owner counts."""
     owner, _, short = model_id.partition("/")
     names = [model_id]
     if owner in ("iic", "damo") and any(known == f"iic/{short}" for known, _ in known_hub_ids()):
@@ -124,7 +122,7 @@ def _cached_under_any_name(model_id: str) -> Path | None:
 
 
 def _task_of(folder: Path) -> TaskName | None:
-    """What configuration.json says; the checkpoint itself is not read."""
+    """The task in configuration.json; None if it cannot be read or names no task of ours."""
     try:
         configuration = json.loads((folder / "configuration.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -133,7 +131,7 @@ def _task_of(folder: Path) -> TaskName | None:
     return None if spec is None else spec.name
 
 
-def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: Kind) -> ModelEntry:
+def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: ModelKind) -> ModelEntry:
     size_mib = None
     if folder is not None:
         size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

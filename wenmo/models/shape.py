@@ -1,4 +1,4 @@
-"""The sizes of a BERT, under the names that config.json has for them."""
+"""The sizes of a BERT, named as in config.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class BertShape:
-    """All that the forward must know besides the weights."""
+    """What the forward needs besides the weights."""
 
     vocab_size: int
     hidden_size: int
@@ -21,7 +21,9 @@ class BertShape:
     layer_norm_eps: float = 1e-12
 
 
-# Hidden size, layers, heads, feed-forward. base, large: BERT's and StructBERT's; tiny: BERT-mini (Turc et al., 2019).
+MODEL_TYPES = ("structbert", "sbert", "bert")  # `model_type` of the config.json files that can be read
+
+# Hidden size, layers, heads, inner size. base, large: BERT's and StructBERT's; tiny: BERT-mini (Turc et al., 2019).
 SIZES: Mapping[str, tuple[int, int, int, int]] = {
     "tiny": (256, 4, 4, 1024),
     "base": (768, 12, 12, 3072),
@@ -30,7 +32,7 @@ SIZES: Mapping[str, tuple[int, int, int, int]] = {
 
 
 def shape_of(size: str) -> BertShape:
-    """A BERT of one of SIZES, with the vocabulary and positions of the Chinese BERT and StructBERT checkpoints."""
+    """A shape of one of SIZES, with the vocabulary and positions of the Chinese BERT and StructBERT checkpoints."""
     hidden, layers, heads, inner = SIZES[size]
     return BertShape(
         vocab_size=21_128,

@@ -1,1 +1,1 @@
-"""Many users on one engine: what was answered before, and who is served when."""
+"""What many concurrent users of one engine need: a cache, a scheduler, cancellation."""

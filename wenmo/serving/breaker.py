@@ -1,10 +1,10 @@
-"""A circuit breaker: what failed several times in a row is left alone for a while, then tried by one caller.
+"""A circuit breaker: after several failures in a row, calls are skipped for a while, then one caller tries again.
 
     closed ──(failures in a row)──> open ──(cool-down is over)──> half-open ──(success)──> closed
                                      ^──────────────(failure)────────┘
 
-So callers wait for a broken neighbour a bounded number of times, not at each call. (Nygard, Release It!, 2007, ch. 5.)
-It knows nothing about what is called; each change of state is one line in the log, a call is none.
+So callers do not wait for the time-out of a broken service at every call. (Nygard, Release It!, 2007, chapter 5.) Each
+change of state is one line in the log.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "open", "half_open")
 
 
 class CircuitBreaker:
-    """Ask `allows` before each call, and tell `succeeded` or `failed` after each that was allowed. Any thread may."""
+    """Ask `allows` before each call, and report `succeeded` or `failed` after each allowed one. Thread-safe."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class CircuitBreaker:
         cool_down_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name` begins the lines in the log; `failures` in a row open it, for `cool_down_s`."""
+        """`failures` in a row open it for `cool_down_s`. `name` begins its lines in the log."""
         self._name = name
         self._limit = failures
         self._cool_down_s = cool_down_s
@@ -44,11 +44,11 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        """An open one stays so until the first call after the cool-down."""
+        """An open breaker stays open until the first `allows` after the cool-down."""
         return self._state
 
     def allows(self) -> bool:
-        """Whether to call now. The one caller that is let through half-open must report how it went."""
+        """Whether to call now. The one caller that a half-open breaker lets through must report the outcome."""
         with self._lock:
             if self._state == "open" and self._clock() - self._opened_at >= self._cool_down_s:
                 self._state = "half_open"
@@ -64,7 +64,7 @@ class CircuitBreaker:
             self._failures = 0
 
     def failed(self, reason: str) -> None:
-        """`reason` goes into the log: no secret may be in it."""
+        """`reason` is logged, so it must not contain secrets."""
         with self._lock:
             self._failures += 1
             if self._state == "half_open" or (self._state == "closed" and self._failures >= self._limit):

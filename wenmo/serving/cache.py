@@ -1,9 +1,9 @@
-"""What was computed before, exactly: the rows of a model's output by its input's ids, in bounded memory.
+"""Cache of exact results: rows of a model's output (logits or vector) by the ids of its input, in bounded memory.
 
-Each pair of a text and a label has a row of its own, and only the softmax joins the labels. So a zero-shot question in
-which one of ten labels is new computes one row, and one that was asked before computes none.
+In zero-shot each pair of text and label has its own row, and only the softmax combines the labels. So a repeated
+question computes nothing, and one in which one of ten labels is new computes one row.
 
-Behind the memory of a process may stand a store that several share (`SharedStore`; redis_store.py is one).
+Several processes can share a second level behind their memory (`SharedStore`, implemented in redis_store.py).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from wenmo.tokenizer import Encoding
 from wenmo.types import Resolved
 
 _MIB = 2**20
-_KEY_BYTES = 16  # of the digest: two of 10^9 inputs share one with a probability of 10^-21
-_ENTRY_OVERHEAD = 400  # bytes that the key, the objects and the dictionaries take (CPython 3.11, by tracemalloc)
+_KEY_BYTES = 16  # of the digest: among 10^9 inputs, two share a key with a probability of 10^-21
+_ENTRY_OVERHEAD = 400  # bytes of an entry besides the row (measured with tracemalloc in CPython 3.11)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedStatistics:
-    """What memory lacked and the shared store had, or had not; inputs that it was not asked for are in neither.
+    """Lookups in the shared store, which happen after misses in memory. Skipped lookups are not counted.
 
-    `damaged` values were there and not to be trusted (they are among the misses), `errors` are exchanges that failed
-    or took far too long. `reading` and `writing`: whether either is left alone because it failed.
+    `damaged` values existed but were invalid (they also count as misses). `errors` are exchanges that failed or took
+    far too long. `reading` and `writing` are the states of the circuit breakers.
     """
 
     hits: int
@@ -47,7 +47,7 @@ class SharedStatistics:
 
 
 class SharedStore(Protocol):
-    """Rows by key, for several processes. Any thread may call; what goes wrong in it is a miss, never an error."""
+    """Rows by key, shared by several processes. Thread-safe. Its failures are misses, never exceptions."""
 
     def get(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
         """For each key its row (width,) float32, or None."""
@@ -58,16 +58,16 @@ class SharedStore(Protocol):
     def statistics(self) -> SharedStatistics: ...
 
     def close(self) -> None:
-        """Let go of connections. A later call connects again."""
+        """Close the connections. A later call connects again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheStatistics:
-    """Inputs that were found and that were not, since the start; what is kept now; and what was saved.
+    """Hits and misses (inputs) since the start, and the current size.
 
-    `memory_hits` were found in this process, `shared.hits` in the shared store; `shared` is None where there is none.
-    `misses` were computed. `saved_s` is an estimate: what the found inputs would have taken at the mean speed of those
-    that were computed, waiting for others included.
+    `memory_hits` were in this process, `shared.hits` in the shared store (`shared` is None without one), `misses` were
+    computed. `saved_s` estimates the time to compute the hits, from the mean time per token of the misses, waiting in
+    the scheduler included.
     """
 
     memory_hits: int
@@ -80,25 +80,25 @@ class CacheStatistics:
 
     @property
     def hits(self) -> int:
-        """Inputs that were found in either place."""
+        """Inputs found in memory or in the shared store."""
         return self.memory_hits + (self.shared.hits if self.shared else 0)
 
 
 @dataclass(kw_only=True)
-class Tally:
-    """Inputs that one caller's calls found among earlier results, and that were computed for it."""
+class CacheTally:
+    """Inputs of one caller that were in the cache, and that were computed."""
 
-    found: int = 0
-    computed: int = 0
+    hits: int = 0
+    misses: int = 0
 
 
-_tally: ContextVar[Tally | None] = ContextVar("wenmo_tally", default=None)
+_tally: ContextVar[CacheTally | None] = ContextVar("wenmo_tally", default=None)
 
 
 @contextmanager
-def counted() -> Iterator[Tally]:
-    """Counts what calls within the block find, whatever other callers do meanwhile; not lists that bypass the cache."""
-    tally = Tally()
+def cache_tally() -> Iterator[CacheTally]:
+    """Count the hits and misses of this caller within the block. Long lists, which bypass the cache, do not count."""
+    tally = CacheTally()
     token = _tally.set(tally)
     try:
         yield tally
@@ -107,9 +107,9 @@ def counted() -> Iterator[Tally]:
 
 
 class ResultCache:
-    """Rows by key, least recently used ones dropped first when `max_mib` are full. Any thread may call.
+    """Rows by key, in up to `max_mib` of memory; the least recently used ones are dropped first. Thread-safe.
 
-    What is not in memory is looked for in `shared`, and what is put is put there, too.
+    `get` looks in `shared` for rows that are not in memory; `put` also writes there.
     """
 
     def __init__(self, max_mib: float, *, shared: SharedStore | None = None) -> None:
@@ -118,17 +118,16 @@ class ResultCache:
         self._lock = threading.Lock()
         self._rows: LRUCache[bytes, bytes] = LRUCache(max_mib * _MIB, getsizeof=lambda row: len(row) + _ENTRY_OVERHEAD)
         self._memory_hits = self._misses = 0
-        self._pieces = 0  # of what was computed
-        self._seconds = 0.0  # that it took
-        self._saved_pieces = 0
+        self._miss_tokens = self._hit_tokens = 0
+        self._miss_seconds = 0.0
 
     def get(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
         """For each key its row (width,) float32, or None."""
         with self._lock:
-            found = [self._rows.get(key) for key in keys]
-            missing = [index for index, row in enumerate(found) if row is None]
-            self._memory_hits += len(found) - len(missing)
-        rows = [None if row is None else np.frombuffer(row, dtype=np.float32) for row in found]
+            values = [self._rows.get(key) for key in keys]
+            missing = [index for index, value in enumerate(values) if value is None]
+            self._memory_hits += len(values) - len(missing)
+        rows = [None if value is None else np.frombuffer(value, dtype=np.float32) for value in values]
         if self._shared is not None and missing:
             for index, row in zip(missing, self._shared.get([keys[index] for index in missing]), strict=True):
                 if row is not None:
@@ -143,7 +142,7 @@ class ResultCache:
             self._shared.put(keys, rows)
 
     def close(self) -> None:
-        """Let go of what the shared store holds open. A later call opens it again."""
+        """Close the shared store's connections. A later call connects again."""
         if self._shared is not None:
             self._shared.close()
 
@@ -154,13 +153,13 @@ class ResultCache:
                 if len(value) + _ENTRY_OVERHEAD <= self._rows.maxsize:
                     self._rows[key] = value
 
-    def count(self, *, hit_pieces: int, misses: int, miss_pieces: int, seconds: float) -> None:
-        """Note how much a call found, and what it computed in how long."""
+    def count(self, *, hit_tokens: int, misses: int, miss_tokens: int, seconds: float) -> None:
+        """Record the hits and misses of a call, and the `seconds` that computing the misses took."""
         with self._lock:
             self._misses += misses
-            self._saved_pieces += hit_pieces
-            self._pieces += miss_pieces
-            self._seconds += seconds
+            self._hit_tokens += hit_tokens
+            self._miss_tokens += miss_tokens
+            self._miss_seconds += seconds
 
     def statistics(self) -> CacheStatistics:
         shared = None if self._shared is None else self._shared.statistics()
@@ -172,14 +171,15 @@ class ResultCache:
                 entries=len(self._rows),
                 mib=self._rows.currsize / _MIB,
                 max_mib=self.max_mib,
-                saved_s=self._saved_pieces * self._seconds / self._pieces if self._pieces else 0.0,
+                saved_s=self._hit_tokens * self._miss_seconds / self._miss_tokens if self._miss_tokens else 0.0,
             )
 
 
 class CachedRuntime:
     """A runtime that computes only what `cache` does not hold.
 
-    `namespace` tells what computes from all else that uses the cache: where that is shared, in any process.
+    `namespace` identifies the model and its arithmetic among all users of the cache; with a shared store, in all
+    processes.
     """
 
     def __init__(self, runtime: Runtime, cache: ResultCache, namespace: str) -> None:
@@ -188,15 +188,15 @@ class CachedRuntime:
         self._namespace = namespace.encode()
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._through(self._runtime.logits, b"logits", encodings, on_batch)
+        return self._run(self._runtime.logits, b"logits", encodings, on_batch)
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._through(self._runtime.vectors, b"vectors", encodings, on_batch)
+        return self._run(self._runtime.vectors, b"vectors", encodings, on_batch)
 
     def batch_tokens(self) -> Resolved[int]:
         return self._runtime.batch_tokens()
 
-    def _through(
+    def _run(
         self,
         forward: Callable[..., np.ndarray],
         kind: bytes,
@@ -211,31 +211,31 @@ class CachedRuntime:
         failure: PartialOutputError | None = None
         seconds = 0.0
         if missing:
-            wanted = [encodings[index] for index in missing]
+            uncached = [encodings[index] for index in missing]
             start = time.perf_counter()
             try:
-                output = forward(wanted, on_batch=on_batch)
+                output = forward(uncached, on_batch=on_batch)
             except PartialOutputError as error:
                 failure, output = error, error.output
             seconds = time.perf_counter() - start
             for index, row in zip(missing, output, strict=True):
                 rows[index] = row
-            computed = [place for place in range(len(missing)) if failure is None or place not in failure.failed]
-            self._cache.put([keys[missing[place]] for place in computed], output[computed])
+            computed = [row for row in range(len(missing)) if failure is None or row not in failure.failed]
+            self._cache.put([keys[missing[row]] for row in computed], output[computed])
         tally = _tally.get()
         if tally is not None:
-            tally.found += len(rows) - len(missing)
-            tally.computed += len(missing)
-        missing_pieces = sum(len(encodings[index]) for index in missing)
+            tally.hits += len(rows) - len(missing)
+            tally.misses += len(missing)
+        missing_tokens = sum(len(encodings[index]) for index in missing)
         self._cache.count(
-            hit_pieces=sum(map(len, encodings)) - missing_pieces,
+            hit_tokens=sum(map(len, encodings)) - missing_tokens,
             misses=len(missing),
-            miss_pieces=missing_pieces,
+            miss_tokens=missing_tokens,
             seconds=seconds,
         )
         whole = np.stack(cast("list[np.ndarray]", rows))
         if failure is not None:
-            failed = {missing[place]: error for place, error in failure.failed.items()}
+            failed = {missing[row]: error for row, error in failure.failed.items()}
             raise PartialOutputError(failed, whole) from failure
         return whole
 

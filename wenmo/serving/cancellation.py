@@ -1,8 +1,8 @@
-"""Lets whoever started a call give it up while a thread waits for its answer: the caller is gone.
+"""Cancelling a call whose result nobody needs any more, for example because the client disconnected.
 
-`current` belongs to the context, so it passes through the engine, whose methods need not know of it, into the threads
-that asyncio runs calls in. The scheduler listens: a call that waits leaves the queue, a long one stops after the batch
-that is being computed. What is inside of a batch already is computed with it.
+`current` is a context variable, which asyncio's and anyio's worker threads inherit, so the engine's methods need no
+parameter for it. The scheduler reads it: a waiting call leaves the queue, and a long one stops after its current batch.
+A call that already shares a batch is computed with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextvars import ContextVar
 
 
 class Cancellation:
-    """Of one call. Any thread may use it."""
+    """The cancellation of one call. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Cancellation:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Give the call up, for good; the callbacks run in this thread."""
+        """Cancel the call for good; the callbacks run in this thread."""
         with self._lock:
             self.cancelled = True
             callbacks = list(self._callbacks)
@@ -31,7 +31,7 @@ class Cancellation:
 
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """`callback` is called when the call is given up within the block, or was before."""
+        """Call `callback` when the call is cancelled within the block, or at once if it already was."""
         with self._lock:
             self._callbacks.append(callback)
             cancelled = self.cancelled

@@ -1,4 +1,4 @@
-"""A runtime that tells the event log what it computes."""
+"""A runtime that records its batches in the event log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ObservedRuntime:
-    """`runtime`, whose batches and whose budget's changes are told to `events`."""
+    """`runtime`, with its batches and the changes of its budget recorded in `events`."""
 
     def __init__(self, runtime: ModelRuntime, task: TaskName, events: EventLog) -> None:
         self._runtime = runtime
@@ -27,10 +27,10 @@ class ObservedRuntime:
         self._budget = runtime.batch_tokens().value
 
     def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._observed(self._runtime.logits, encodings, on_batch)
+        return self._run(self._runtime.logits, encodings, on_batch)
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._observed(self._runtime.vectors, encodings, on_batch)
+        return self._run(self._runtime.vectors, encodings, on_batch)
 
     def states(self, encoding: Encoding) -> np.ndarray:
         return self._runtime.states(encoding)
@@ -38,21 +38,21 @@ class ObservedRuntime:
     def batch_tokens(self) -> Resolved[int]:
         return self._runtime.batch_tokens()
 
-    def _observed(
+    def _run(
         self, forward: Callable[..., np.ndarray], encodings: Sequence[Encoding], on_batch: OnBatch | None
     ) -> np.ndarray:
-        def told(answered: int) -> None:
-            self._events.batch_computed(self._task, answered)
-            self._look_at_budget()
+        def record(inputs: int) -> None:
+            self._events.batch_computed(self._task, inputs)
+            self._record_budget()
             if on_batch is not None:
-                on_batch(answered)
+                on_batch(inputs)
 
         try:
-            return forward(encodings, on_batch=told)
+            return forward(encodings, on_batch=record)
         finally:
-            self._look_at_budget()
+            self._record_budget()
 
-    def _look_at_budget(self) -> None:
+    def _record_budget(self) -> None:
         now = self._runtime.batch_tokens()
         with self._lock:
             before, self._budget = self._budget, now.value

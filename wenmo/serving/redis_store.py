@@ -1,15 +1,15 @@
-"""Rows of a model's output in Redis, shared by the instances of a service: the level behind the memory of each.
+"""Rows of a model's output in Redis, shared by all instances of a service: the cache level behind their memory.
 
-One MGET asks for all that memory lacks, one pipeline of SET with an expiry writes what was computed. A value is plain
-bytes, and says itself whether it is whole and belongs to its key:
+One MGET reads all rows that memory lacks; one pipeline of SETs with an expiry writes the computed rows. From the layout
+of a value, little-endian, a reader can tell whether it is complete and belongs to its key:
 
-    version (1 byte), width (4), checksum of key and row (8), row (width float32), all little-endian
+    version (1 byte), width (4), checksum of key and row (8), row (width float32)
 
-What is no such value (another program's, cut, damaged, the reply to another question) is a miss, and overwritten. What
-goes wrong with Redis is counted and costs time, within the time-out and a circuit breaker; it never reaches the caller.
+Any other value (another program's, truncated, damaged, the reply to another request) is a miss and is overwritten.
+Failures of Redis are counted and cost time, which time-outs and circuit breakers limit; callers never see them.
 
-Not covered: Redis Cluster (a list's keys lie on many nodes), and whoever may write to this Redis and means harm: they
-can make a checksum, too. The time-out does not cover the look-up of the host's name.
+Not covered: Redis Cluster, where the keys of one MGET are on several nodes; malicious writers to this Redis, as the
+checksum is not a signature; DNS lookups, which the time-out does not limit.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from wenmo.serving.cache import SharedStatistics
 
 T = TypeVar("T")
 
-_VERSION = 1  # of the value's layout; part of the keys as well, so that versions do not overwrite one another
+_VERSION = 1  # of the layout; also part of the keys, so that versions do not overwrite each other
 _PREFIX = f"wenmo:{_VERSION}:"
 _HEADER = struct.Struct("<BI8s")
-_FAILURES = 3  # in a row, until Redis is left alone: one or two are a restart or a lost packet
-_LONGEST = 10  # time-outs that an exchange may take in all: the time-out itself is for each read
-_URL_OPTIONS = {"host", "port", "path", "db", "username", "password", "connection_class"}  # and those of TLS, ssl_*
+_FAILURES = 3  # in a row open the circuit breaker; one or two may be a restart or a lost packet
+_LONGEST = 10  # time-outs; an exchange of several reads that takes longer counts as failed
+_URL_OPTIONS = {"host", "port", "path", "db", "username", "password", "connection_class"}  # besides ssl_*, for TLS
 
 
 class RedisStore:
-    """A `SharedStore` in the Redis at `url`. Any thread may call.
+    """A `SharedStore` in the Redis at `url`. Thread-safe.
 
     `url`: redis://[[user]:password@]host[:port][/db], rediss:// for TLS (with ?ssl_ca_certs=FILE and the like), or
-    unix://PATH. It is neither logged nor shown. Rows are kept for `expiry_s`. `timeout_ms` is for connecting, for
-    writing and for each read. What fails three times in a row is left alone for `cool_down_s`: reading and writing each
-    by itself, since a Redis that is full can be read.
+    unix://PATH. It is never logged or shown. Rows expire after `expiry_s`. `timeout_ms` limits connecting, writing and
+    each read. After three failures in a row, `cool_down_s` pass without further attempts; reading and writing count
+    their failures separately, because a full Redis can still be read.
 
-    Nothing is connected before the first call. Raises InputError for a URL that cannot be read.
+    Connects at the first call. Raises InputError for an invalid URL.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RedisStore:
         self._hits = self._misses = self._damaged = self._errors = 0
 
     def get(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
-        """For each key its row (width,) float32, or None. One round trip."""
+        """For each key its row (width,) float32, or None, in one round trip."""
         distinct = list(dict.fromkeys(keys))
 
         def read() -> dict[bytes, bytes | None]:
@@ -84,8 +84,8 @@ class RedisStore:
         return [rows[key] for key in keys]
 
     def put(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
-        """Keep `rows` (N, width) for the expiry. One round trip."""
-        if not len(keys) or self._reading.state != "closed":  # what cannot be read need not be written
+        """Store `rows` (N, width), in one round trip."""
+        if not len(keys) or self._reading.state != "closed":  # no use in writing what cannot be read
             return
 
         def write() -> None:
@@ -108,11 +108,11 @@ class RedisStore:
             )
 
     def close(self) -> None:
-        """Let go of the connections. A later call connects again."""
+        """Close the connections. A later call connects again."""
         self._redis.connection_pool.disconnect()
 
     def _exchange(self, breaker: CircuitBreaker, exchange: Callable[[], T]) -> T | None:
-        """What `exchange` returns; None where it fails, or is not tried."""
+        """The result of `exchange`; None if it fails, or if the breaker does not allow it."""
         if not breaker.allows():
             return None
         problem: str | None = "interrupted"
@@ -120,15 +120,15 @@ class RedisStore:
         try:
             answer = exchange()
         except Exception as error:
-            # Whatever it is: redis-py's errors, and Python's own where something else than Redis answers. The type
-            # alone is told, since a server may repeat in its text what it was sent, the password included.
+            # Of any type: redis-py's errors, and Python's own where the server is not a Redis. Only the type is logged:
+            # a server's message may repeat what it was sent, the password included.
             problem = type(error).__name__
             return None
         else:
             took_s = time.monotonic() - start
             problem = None if took_s <= _LONGEST * self._timeout_s else f"an exchange took {took_s:.1f} s"
             return answer
-        finally:  # also where the thread is interrupted: a half-open breaker waits for this report
+        finally:  # also when the thread is interrupted: a half-open breaker waits for this report
             if problem is None:
                 breaker.succeeded()
             else:
@@ -141,17 +141,17 @@ def _pool(url: str, timeout_s: float) -> ConnectionPool:
     try:
         options = parse_url(url.strip())  # a file with a secret ends in a newline
         if not all(name in _URL_OPTIONS or name.startswith("ssl_") for name in options):
-            raise ValueError("an option that would change what is set below")
+            raise ValueError("an option that would override those below")
         pool = ConnectionPool(
             **options,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            protocol=2,  # any Redis speaks it; and no HELLO or CLIENT SETINFO, round trips that each could time out
+            protocol=2,  # every Redis has it, and it saves the round trips of HELLO and CLIENT SETINFO
             driver_info=None,
-            max_connections=2**16,  # one for each thread that asks at the moment: whoever limits those limits these
+            max_connections=2**16,  # one per calling thread, and the caller limits those
         )
-        pool.connection_class(**pool.connection_kwargs)  # does not connect, and finds what is wrong with the options
-    except Exception:  # not told, nor an option's name: parts of a password that was not quoted may stand in it
+        pool.connection_class(**pool.connection_kwargs)  # checks the options without connecting
+    except Exception:  # not shown: its text may contain parts of a password that was not percent-encoded
         raise InputError(
             "The URL of Redis (WENMO_REDIS_URL) cannot be read. Write redis://[[user]:password@]host[:port][/db], "
             "rediss:// for TLS, or unix://PATH; in a password, write / as %2F, @ as %40, # as %23, ? as %3F. Of "
@@ -173,7 +173,7 @@ def _value(key: bytes, row: np.ndarray) -> bytes:
 
 
 def _row(key: bytes, value: bytes) -> np.ndarray | None:
-    """None where `value` is not one that `_value` made for this key."""
+    """The row of a value that `_value` made for this key; None for any other value."""
     if len(value) < _HEADER.size:
         return None
     version, width, checksum = _HEADER.unpack_from(value)

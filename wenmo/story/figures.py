@@ -1,14 +1,14 @@
 """The measured figures of the story, and where each comes from.
 
-The one source is what benchmarks wrote into benchmarks/results/ (the newest file of a kind), or a run of this session
-that stands in for it. Nothing is filled in: a kind without a file that can be read is None, and its step says so.
+Figures come from the newest file of each kind in benchmarks/results/, or from a run of the visitor's session instead.
+Nothing is filled in: a kind without a file that can be read is None, and its step says so.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,8 @@ from wenmo.paths import RESULTS
 
 if TYPE_CHECKING:
     from wenmo.evaluation.evaluate import Evaluation
-    from wenmo.lab.presets import Row
+    from wenmo.lab.findings import Findings
+    from wenmo.lab.presets import StepResult
     from wenmo.lab.race import Race
 
 PLAIN, OURS, INT8 = "fixed", "ours", "int8"  # ways: batches of 32 as they come, packed in fp32, packed in int8
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """`file` and `day` are those of a committed result; None for a run of this session."""
+    """Where figures come from. `file` and `day` are those of a committed result; None for a run of the session."""
 
     file: str | None
     machine: str
@@ -40,16 +41,16 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
-    """Rows of the memory lab's preset "article"."""
+class MemoryFound:
+    """Steps of the memory lab's preset "article"."""
 
-    rows: tuple[Row, ...]
-    origins: tuple[Origin, ...]
+    steps: tuple[StepResult, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """How fast a way of computing is: the median of the rounds, and the slowest and fastest of them where there are."""
+    """The speed of one way of computing: the median of the rounds, and the slowest and the fastest where known."""
 
     key: str
     texts_per_s: float
@@ -58,14 +59,14 @@ class Way:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed:
-    """`ways`: the plain one first, the best last, each adding to the one before. `model` is a size or a name."""
+class SpeedFound:
+    """`ways`: the plain one first, then each with one more change. `model` is a size or a name."""
 
     ways: tuple[Way, ...]
     model: str
     random_weights: bool
     device: str
-    origins: tuple[Origin, ...]
+    origin: Origin
 
     @property
     def plain(self) -> Way:
@@ -77,8 +78,8 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """Accuracy on a labelled set in fp32 and after, with 95% intervals; `lost` is in points of 100."""
+class SetAccuracy:
+    """Accuracy on a labelled set before and after, with 95% intervals; `lost` is in percentage points."""
 
     name: str
     model: str
@@ -92,52 +93,52 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """`precision` is that after the change; before it is fp32."""
+class AccuracyKept:
+    """Accuracy in fp32, before, and in `precision`, after."""
 
     precision: str
-    sets: tuple[Kept, ...]
-    origins: tuple[Origin, ...]
+    sets: tuple[SetAccuracy, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class StoryFigures:
     """What there is to tell; None where nothing was measured."""
 
-    memory: Memory | None = None
-    speed: Speed | None = None
-    accuracy: Accuracy | None = None
+    memory: MemoryFound | None = None
+    speed: SpeedFound | None = None
+    accuracy: AccuracyKept | None = None
 
 
-def committed(folder: Path = RESULTS) -> Figures:
+def committed(folder: Path = RESULTS) -> StoryFigures:
     """The newest results in `folder`, by the date in their names."""
-    return Figures(
+    return StoryFigures(
         memory=_newest(folder, "memory", _memory),
         speed=_speed(folder),
         accuracy=_newest(folder, "accuracy", _accuracy),
     )
 
 
-def of_race(race: Race) -> Speed:
-    """A race of this session, from the article's fixed batches on; `one_by_one` is no step of that path."""
-    return Speed(
+def of_race(race: Race) -> SpeedFound:
+    """A race of the session, from the article's fixed batches on; `one_by_one` is left out."""
+    return SpeedFound(
         ways=tuple(
             Way(key=lane.step, texts_per_s=lane.texts_per_s) for lane in race.lanes if lane.step != "one_by_one"
         ),
         model=race.model,
         random_weights=False,
         device=race.device,
-        origins=(Origin(file=None, machine=race.machine, day=None),),
+        origin=Origin(file=None, machine=race.machine, day=None),
     )
 
 
-def of_rows(rows: Sequence[Row], machine: str) -> Memory:
-    """Rows that the memory lab found in this session."""
-    return Memory(rows=tuple(rows), origins=(Origin(file=None, machine=machine, day=None),))
+def of_lab(found: Findings) -> MemoryFound:
+    """What the memory lab found in the session."""
+    return MemoryFound(steps=found.steps, origin=Origin(file=None, machine=found.machine, day=None))
 
 
 def _newest(folder: Path, kind: str, read: Callable[[Mapping[str, Any], Origin], T | None]) -> T | None:
-    """The newest `*-kind.json` that `read` makes something of."""
+    """What `read` makes of the newest `*-kind.json` that it can read."""
     for path in sorted(folder.glob(f"*-{kind}.json"), reverse=True):
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -155,20 +156,20 @@ def _newest(folder: Path, kind: str, read: Callable[[Mapping[str, Any], Origin],
     return None
 
 
-def _memory(values: Mapping[str, Any], origin: Origin) -> Memory | None:
-    from wenmo.lab.presets import Row
+def _memory(values: Mapping[str, Any], origin: Origin) -> MemoryFound | None:
+    from wenmo.lab.presets import StepResult
 
     if values["preset"] != "article":
         return None
-    return Memory(rows=TypeAdapter(tuple[Row, ...]).validate_python(values["rows"]), origins=(origin,))
+    return MemoryFound(steps=TypeAdapter(tuple[StepResult, ...]).validate_python(values["rows"]), origin=origin)
 
 
-def _speed(folder: Path) -> Speed | None:
-    """All ways are of one run: only its ratios say something."""
+def _speed(folder: Path) -> SpeedFound | None:
+    """All ways come from one run, since only ratios within a run mean something."""
     return _newest(folder, "base-throughput", _ways)
 
 
-def _ways(values: Mapping[str, Any], origin: Origin) -> Speed | None:
+def _ways(values: Mapping[str, Any], origin: Origin) -> SpeedFound | None:
     ways = {
         _NAMES[each["name"]]: Way(
             key=_NAMES[each["name"]],
@@ -181,16 +182,16 @@ def _ways(values: Mapping[str, Any], origin: Origin) -> Speed | None:
     }
     if PLAIN not in ways or OURS not in ways:
         return None
-    return Speed(
+    return SpeedFound(
         ways=tuple(ways[key] for key in (PLAIN, OURS, INT8) if key in ways),
         model=str(values["shape"]),
         random_weights=values["weights"] == "random",
         device=str(values["device"]),
-        origins=(origin,),
+        origin=origin,
     )
 
 
-def _accuracy(values: Mapping[str, Any], origin: Origin) -> Accuracy | None:
+def _accuracy(values: Mapping[str, Any], origin: Origin) -> AccuracyKept | None:
     from wenmo.evaluation.evaluate import Evaluation
 
     read = TypeAdapter(Evaluation).validate_python
@@ -202,7 +203,7 @@ def _accuracy(values: Mapping[str, Any], origin: Origin) -> Accuracy | None:
         if each.precision != _AFTER or each.against is None or before is None:
             continue
         kept.append(
-            Kept(
+            SetAccuracy(
                 name=name,
                 model=each.model,
                 n=each.n,
@@ -214,4 +215,4 @@ def _accuracy(values: Mapping[str, Any], origin: Origin) -> Accuracy | None:
                 lost_interval=each.against.accuracy_lost_interval,
             )
         )
-    return Accuracy(precision=_AFTER, sets=tuple(kept), origins=(origin,)) if kept else None
+    return AccuracyKept(precision=_AFTER, sets=tuple(kept), origin=origin) if kept else None

@@ -17,11 +17,9 @@ DAYS_A_YEAR = 365
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """Of an hour of the machine, and how many texts come in a day. The defaults are round numbers, not anybody's offer.
+    """The price of an hour of the machine, with two decimals, and how many texts come in a day.
 
-    Prices have two decimals, here as on the screen.
-
-    Raises InputError for what is out of range.
+    The defaults are round numbers, not anybody's offer. Raises InputError for values out of range.
     """
 
     per_hour: float = 1.0
@@ -45,21 +43,21 @@ class Price:
             )
 
     def of(self, texts: float, texts_per_s: float) -> float:
-        """texts / (texts a second * 3600 seconds an hour) * price of an hour."""
+        """texts / (texts per second * 3600 seconds per hour) * price of an hour."""
         return hours(texts, texts_per_s) * self.per_hour
 
     def shown(self, amount: float) -> str:
-        """With the currency's sign; without decimals from 1,000 on, and with four below 0.1."""
+        """`amount` with the currency's sign: no decimals from 1,000 on, four below 0.1, otherwise two."""
         sign, size = "−" if amount < 0 else "", abs(amount)
         decimals = 0 if size >= 1000 else 4 if 0 < size < 0.1 else 2
         return f"{sign}{self.currency}{size:,.{decimals}f}"
 
     @property
     def shown_per_hour(self) -> str:
-        """The price as it was given, for whoever computes with it."""
+        """The price as it was given, for formulas."""
         return f"{self.currency}{self.per_hour:,.2f}"
 
 
 def hours(texts: float, texts_per_s: float) -> float:
-    """Hours of one machine for `texts`."""
+    """The hours that one machine takes for `texts`."""
     return texts / texts_per_s / 3600

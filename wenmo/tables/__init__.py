@@ -1,1 +1,1 @@
-"""Files of rows, whatever their format: readers, writers, encodings, and which column is which."""
+"""Tables on disk, in any format: readers, writers, encodings, delimiters, and which column holds what."""

@@ -1,11 +1,12 @@
-"""Which encoding a text table is in, decided on its bytes alone: UTF-8, GB18030 (and so GBK, GB2312), or UTF-16.
+"""Detects the encoding of a text table from its bytes: UTF-8, GB18030 (a superset of GBK and GB2312) or UTF-16.
 
-UTF-8 if the whole file is valid UTF-8; else GB18030 if the whole file is. Almost any bytes are valid GB18030 though, so
-that a file pasted together from both would be read as garbage without a word. Such a file is refused, with the line.
+A file is UTF-8 if all of it is valid UTF-8, else GB18030 if all of it is valid GB18030. But almost any bytes are valid
+GB18030, so a file that mixes the two would silently be read as garbage. A mixed file is therefore refused, with the
+number of the line.
 
-The one hard question is a run of bytes that is valid in both, for short GBK words can be valid UTF-8 by accident. Real
-Chinese in GBK is nearly all of GB2312's first level (the 3,755 most used characters); UTF-8 read as GBK hardly ever is.
-A run that stays doubtful proves nothing either way.
+Some runs of bytes are valid in both encodings: a short word in GBK can be valid UTF-8 by accident. Real Chinese text
+consists almost entirely of GB2312's first level, the 3,755 most frequent characters; UTF-8 decoded as GBK hardly ever
+does. A run that remains ambiguous counts as evidence for neither.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from wenmo.errors import InputError
 from wenmo.tables.table import LINE_BYTES
 
 Encoding = Literal["utf-8-sig", "gb18030", "utf-16"]
-ENCODINGS = ("utf-8", "utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "utf-16")  # that a caller may name
+ENCODINGS = ("utf-8", "utf-8-sig", "gb18030", "gbk", "gb2312", "big5", "utf-16")  # those that a caller may name
 
 _NAMES: dict[str, str] = {"utf-8-sig": "UTF-8", "gb18030": "GB18030"}
 _BLOCK_BYTES = 1 << 20
@@ -28,9 +29,9 @@ _CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """The codec to read `path` with. Reads the file once (twice if it is not UTF-8), in blocks.
+    """The Python codec to read `path` with. Reads the file in blocks, once, or twice if it is not UTF-8.
 
-    Raises InputError, naming the first line at fault, when the file mixes UTF-8 with GB18030 or is neither.
+    Raises InputError, which names the first offending line, for a file that mixes UTF-8 with GB18030 or is in neither.
     """
     with path.open("rb") as file:
         start = file.read(3)
@@ -50,23 +51,23 @@ def detect_encoding(path: Path) -> Encoding:
             if line.isascii():
                 continue
             for run in _SEPARATORS.split(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line):
-                found = _judge(run)
-                if found == "neither":
+                encoding = _encoding_of(run)
+                if encoding == "neither":
                     raise InputError(
                         f"Line {number} of {path.name} is neither UTF-8 nor GB18030. Save the file as UTF-8.",
                         f"{path.name} 第 {number} 行既不是 UTF-8 也不是 GB18030 编码。请将文件另存为 UTF-8。",
                     )
-                if found is None or found == proven:
+                if encoding is None or encoding == proven:
                     continue
                 if proven is not None:
-                    here, there = _NAMES[found], _NAMES[proven]
+                    here, there = _NAMES[encoding], _NAMES[proven]
                     raise InputError(
                         f"{path.name} mixes encodings: line {number} is {here}, but line {proven_line} is {there}. "
                         "Save the whole file in one encoding, best UTF-8.",
                         f"{path.name} 混用了多种编码：第 {number} 行是 {here}，而第 {proven_line} 行是 {there}。"
                         "请将整个文件存为同一种编码，最好是 UTF-8。",
                     )
-                proven, proven_line = found, number
+                proven, proven_line = encoding, number
     return "gb18030"
 
 
@@ -82,8 +83,8 @@ def _is_valid(path: Path, encoding: str) -> bool:
     return True
 
 
-def _judge(run: bytes) -> Encoding | Literal["neither"] | None:
-    """What a run of bytes proves about the file; None when it fits both."""
+def _encoding_of(run: bytes) -> Encoding | Literal["neither"] | None:
+    """The encoding that a run of bytes is evidence for; None when it fits both."""
     if run.isascii():
         return None
     utf8, gb = _decode(run, "utf-8"), _decode(run, "gb18030")
@@ -102,7 +103,7 @@ def _decode(run: bytes, encoding: str) -> str | None:
 
 
 def _common_share(text: str) -> float:
-    """The part of the non-ASCII characters that are GB2312's first level or its punctuation, 0 to 1."""
+    """The share (0 to 1) of the non-ASCII characters that are in GB2312's first level or its punctuation."""
     codes = [character.encode("gb18030") for character in text if not character.isascii()]
     common = sum(
         len(code) == 2 and (0xB0 <= code[0] <= 0xD7 or code[0] in (0xA1, 0xA3)) and code[1] >= 0xA1 for code in codes

@@ -1,9 +1,10 @@
-"""CSV and TSV in. Every cell is the text it was ("001" stays "001"); see `encoding.py` for encodings.
+"""Reads CSV and TSV. Every cell stays text: "001" is "001". See `encoding.py` for encodings.
 
-A missing cell of a short row is None, an empty cell is "". Cells beyond the header go to columns of their own
-(`column_4`), and their row carries a fault: most likely a comma was not quoted and the text is cut in two. A blank
-header cell is named the same way. A blank line is no row, except between the rows of a one-column file, where it is an
-empty cell (so spreadsheets write it). A quote that is never closed refuses the file: where its row ends, nobody knows.
+- A cell that a short row lacks is None; an empty cell is "".
+- A cell beyond the header goes to a column of its own (`column_4`), as does one below a blank header cell. Its row is a
+  bad row: most likely a comma was not quoted and split the text.
+- A blank line is not a row, except between the rows of a file with one column: spreadsheets write an empty cell so.
+- A quote that is never closed makes the whole file unreadable, since nobody knows where its row ends.
 """
 
 from __future__ import annotations
@@ -14,22 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.errors import InputError
+from wenmo.tables.columns import MOST_COLUMNS, name_columns
 from wenmo.tables.encoding import detect_encoding
-from wenmo.tables.table import (
-    CELL_CHARACTERS,
-    CHUNK_ROWS,
-    LINE_BYTES,
-    MOST_COLUMNS,
-    Chunk,
-    Fault,
-    TableReader,
-    column_names,
-    parts,
-)
+from wenmo.tables.table import CELL_CHARACTERS, CHUNK_ROWS, LINE_BYTES, BadRow, Chunk, TableReader, chunked
 
 
 class CsvReader(TableReader):
-    """`encoding` None: by the file's bytes."""
+    """`encoding` None means that it is detected from the file's bytes."""
 
     def __init__(self, path: Path, delimiter: str, encoding: str | None = None) -> None:
         super().__init__(path)
@@ -50,15 +42,15 @@ class CsvReader(TableReader):
                 width = len(record)
                 if width > MOST_COLUMNS:
                     break
-        self.columns = column_names(path, names, width)
+        self.columns = name_columns(path, names, width)
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
         records = self._records()
         next(records, None)
-        # An object of Python takes some 50 bytes beside its characters: many short cells are large, too.
-        for part in parts(records, rows=rows, size=lambda record: sum(map(len, record)) + 50 * len(record)):
-            table, faults = [], {}
-            for index, record in enumerate(part):
+        # A Python string takes some 50 bytes besides its characters, so many short cells are large, too.
+        for group in chunked(records, rows=rows, size=lambda record: sum(map(len, record)) + 50 * len(record)):
+            table, bad_rows = [], {}
+            for index, record in enumerate(group):
                 table.append(dict(zip(self.columns, record + [None] * (len(self.columns) - len(record)), strict=False)))
                 if len(record) > self._header_width:
                     error = InputError(
@@ -67,12 +59,12 @@ class CsvReader(TableReader):
                         f"此行有 {len(record)} 个单元格，而表头有 {self._header_width} 个："
                         "含分隔符的文本请用双引号括起来。",
                     )
-                    faults[index] = Fault(error=error)
-            yield Chunk(table, faults)
+                    bad_rows[index] = BadRow(error=error)
+            yield Chunk(table, bad_rows)
 
     def _records(self) -> Iterator[list[Any]]:
         """The cells of the header, then of each row, without empty cells beyond the header."""
-        # The limit is the process's: only ever raised here.
+        # csv has one limit for the process; another thread may need a higher one, so it is never lowered.
         csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))
         width, blank_lines, start, at_end = 0, 0, 1, False
         with self.path.open(encoding=self.encoding, newline="") as file:
@@ -88,7 +80,7 @@ class CsvReader(TableReader):
             reader = csv.reader(lines(), delimiter=self.delimiter)
             try:
                 for cells in reader:
-                    if at_end:  # the parser looked for another line to finish this record with: it never does otherwise
+                    if at_end:  # only an open quote makes the parser ask for one more line
                         raise csv.Error("a double quote is never closed")
                     start = reader.line_num + 1
                     if not cells:
@@ -107,7 +99,7 @@ class CsvReader(TableReader):
                     f"无法读取 {self.path.name} 中始于第 {start} 行的记录：{error}。"
                     "请检查其中是否有未闭合的双引号；带引号的单元格内，双引号须写两遍。",
                 ) from error
-            except UnicodeError as error:  # only where the encoding was given, not found
+            except UnicodeError as error:  # only where the caller named the encoding
                 raise InputError(
                     f"{self.path.name} is not in the encoding {self.encoding}: {error}. Name another one, or none.",
                     f"{self.path.name} 的编码不是 {self.encoding}：{error}。请改用其他编码，或不指定编码。",

@@ -1,9 +1,12 @@
-"""Excel workbooks (.xlsx) in: the first sheet, its first row the names of the columns, values as typed.
+"""Reads the first sheet of an Excel workbook (.xlsx). Its first row has the columns' names; values keep their types.
 
-A formula gives the value it had when the workbook was saved, a date its ISO text, a blank header cell `column_3`.
-Wholly blank rows are no rows. Cells beyond the header make a fault, as in CSV. The sheet is streamed; the workbook's
-table of distinct texts is not, since cells refer to it, and has a limit. A workbook is a zip file: one that would
-unpack to absurd sizes is refused before it is unpacked (by its declared sizes: zipfile reads no more than those).
+- A formula is read as the value it had when the workbook was saved, a date as its ISO 8601 text.
+- A column with a blank header cell is named by its position: `column_3`.
+- A blank row is not a row. A row with cells beyond the header is a bad row, as in CSV.
+
+The sheet is streamed. The workbook's table of distinct texts, which cells refer to, is held in memory and its size is
+limited. A workbook is a zip file: its declared sizes are checked before anything is unpacked, and zipfile unpacks no
+more than those.
 """
 
 from __future__ import annotations
@@ -17,23 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.errors import InputError
-from wenmo.tables.table import (
-    CHUNK_ROWS,
-    MOST_COLUMNS,
-    Chunk,
-    ColumnKinds,
-    Fault,
-    Row,
-    TableReader,
-    column_names,
-    parts,
-    unreadable,
-)
+from wenmo.tables.columns import MOST_COLUMNS, TypeCollector, name_columns
+from wenmo.tables.table import CHUNK_ROWS, BadRow, Chunk, Row, TableReader, chunked, unreadable
 
-_MOST_ROWS = 1_048_576  # of a sheet, by Excel; a damaged one may claim billions
-_PART_MIB = 4096  # of one part of the workbook, unpacked: a full sheet of text is some hundred
-_SHARED_MIB = 256  # of the table of texts, which is held in memory
-_MOST_RATIO = 250  # unpacked over packed, of parts over 16 MiB; sheets reach 10 to 50, bombs 1,000
+_MOST_ROWS = 1_048_576  # Excel's limit for a sheet; a damaged one may claim billions
+_PART_MIB = 4096  # limit for an unpacked file of the zip; a full sheet of text has some hundred
+_SHARED_MIB = 256  # limit for the table of distinct texts, which is held in memory
+_MOST_RATIO = 250  # limit for unpacked over packed size, of files over 16 MiB; sheets have 10 to 50, zip bombs 1,000
 
 
 class ExcelReader(TableReader):
@@ -50,21 +43,21 @@ class ExcelReader(TableReader):
             self._header_width = len(header)
             names = [str(_plain(cell)) if cell is not None else "" for cell in header]
             width = len(names)
-            kinds = ColumnKinds(path)
+            types = TypeCollector(path)
             for record in records:
                 self.row_count += 1
                 width = max(width, len(record))
-                kinds.add({str(position): _plain(value) for position, value in enumerate(record)})
-        self.columns = column_names(path, names, width)
-        self.kinds = {self.columns[int(position)]: kind for position, kind in kinds.kinds().items()}
+                types.add({str(position): _plain(value) for position, value in enumerate(record)})
+        self.columns = name_columns(path, names, width)
+        self.types = {self.columns[int(position)]: column_type for position, column_type in types.types().items()}
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
         with closing(self._records()) as records:
             next(records, None)
-            for part in parts(records, rows=rows, size=_size):
+            for group in chunked(records, rows=rows, size=_size):
                 table: list[Row] = []
-                faults: dict[int, Fault] = {}
-                for index, record in enumerate(part):
+                bad_rows: dict[int, BadRow] = {}
+                for index, record in enumerate(group):
                     table.append(dict(zip(self.columns, map(_plain, record), strict=False)))
                     if len(record) > self._header_width:
                         error = InputError(
@@ -73,21 +66,21 @@ class ExcelReader(TableReader):
                             f"此行有 {len(record)} 个单元格，而表头有 {self._header_width} 个："
                             "请补上列名或清空多余的单元格。",
                         )
-                        faults[index] = Fault(error=error)
-                yield Chunk(table, faults)
+                        bad_rows[index] = BadRow(error=error)
+                yield Chunk(table, bad_rows)
 
     def _records(self) -> Generator[list[Any]]:
-        """The cells of each row that has any, without blank ones at its end."""
+        """The cells of each row that has any, without the blank ones at its end."""
         import openpyxl
 
         workbook = None
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of styles and extensions, which are no data
+                warnings.simplefilter("ignore")  # about styles and extensions, which hold no data
                 workbook = openpyxl.load_workbook(self.path, read_only=True, data_only=True, keep_links=False)
             if workbook.worksheets:
                 sheet = workbook.worksheets[0]
-                sheet.reset_dimensions()  # what the file says of its size may be wrong
+                sheet.reset_dimensions()  # the size that the file declares may be wrong
                 for number, cells in enumerate(sheet.iter_rows(values_only=True)):
                     if number >= _MOST_ROWS:
                         raise ValueError(f"its sheet has more than {_MOST_ROWS:,} rows")
@@ -96,7 +89,7 @@ class ExcelReader(TableReader):
                         record.pop()
                     if record:
                         yield record
-        except Exception as error:  # openpyxl has no error of its own: a damaged file raises whatever it runs into
+        except Exception as error:  # openpyxl has no error class for this: a damaged file may raise anything
             raise unreadable(self.path, error) from error
         finally:
             if workbook is not None:
@@ -104,17 +97,19 @@ class ExcelReader(TableReader):
 
 
 def _plain(value: Any) -> Any:
-    """A value as the other readers give it: texts, numbers, booleans, None."""
+    """A value in the types of the other readers: str, int, float, bool, None."""
     if isinstance(value, (date, time)):
         return value.isoformat()
     return str(value) if isinstance(value, timedelta) else value
 
 
 def _size(record: list[Any]) -> int:
+    """Roughly the bytes of a record in memory."""
     return sum(len(value) if isinstance(value, str) else 8 for value in record) + 50 * len(record)
 
 
 def _check_sizes(path: Path) -> None:
+    """Raises InputError for a zip bomb and for a workbook that would not fit into memory."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()

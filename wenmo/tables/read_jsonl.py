@@ -1,7 +1,7 @@
-"""JSONL in: one object a line in UTF-8, values as typed; blank lines are no rows.
+"""Reads JSONL: one JSON object a line, in UTF-8. Values keep their types; blank lines are not rows.
 
-The columns are all keys, in order of appearance. A line that is no object is a row with a fault and its raw text: one
-bad line in a million does not cost the others. A file without one good line is refused: it is something else.
+The columns are all keys of all objects, in order of appearance. A line that is not an object is a bad row with its raw
+text, so that one bad line in a million does not cost the others. A file without any good line is refused.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from wenmo.errors import InputError
-from wenmo.tables.table import CHUNK_ROWS, LINE_BYTES, Chunk, ColumnKinds, Fault, Row, TableReader, parts
+from wenmo.tables.columns import TypeCollector
+from wenmo.tables.table import CHUNK_ROWS, LINE_BYTES, BadRow, Chunk, Row, TableReader, chunked
 
-_MOST_NESTED = 200  # lists and objects within one another
+_MOST_NESTED = 200  # levels of lists and objects
 _RAW_CHARACTERS = 100_000  # kept of a line that cannot be read
 
 
 class JsonlReader(TableReader):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        columns = ColumnKinds(path)
-        first_fault: Fault | None = None
-        good = 0
+        collector = TypeCollector(path)
+        first_bad: BadRow | None = None
+        good_rows = 0
         for row, _ in self._rows():
             self.row_count += 1
-            if isinstance(row, Fault):
-                first_fault = first_fault or row
+            if isinstance(row, BadRow):
+                first_bad = first_bad or row
             else:
-                good += 1
-                columns.add(row)
-        if first_fault is not None and not good:
-            raise first_fault.error
-        self.columns, self.kinds = columns.columns(), columns.kinds()
+                good_rows += 1
+                collector.add(row)
+        if first_bad is not None and not good_rows:
+            raise first_bad.error
+        self.columns, self.types = collector.columns(), collector.types()
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
-        for part in parts(self._rows(), rows=rows, size=lambda pair: pair[1]):
-            faults = {index: row for index, (row, _) in enumerate(part) if isinstance(row, Fault)}
-            yield Chunk([{} if isinstance(row, Fault) else row for row, _ in part], faults)
+        for group in chunked(self._rows(), rows=rows, size=lambda pair: pair[1]):
+            bad_rows = {index: row for index, (row, _) in enumerate(group) if isinstance(row, BadRow)}
+            yield Chunk([{} if isinstance(row, BadRow) else row for row, _ in group], bad_rows)
 
-    def _rows(self) -> Iterator[tuple[Row | Fault, int]]:
-        """Each object or what is wrong with its line, and the bytes of that line."""
+    def _rows(self) -> Iterator[tuple[Row | BadRow, int]]:
+        """Each line's object, or what is wrong with the line, and the line's length in bytes."""
         with self.path.open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
                 if number == 1:
@@ -51,20 +52,23 @@ class JsonlReader(TableReader):
                 parsed = self._parse(number, line)
                 if isinstance(parsed, str):
                     raw = line[: 4 * _RAW_CHARACTERS].decode("utf-8", "replace").rstrip("\r\n")[:_RAW_CHARACTERS]
-                    yield Fault(error=self._bad_line(number, parsed), raw=raw), len(line)
+                    yield BadRow(error=self._bad_line(number, parsed), raw=raw), len(line)
                 else:
                     yield parsed, len(line)
 
     @staticmethod
     def _parse(number: int, line: bytes) -> Row | str:
-        """The object in `line`, or why there is none."""
+        """The object in `line`, or the reason why there is none."""
         if len(line) > LINE_BYTES:
             return f"it is longer than {LINE_BYTES:,} bytes"
         try:
             value = json.loads(line.rstrip(b"\r\n").decode("utf-8"), object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             return f"{error.msg}, at column {error.colno}"
-        except (ValueError, RecursionError) as error:  # bad UTF-8, a key twice, an absurd number or nesting
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # bad UTF-8, a repeated key, a number too long, deep nesting
             return str(error)
         if line.count(b"[") + line.count(b"{") > _MOST_NESTED and _depth(value) > _MOST_NESTED:
             return f"it is nested more than {_MOST_NESTED} deep"
@@ -78,7 +82,7 @@ class JsonlReader(TableReader):
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines; of one longer than LINE_BYTES, that many bytes and one more."""
+    """The lines of `file`; one longer than LINE_BYTES is cut one byte beyond it."""
     while line := file.readline(LINE_BYTES + 1):
         rest = line
         while len(rest) > LINE_BYTES and not rest.endswith(b"\n"):
@@ -87,7 +91,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _depth(value: object) -> int:
-    """Of lists and objects within one another; not recursive, for that is what it guards."""
+    """How deep lists and objects are nested. Not recursive: the nesting may exceed Python's stack."""
     depth, level = 0, [value]
     while level := [item for item in level if isinstance(item, (list, dict))]:
         depth += 1
@@ -96,6 +100,7 @@ def _depth(value: object) -> int:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:
+    """For json.loads: an object as a row. Raises ValueError for a repeated key, which would hide a value."""
     row = dict(pairs)
     if len(row) < len(pairs):
         seen: set[str] = set()

@@ -1,7 +1,7 @@
-"""Parquet in: columns with their types. Python values are made where someone asks for them.
+"""Reads Parquet. Columns keep their Arrow types; values become Python objects only where they are asked for.
 
-Pages are streamed, not whole row groups, and few rows are decoded at a time where the cells of a row group are, or may
-be, large: a dictionary lets a file of kilobytes hold a huge text a million times.
+Pages are streamed rather than whole row groups. Where the cells of a row group are large, or may be, few rows are
+decoded at a time: with dictionary encoding a file of kilobytes can repeat a huge text a million times.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.tables import table as tables
-from wenmo.tables.table import CHUNK_ROWS, Chunk, Row, TableReader, check_columns, unreadable
+from wenmo.tables.columns import check_columns
+from wenmo.tables.table import CHUNK_ROWS, Chunk, Row, TableReader, unreadable
 
-_STEP_BYTES = 64 << 20  # decoded at once
-_STEP_ROWS = 1_024
-_ONE_CELL_BYTES = 4 << 20  # a column of a row group that is no larger may be one cell of this size, repeated
+_BATCH_BYTES = 64 << 20  # decoded at a time
+_BATCH_ROWS = 1_024
+_REPEATED_CELL_BYTES = 4 << 20  # a column of a row group that takes no more may repeat one cell of that size
 
 
 class ParquetReader(TableReader):
@@ -44,11 +45,11 @@ class ParquetReader(TableReader):
         for batch in self.batches():
             while batch.num_rows:
                 fits = min(batch.num_rows, rows - count)
-                piece = batch.slice(0, fits)
+                head = batch.slice(0, fits)
                 batch = batch.slice(fits)
-                waiting.append(piece)
+                waiting.append(head)
                 count += fits
-                size += piece.nbytes
+                size += head.nbytes
                 if count >= rows or size >= tables.CHUNK_CHARACTERS:
                     yield ArrowChunk(pa.concat_batches(waiting))
                     waiting, count, size = [], 0, 0
@@ -56,34 +57,40 @@ class ParquetReader(TableReader):
             yield ArrowChunk(pa.concat_batches(waiting))
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
-        """All rows in order as `pyarrow.RecordBatch`, of these columns alone; each bounded in memory."""
+        """All rows in order, as `pyarrow.RecordBatch` objects of bounded size, with these columns alone (None: all).
+
+        Raises InputError for a damaged file.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
                 for group in range(file.metadata.num_row_groups):
-                    step = _rows_at_once(file.metadata.row_group(group))
-                    batches = file.iter_batches(batch_size=step, row_groups=[group], columns=columns)
+                    rows = _batch_rows(file.metadata.row_group(group))
+                    batches = file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
                     while (batch := next(batches, None)) is not None:
                         yield batch
         except (pa.ArrowException, OSError) as error:
             raise unreadable(self.path, error) from error
 
 
-def _rows_at_once(group: Any) -> int:
-    """Rows of a row group whose decoded cells surely, or on average, fit into _STEP_BYTES."""
+def _batch_rows(group: Any) -> int:
+    """How many rows of a row group to decode at a time, so that they take about _BATCH_BYTES at most.
+
+    The size of a cell is the average of its column, or the whole column's where one cell may be repeated.
+    """
     largest = 1.0
     for position in range(group.num_columns):
         column = group.column(position)
         size = column.total_uncompressed_size
-        whole = size <= _ONE_CELL_BYTES and column.physical_type == "BYTE_ARRAY"
-        largest = max(largest, size if whole else size / max(group.num_rows, 1))
-    return int(max(1, min(_STEP_ROWS, _STEP_BYTES // largest)))
+        may_repeat = size <= _REPEATED_CELL_BYTES and column.physical_type == "BYTE_ARRAY"
+        largest = max(largest, size if may_repeat else size / max(group.num_rows, 1))
+    return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES // largest)))
 
 
 class ArrowChunk(Chunk):
-    """Rows that become Python values only when someone asks for them."""
+    """Rows as a `pyarrow.RecordBatch`, converted to Python values when they are asked for."""
 
     def __init__(self, batch: Any) -> None:
         super().__init__([])
@@ -106,17 +113,18 @@ class ArrowChunk(Chunk):
         array = self.batch.column(column)
         try:
             return list(array.to_pylist())
-        except UnicodeDecodeError:  # Arrow does not check that its text is UTF-8
+        except UnicodeDecodeError:  # Arrow does not validate UTF-8
             if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
                 raw = array.cast(pa.large_binary()).to_pylist()
                 return [None if value is None else value.decode("utf-8", "replace") for value in raw]
         except (ValueError, OverflowError, LookupError):
-            pass  # a time that Python has no value for: before year 1, in nanoseconds, in a zone that is not known
+            pass  # a time that Python cannot represent: before year 1, in nanoseconds, in an unknown zone
         return [_scalar(array, index) for index in range(len(array))]
 
 
 def _scalar(array: Any, index: int) -> Any:
+    """A value of `array` as a Python object, or as Arrow's text where Python has none for it."""
     try:
         return array[index].as_py()
     except (ValueError, OverflowError, LookupError):
-        return str(array.slice(index, 1).to_string(skip_new_lines=True))[1:-1]  # as Arrow shows it, without the [ ]
+        return str(array.slice(index, 1).to_string(skip_new_lines=True))[1:-1]  # without the [ ]

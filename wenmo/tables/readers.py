@@ -1,11 +1,11 @@
-"""Tables in: CSV, TSV, JSONL, Parquet and Excel by suffix, a few thousand rows at a time, whatever their size.
+"""Opens a table of any size: CSV, TSV, JSONL, Parquet or Excel, by its suffix.
 
-Each reader goes through its file twice. The first pass keeps nothing but the columns, their kinds and the number of
-rows; it finds what makes a file unreadable before any model works, and tells a Parquet writer its schema. The second
-yields chunks. (Parquet says all of this at its end: there the first pass reads no more than that.)
+A reader passes over its file twice. The first pass keeps only the columns, their types and the number of rows, so that
+an unreadable file is found before any work starts and a Parquet writer knows its schema. (A Parquet file has these in
+its footer, and only that is read.) The second pass yields the rows in chunks.
 
-Bounded in memory by rows and by characters: a chunk of long texts has fewer rows. There are limits for a line, a cell
-of CSV, the number of columns, and what a compressed workbook may unpack to.
+Memory is bounded: a chunk has a limit for its rows and for its characters, and there are limits for a line, a cell of
+CSV, the number of columns, and the unpacked size of a workbook.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from wenmo.tables.table import DELIMITERS, READ_SUFFIXES, TableReader, check_suf
 
 
 def open_reader(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> TableReader:
-    """The reader for `path`, after its first pass. Raises InputError for a file that is missing, damaged or unknown.
+    """A reader of `path`, after its first pass.
 
-    `encoding` (one of ENCODINGS) and `delimiter` (one character) are for CSV and TSV, where they are otherwise found by
-    the file's bytes and its suffix.
+    `encoding` (one of ENCODINGS) and `delimiter` (one character) apply to CSV and TSV; None means the encoding that the
+    file's bytes show, and the delimiter of its suffix. Raises InputError for an argument or a suffix that is not known,
+    and for a file that is missing or damaged.
     """
     suffix = check_suffix(path, READ_SUFFIXES)
     if encoding is not None and encoding not in ENCODINGS:

@@ -1,12 +1,12 @@
-"""Tables out: the rows of a reader with result columns behind them, as CSV, TSV, JSONL or Parquet by suffix.
+"""Writes the rows of a reader, followed by further columns, as CSV, TSV, JSONL or Parquet.
 
-A table is written in shards, each made alone and in any order (`encode`), and put together at the end (`join`): what
-comes out depends on the rows and where they are cut, not on when or by whom a shard was made.
+A table is written in shards: `encode` makes them independently, in any order, and `join` puts them together. The file
+depends on the rows and on where they are split into shards, not on when or where a shard was made.
 
-- CSV: UTF-8 with BOM and lines that end in CR LF, for spreadsheets; see `cells.py` for formulas.
+- CSV: UTF-8 with BOM, lines end in CR LF, for spreadsheets; see `cells.py` for formulas.
 - JSONL: strict JSON in UTF-8; lone surrogates stay as \\u escapes.
-- Parquet: the columns of a Parquet source pass untouched, with their types; elsewhere through Python values. Its shards
-  are streams of Arrow's IPC format, which keep every type.
+- Parquet: the columns of a Parquet source are copied with their types; those of other sources go through Python values.
+  A shard is a stream in Arrow's IPC format, which keeps every type.
 """
 
 from __future__ import annotations
@@ -20,44 +20,45 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from wenmo.tables.cells import as_text, csv_cell, json_line
+from wenmo.tables.columns import ColumnType, arrow_schema, check_unique
 from wenmo.tables.read_parquet import ArrowChunk
-from wenmo.tables.table import DELIMITERS, Chunk, Kind, Row, TableReader, arrow_schema, check_suffix, refuse_repeated
+from wenmo.tables.table import DELIMITERS, Chunk, Row, TableReader, check_suffix
 
-_GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20  # a Parquet row group is written when it reaches either
+_GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20  # a Parquet row group ends when it reaches either
 _COPY_BYTES = 1 << 20
 
 
-class TableFormat(ABC):
-    """How rows become a file: the columns of a reader, then `extra` ones. Keeps nothing: any thread may use it."""
+class TableWriter(ABC):
+    """Formats the columns of a reader, then the `extra` ones. Holds no state, so any thread may use it."""
 
-    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> None:
+    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnType]) -> None:
         self._reader = reader
         self._extra = dict(extra)
-        refuse_repeated(path, [as_text(name) or "" for name in (*reader.columns, *extra)])
+        check_unique(path, [as_text(name) or "" for name in (*reader.columns, *extra)])
 
     @abstractmethod
     def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
-        """The rows of `chunk`, each with its result, as a shard; a key that a result lacks is missing (None)."""
+        """A shard: each row of `chunk` with its result, which has the extra columns by name; a lacking one is None."""
 
     @abstractmethod
     def join(self, shards: Iterable[Path], file: BinaryIO) -> None:
-        """Write the whole table of the shards' rows, in order."""
+        """Write the whole table to `file`: the rows of all shards, in order."""
 
 
-def table_format(path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> TableFormat:
-    """How to write `path`, by its suffix.
+def writer_for(path: Path, reader: TableReader, extra: Mapping[str, ColumnType]) -> TableWriter:
+    """The writer for `path`, by its suffix.
 
-    `extra` names the columns that follow the reader's, with their kinds ("text" takes any value, as JSON text where
-    the format has no better). Raises InputError for a suffix that is not written and for columns of one name.
+    `extra` maps the names of the columns that follow the reader's to their types ("text" takes any value, as JSON text
+    where the format cannot nest). Raises InputError for a suffix that cannot be written, and for repeated names.
     """
     suffix = check_suffix(path)
     if suffix in DELIMITERS:
-        return _CsvFormat(path, reader, extra, DELIMITERS[suffix])
-    return _ParquetFormat(path, reader, extra) if suffix == ".parquet" else _JsonlFormat(path, reader, extra)
+        return _CsvWriter(path, reader, extra, DELIMITERS[suffix])
+    return _ParquetWriter(path, reader, extra) if suffix == ".parquet" else _JsonlWriter(path, reader, extra)
 
 
-class _CsvFormat(TableFormat):
-    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind], delimiter: str) -> None:
+class _CsvWriter(TableWriter):
+    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnType], delimiter: str) -> None:
         super().__init__(path, reader, extra)
         self._delimiter = delimiter
 
@@ -75,12 +76,12 @@ class _CsvFormat(TableFormat):
 
     def _lines(self, records: Iterable[list[str]]) -> bytes:
         text = io.StringIO(newline="")
-        # "\r\n" as the standard has it; with "\n", csv would leave a lone "\r" within a cell unquoted.
+        # "\r\n" is the standard's line end; with "\n", csv would leave a lone "\r" within a cell unquoted.
         csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n").writerows(records)
         return text.getvalue().encode("utf-8")
 
 
-class _JsonlFormat(TableFormat):
+class _JsonlWriter(TableWriter):
     def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
         return b"".join(
             json_line(row | {name: result.get(name) for name in self._extra})
@@ -91,26 +92,26 @@ class _JsonlFormat(TableFormat):
         _concatenate(shards, file)
 
 
-class _ParquetFormat(TableFormat):
-    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, Kind]) -> None:
+class _ParquetWriter(TableWriter):
+    def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnType]) -> None:
         super().__init__(path, reader, extra)
         import pyarrow as pa
 
-        self._own = reader.arrow_schema()
-        self._added = arrow_schema(self._extra)
-        self._schema = pa.schema([*self._own, *self._added], metadata=self._own.metadata)
+        self._reader_schema = reader.arrow_schema()
+        self._extra_schema = arrow_schema(self._extra)
+        self._schema = pa.schema([*self._reader_schema, *self._extra_schema], metadata=self._reader_schema.metadata)
 
     def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
         import pyarrow as pa
 
         if isinstance(chunk, ArrowChunk):
-            own = chunk.batch.columns
+            columns = chunk.batch.columns
         else:
-            own = _arrays(self._own, (chunk.values(name) for name in self._reader.columns))
-        added = _arrays(self._added, ([result.get(name) for result in results] for name in self._extra))
+            columns = _arrays(self._reader_schema, (chunk.values(name) for name in self._reader.columns))
+        extra = _arrays(self._extra_schema, ([result.get(name) for result in results] for name in self._extra))
         sink = io.BytesIO()
         with pa.ipc.new_stream(sink, self._schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
-            stream.write_batch(pa.RecordBatch.from_arrays([*own, *added], schema=self._schema))
+            stream.write_batch(pa.RecordBatch.from_arrays([*columns, *extra], schema=self._schema))
         return sink.getvalue()
 
     def join(self, shards: Iterable[Path], file: BinaryIO) -> None:

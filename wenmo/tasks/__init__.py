@@ -1,1 +1,1 @@
-"""Text to encodings, logits to results. Pure."""
+"""What each task is: texts to encodings and logits to results, without side effects."""

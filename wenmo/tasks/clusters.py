@@ -1,12 +1,12 @@
-"""Many sentences: an order in which like stands beside like, and groups of near-duplicates.
+"""Single-linkage clustering of sentences: an order in which similar ones are neighbours, and groups of near-duplicates.
 
-Both are read from one tree, that of single linkage: the pair that is most alike is joined first, then the next, where
-it joins two different runs. Cut at any threshold, its groups are the connected components of "at least so alike", and
-each of them stands together in the order of its leaves: the order does not change when the threshold moves.
+Pairs are joined in descending order of similarity, if they are in different clusters. At any threshold, the groups are
+the connected components of the graph of pairs with at least that similarity, and each of them is contiguous in the
+order of the leaves. So the order does not depend on the threshold.
 
-Single linkage chains: where A is like B and B like C, all three are one group, though A and C may be far apart. That is
-what one wants of near-duplicates, and why `Group.weakest` tells how far apart the members of a group are at most.
-Not covered: more than some hundreds of sentences (all pairs are looked at), and clusters by topic.
+Single linkage chains: if A is similar to B and B to C, all three are one group, though A and C may differ a lot. That
+is right for near-duplicates; `Group.weakest` tells how much the members of a group differ at most.
+Not covered: more than some hundreds of sentences (all pairs are compared), and clusters by topic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """`members` (positions in the list, in the tree's order) and the likeness of the two that are least alike."""
+    """`members` (indices of the sentences, in the tree's order) and `weakest`, the lowest similarity among them."""
 
     members: tuple[int, ...]
     weakest: float
@@ -27,51 +27,51 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """`order` (N) holds each position once; `joins` (N - 1) at which likeness an item and the next become one group."""
+    """`order` (N) has each index once; `joins` (N - 1) are the similarities at which neighbours in it are joined."""
 
     order: tuple[int, ...]
     joins: tuple[float, ...]
 
     def runs(self, threshold: float) -> list[tuple[int, int]]:
-        """Where groups of two and more lie in `order`: (start, end), end not included."""
-        cuts = [place + 1 for place, join in enumerate(self.joins) if join < threshold]
+        """(start, end) in `order`, end not included, of each group of two or more."""
+        cuts = [index + 1 for index, join in enumerate(self.joins) if join < threshold]
         edges = [0, *cuts, len(self.order)]
         return [(start, end) for start, end in pairwise(edges) if end - start > 1]
 
 
-def cluster(likeness: np.ndarray) -> Clustering:
-    """Single linkage over `likeness` (N, N), symmetric, the more alike the larger; its diagonal is not read.
+def cluster(similarity: np.ndarray) -> Clustering:
+    """Single linkage over `similarity` (N, N), which is symmetric; its diagonal is ignored.
 
-    Two runs are laid end to end in the one of four ways that brings their most alike ends together.
+    Two runs of leaves are concatenated in the one of four ways whose adjoining ends are the most similar.
     """
-    count = len(likeness)
+    count = len(similarity)
     runs: list[tuple[list[int], list[float]]] = [([index], []) for index in range(count)]
-    of = list(range(count))  # the run that an item is in
+    run_of = list(range(count))  # the run of each item
     rows, columns = np.triu_indices(count, 1)
-    for pair in np.argsort(-likeness[rows, columns], kind="stable"):
-        first, second = of[rows[pair]], of[columns[pair]]
+    for pair in np.argsort(-similarity[rows, columns], kind="stable"):
+        first, second = run_of[rows[pair]], run_of[columns[pair]]
         if first == second:
             continue
         (left, left_joins), (right, right_joins) = runs[first], runs[second]
         ways = [(turn_left, turn_right) for turn_left in (False, True) for turn_right in (False, True)]
-        meeting = {(a, b): likeness[left[0 if a else -1], right[-1 if b else 0]] for a, b in ways}
-        turn_left, turn_right = max(ways, key=meeting.__getitem__)
+        end_similarity = {(a, b): similarity[left[0 if a else -1], right[-1 if b else 0]] for a, b in ways}
+        turn_left, turn_right = max(ways, key=end_similarity.__getitem__)
         if turn_left:
             left, left_joins = left[::-1], left_joins[::-1]
         if turn_right:
             right, right_joins = right[::-1], right_joins[::-1]
-        runs[first] = ([*left, *right], [*left_joins, float(likeness[rows[pair], columns[pair]]), *right_joins])
+        runs[first] = ([*left, *right], [*left_joins, float(similarity[rows[pair], columns[pair]]), *right_joins])
         for item in right:
-            of[item] = first
-    order, joins = runs[of[0]] if count else ([], [])
+            run_of[item] = first
+    order, joins = runs[run_of[0]] if count else ([], [])
     return Clustering(order=tuple(order), joins=tuple(joins))
 
 
-def near_duplicates(likeness: np.ndarray, clustering: Clustering, threshold: float) -> list[Group]:
-    """Groups in which each item is at least `threshold` like another one, the largest first."""
+def near_duplicates(similarity: np.ndarray, clustering: Clustering, threshold: float) -> list[Group]:
+    """Groups in which each item has at least the similarity `threshold` to another one, the largest first."""
     groups = []
     for start, end in clustering.runs(threshold):
         members = clustering.order[start:end]
-        among = likeness[np.ix_(members, members)][np.triu_indices(len(members), 1)]
+        among = similarity[np.ix_(members, members)][np.triu_indices(len(members), 1)]
         groups.append(Group(members=members, weakest=float(among.min())))
     return sorted(groups, key=lambda group: -len(group.members))

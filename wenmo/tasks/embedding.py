@@ -1,4 +1,4 @@
-"""Sentence vectors: each text is read alone, `[CLS] text [SEP]`, and its vector is the mean of the last layer."""
+"""Sentence vectors: the mean of the last layer over the tokens of `[CLS] text [SEP]`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ EMBEDDING = TaskSpec(
 
 
 def normalized(vectors: np.ndarray) -> np.ndarray:
-    """(N, H) with rows of length 1; a row of zeros stays one."""
+    """(N, H): the rows of `vectors` scaled to length 1; rows of zeros stay zeros."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
 def cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(N, M) cosines of `vectors` (N, H) with `others` (M, H)."""
+    """(N, M): the cosines of `vectors` (N, H) with `others` (M, H), in [-1, 1]."""
     return np.clip(normalized(vectors) @ normalized(others).T, -1.0, 1.0)

@@ -1,13 +1,13 @@
-"""Why a model answered as it did: how far its score falls when a part of the text is hidden (occlusion).
+"""Explaining a result by occlusion: how much the score falls when a part of the text is masked.
 
-Each part in turn, a character or a word, is replaced by [MASK], and the model reads the text again; all those inputs
-go through the runtime as one list. The weight of a part is `log odds with it - log odds without it`: positive carries
-the score, negative pulls against it. It is measured on the model itself, and it is no more than that: weights do not
-add up to the score, since characters act together, and of two words that say the same either may be hidden at no loss.
-(Zeiler and Fergus, 2014, arXiv 1311.2901; for text Li et al., 2016, arXiv 1612.08220.)
+Each part (character or word) in turn is replaced by [MASK]; all these variants are computed as one list. The weight of
+a part is the log odds of the whole text minus those of the text without the part: positive if the part supports the
+result, negative if it opposes it. Weights do not add up to the score, since parts interact: of two words with the same
+meaning, masking either one may change nothing. (Zeiler and Fergus, 2014, arXiv 1311.2901; for text Li et al., 2016,
+arXiv 1612.08220.)
 
-Log odds rather than probabilities, which near 0 and 1 hardly move. docs/decisions/0009-explaining.md has what [MASK]
-was measured against.
+Weights are log odds because probabilities near 0 and 1 hardly change. docs/decisions/0009-explaining.md compares [MASK]
+with other replacements.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 from wenmo.tokenizer import Encoding, Word
 from wenmo.types import Explanation, Part
 
-SECOND = 1  # of two classes the one that is explained: sentiment.POSITIVE, similarity.SAME
-MAX_UNITS = 128  # hidden one by one: an input costs at most so many forwards of its own length
-_MAX_GROUP = 16  # words hidden together where a text has more than MAX_UNITS
+SECOND = 1  # the explained class of a two-class task: positive, same meaning
+MAX_UNITS = 128  # bounds the forwards of an explanation, one per unit
+_MAX_GROUP = 16  # words of a unit, in texts of more than MAX_UNITS words
 _CLAUSE_ENDS = frozenset("。！？；，、：…!?;,:\n")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """What is hidden at once: characters `start` to `end` of text number `text`, pieces `first` to `last` of the input.
+    """What is masked at once: characters `start` to `end` of text number `text`, tokens `first` to `last` of the input.
 
-    Neither `end` nor `last` is included. `words`: of how many words it is made.
+    `end` and `last` are not included. `words` is its number of words.
     """
 
     text: int
@@ -44,36 +44,36 @@ class Unit:
 
 
 def units(encoding: Encoding, texts: Sequence[str], words: Sequence[Sequence[Word]]) -> list[Unit]:
-    """The units of an input's one or two texts, in order, MAX_UNITS at most; what was cut off has none.
+    """At most MAX_UNITS units of an input's one or two `texts`, in order; none of what was cut off.
 
-    A unit is a word (a Chinese character is one). A text of more words is taken in groups, which end where a clause
-    does, or after _MAX_GROUP words.
+    A unit is one of the `words` (a Chinese character is a word). If there are too many words, units are groups of
+    words, which end at the end of a clause or after _MAX_GROUP words.
     """
     ends = (
         [len(encoding) - 1] if not encoding.segment_b else [len(encoding) - encoding.segment_b - 1, len(encoding) - 1]
     )
     single: list[list[Unit]] = []
-    first = 1  # [CLS] stands at 0
-    for text, (end, own) in enumerate(zip(ends, words, strict=False)):
-        found = []
-        for word in own:
+    first = 1  # after [CLS]
+    for text, (end, text_words) in enumerate(zip(ends, words, strict=False)):
+        text_units = []
+        for word in text_words:
             if first >= end:
                 break
-            last = min(first + word.pieces, end)
-            found.append(Unit(text=text, start=word.start, end=word.end, first=first, last=last))
+            last = min(first + word.tokens, end)
+            text_units.append(Unit(text=text, start=word.start, end=word.end, first=first, last=last))
             first = last
-        single.append(found)
-        first = end + 1  # behind [SEP]
+        single.append(text_units)
+        first = end + 1  # after [SEP]
     count = sum(map(len, single))
     if count <= MAX_UNITS:
-        return [unit for found in single for unit in found]
-    # The last group of each text may be smaller than the others.
+        return [unit for text_units in single for unit in text_units]
+    # The last group of each text may have fewer words than the others.
     least = -(-count // (MAX_UNITS + 1 - len(single)))
-    return [group for text, found in enumerate(single) for group in _groups(found, texts[text], least=least)]
+    return [group for index, each in enumerate(single) for group in _groups(each, texts[index], least=least)]
 
 
 def _groups(words: Sequence[Unit], text: str, *, least: int) -> list[Unit]:
-    """Words that follow one another as one unit, at least `least` of them but for the last ones."""
+    """Consecutive words joined into units of at least `least` words, except the last unit."""
     groups: list[Unit] = []
     group: list[Unit] = []
     for index, word in enumerate(words):
@@ -90,29 +90,29 @@ def _joined(group: Sequence[Unit]) -> Unit:
     return replace(group[0], end=group[-1].end, last=group[-1].last, words=len(group))
 
 
-def hide(encoding: Encoding, unit: Unit, *, mask_id: int) -> Encoding:
-    """`encoding` with each piece of `unit` replaced by [MASK]: everything else stays in its place."""
+def mask(encoding: Encoding, unit: Unit, *, mask_id: int) -> Encoding:
+    """`encoding` with each token of `unit` replaced by [MASK]; its length does not change."""
     masks = (mask_id,) * (unit.last - unit.first)
     return replace(encoding, input_ids=(*encoding.input_ids[: unit.first], *masks, *encoding.input_ids[unit.last :]))
 
 
 def two_class_odds(logits: np.ndarray, *, temperature: float) -> np.ndarray:
-    """(N,) of logits (N, 2): of the second class, 正面 or 相似, over the first."""
+    """(N,) log odds of the second class against the first, from `logits` (N, 2)."""
     return (logits[:, SECOND] - logits[:, 1 - SECOND]).astype(np.float64) / temperature
 
 
 def entailment_odds(logits: np.ndarray, *, temperature: float) -> np.ndarray:
-    """(N,) of the logits (N, 3) of one label: that it holds, over that it does not."""
+    """(N,) log odds of entailment against contradiction, from the `logits` (N, 3) of one label."""
     return (logits[:, ENTAILMENT] - logits[:, CONTRADICTION]).astype(np.float64) / temperature
 
 
 def label_odds(logits: np.ndarray, rival: np.ndarray, *, temperature: float) -> np.ndarray:
-    """(N,) of the logits (N, 3) of two labels: of the one over the other, whatever other labels there are."""
+    """(N,) log odds of a label against a rival label, from the logits (N, 3) of each."""
     return (logits[:, ENTAILMENT] - rival[:, ENTAILMENT]).astype(np.float64) / temperature
 
 
 def explanation(
-    hidden: Sequence[Unit],
+    units: Sequence[Unit],
     odds: np.ndarray,
     encodings: Sequence[Encoding],
     texts: Sequence[str],
@@ -121,7 +121,7 @@ def explanation(
     rival: str | None,
     score: float,
 ) -> Explanation:
-    """`odds` (1 + U,): log odds of the whole input, then with each of `hidden` away."""
+    """The result for `odds` (1 + U,): log odds of the whole input, then of the input without each of `units`."""
     weights = odds[0] - odds[1:]
     return Explanation(
         label=label,
@@ -131,19 +131,19 @@ def explanation(
         parts=tuple(
             tuple(
                 Part(start=unit.start, end=unit.end, weight=float(weight))
-                for unit, weight in zip(hidden, weights, strict=True)
+                for unit, weight in zip(units, weights, strict=True)
                 if unit.text == text
             )
             for text in range(len(texts))
         ),
-        grouped=any(unit.words > 1 for unit in hidden),
+        grouped=any(unit.words > 1 for unit in units),
         truncated=any(encoding.truncated for encoding in encodings),
     )
 
 
-def unit_directions(states: np.ndarray, own: Sequence[Unit]) -> np.ndarray:
-    """(U, H) of length 1: the mean of each unit's last-layer states, out of those (L, H) of the whole input."""
-    rows = np.empty((len(own), states.shape[1]), dtype=np.float32)
-    for index, unit in enumerate(own):
+def unit_directions(states: np.ndarray, units: Sequence[Unit]) -> np.ndarray:
+    """(U, H): the mean of each unit's last-layer `states` (L, H), scaled to length 1."""
+    rows = np.empty((len(units), states.shape[1]), dtype=np.float32)
+    for index, unit in enumerate(units):
         rows[index] = states[unit.first : unit.last].mean(axis=0)
     return normalized(rows)

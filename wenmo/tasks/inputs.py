@@ -1,4 +1,4 @@
-"""What a caller passes, checked before anything is computed."""
+"""Checks of the inputs that a caller passes, before anything is computed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from wenmo.errors import InputError
 
 
 def checked_texts(texts: Sequence[str]) -> list[str]:
+    """`texts` as a list. Raises InputError if it is a single string, or contains anything but strings."""
     if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
         raise InputError(
             f"Pass a list of texts, not {type(texts).__name__}: [text].",
@@ -24,6 +25,7 @@ def checked_texts(texts: Sequence[str]) -> list[str]:
 
 
 def checked_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """`pairs` as a list of tuples. Raises InputError if it contains anything but pairs of strings."""
     if isinstance(pairs, (str, bytes)) or not hasattr(pairs, "__iter__"):
         raise InputError(
             f"Pass a list of pairs, not {type(pairs).__name__}: [(first, second)].",

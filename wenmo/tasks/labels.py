@@ -1,4 +1,4 @@
-"""The labels that somebody types: how a text is split into them, and which of them count."""
+"""Labels as a caller gives them: splitting, and dropping blank and repeated ones."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from dataclasses import dataclass
 
 from wenmo.errors import InputError
 
-MAX_LABELS = 200  # of one call of a person or a program; files and the engine itself know no such limit
+MAX_LABELS = 200  # of a page or a REST call; neither jobs nor the engine have a limit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """The labels to choose from, and those that were dropped because they were blank or given before."""
+    """`names` are the candidate labels, `dropped` the blank and repeated ones."""
 
     names: tuple[str, ...]
     dropped: tuple[str, ...]
 
 
 def split_labels(labels: str) -> list[str]:
-    """The parts of `labels` between commas, Chinese or not, blank ones included."""
+    """The parts of `labels` between commas `,` and `，`, blank ones included."""
     return labels.replace("，", ",").split(",")
 
 
 def parse_labels(labels: Sequence[str] | str) -> Labels:
-    """Labels as a list, or as one text split at `,` and `，`.
+    """Labels from a list, or from one text split at `,` and `，`.
 
-    As in ModelScope the parts of a text are stripped and the labels of a list are taken as they are. Blank labels and
-    repeated ones (but for spaces around) are dropped. Raises InputError when none is left.
+    As in ModelScope, the parts of a text are stripped, and the labels of a list are not. Blank labels and those that
+    repeat another up to surrounding white space are dropped. Raises InputError when none is left.
     """
     if not hasattr(labels, "__iter__"):
         raise InputError(
             f"Labels are a list, or one text with commas, not {type(labels).__name__}.",
             f"标签应为列表，或用逗号分隔的文本，而不是 {type(labels).__name__}。",
         )
-    # In a text a blank part is nothing but a comma too many; in a list somebody passed a blank label.
-    given = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
+    # A blank part of a text is only a superfluous comma; a blank item of a list is a label to report as dropped.
+    items = [part for part in split_labels(labels) if part.strip()] if isinstance(labels, str) else list(labels)
     names: list[str] = []
     dropped: list[str] = []
     seen: set[str] = set()
-    for label in given:
+    for label in items:
         if not isinstance(label, str):
             raise InputError(
                 f"A label must be text, not {type(label).__name__}: {label!r}.",

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
 def softmax(logits: np.ndarray, *, temperature: float = 1.0) -> np.ndarray:
-    """Of `logits / temperature` over the last axis.
+    """Softmax of `logits / temperature` over the last axis, in float64, so that it sums to 1 within rounding.
 
-    In float64, so that the scores add up to 1 as closely as they can be written. A temperature above 1 makes a model
-    that is too sure less so and changes no ranking (Guo et al., 2017, arXiv 1706.04599).
+    A temperature above 1 corrects overconfidence without changing the ranking (Guo et al., 2017, arXiv 1706.04599).
     """
     exponents = np.exp((logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)) / temperature)
     return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
-def best_first(labels: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:
-    """Label to probability, best first; equal ones in the order of the labels."""
+def ranking(labels: Sequence[str], probabilities: np.ndarray) -> dict[str, Any]:
+    """The fields `label`, `score` and `scores` of a Result: best first, ties in the order of the labels."""
     order = np.argsort(-probabilities, kind="stable")
-    return {labels[index]: float(probabilities[index]) for index in order}
+    scores = {labels[index]: float(probabilities[index]) for index in order}
+    return {"label": labels[order[0]], "score": float(probabilities[order[0]]), "scores": scores}

@@ -33,7 +33,7 @@ SENTIMENT = TaskSpec(
     calibrations=("sentiment",),
     bundled="wenmo-sentiment",
     hub_task="sentiment-classification",
-    hub_aliases=("text-classification",),  # ModelScope's general name; the pipeline's type says more, where it is there
+    hub_aliases=("text-classification",),  # a general name; pipeline.type is more specific, if present
     hub_ids=(
         "iic/nlp_structbert_sentiment-classification_chinese-tiny",
         "iic/nlp_structbert_sentiment-classification_chinese-base",

@@ -1,4 +1,4 @@
-"""Sentence similarity by a cross-encoder: both sentences are read together, as `[CLS] a [SEP] b [SEP]`."""
+"""Sentence similarity by a cross-encoder: the input is `[CLS] a [SEP] b [SEP]`."""
 
 from __future__ import annotations
 

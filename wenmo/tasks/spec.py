@@ -1,7 +1,7 @@
-"""What a task is: everything that engine, files, REST, command line, evaluation and adapting need to know of one.
+"""The description of a task, used by engine, files, REST, command line, evaluation and adapting.
 
-A task is described once, as a TaskSpec in a module of its own; `table.py` lists them. Code that treats tasks alike
-loops over that table and never names a task. See docs/adding-a-task.md.
+Each task is one TaskSpec in a module of its own; `table.py` lists them. Code that treats all tasks alike loops over
+that table and never names a task. See docs/adding-a-task.md.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any, Literal
 import numpy as np
 
 from wenmo.tasks.encode import encode_pairs, encode_texts
-from wenmo.tasks.scores import best_first, softmax
+from wenmo.tasks.scores import ranking, softmax
 from wenmo.tokenizer import Encoding, Tokenizer
 from wenmo.types import Result
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRole:
-    """A label of a checkpoint by what it means.
+    """The meaning of a label, whatever a checkpoint or a file calls it.
 
-    `name` is what our own checkpoints call it, `words` are others' names for it, in lower case. They tell which logit
-    of a checkpoint has this role, and what a value in a file's column of labels stands for.
+    `name` is its name in the bundled checkpoints, `words` are other names for it, in lower case. They are matched
+    against the label map of a checkpoint and against the values in a file's label column.
     """
 
     key: str
@@ -31,7 +31,7 @@ class LabelRole:
     words: tuple[str, ...] = ()
 
     def means(self, word: str) -> bool:
-        """Whether `word` is a name of this label, whatever its case."""
+        """Whether `word` is a name of this label, in any case."""
         plain = word.strip().casefold()
         return plain in (self.key, self.name.casefold()) or plain in self.words
 
@@ -40,14 +40,13 @@ class LabelRole:
 class TaskSpec:
     """The description of a task.
 
-    `name` is the task's in Python, `slug` on the command line and in URLs. `inputs`: whether it reads single texts or
-    pairs. `takes_labels`: whether the labels are typed by whoever asks (else they are the checkpoint's). `outputs`:
-    what is read off the model, the classifier's logits or the mean of the last layer. `roles` are the labels of its
-    checkpoints in the order of the logits. `calibrations` name the probabilities that have a temperature of their own.
-    `bundled` is the model that is used where none is named, in assets/models/`name`. `hub_task` is ModelScope's name of
-    the task in configuration.json, `hub_aliases` are further ones, `hub_ids` the models of its hub that are listed.
-    `result` is what it answers, None for a task without results a row. `fixed_length`: the model reads 512 tokens
-    whatever its files say.
+    `name` is the task's name in Python, `slug` that on the command line and in URLs. `inputs` are single texts or
+    pairs. `takes_labels`: the caller gives the labels (otherwise they are the checkpoint's). `outputs` of the model are
+    the classifier's logits, or vectors, the mean of the last layer. `roles` are the labels of its checkpoints in the
+    order of the logits. `calibrations` name the probabilities that have a temperature of their own. `bundled` is the
+    default model, in assets/models/`name`. `hub_task` is ModelScope's name of the task in configuration.json,
+    `hub_aliases` are further names, `hub_ids` the hub's models to list. `result` is the type of its results, None for a
+    task without one per row. `fixed_length`: the maximum length is 512 tokens whatever the checkpoint says.
     """
 
     name: str
@@ -72,16 +71,16 @@ class TaskSpec:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """What our own checkpoints call their labels, in the order of the logits."""
+        """The labels of the bundled checkpoints, in the order of the logits."""
         return tuple(role.name for role in self.roles)
 
     @property
     def two_class(self) -> bool:
-        """Whether one probability says all: two labels of the checkpoint's own."""
+        """Whether the checkpoint has two labels of its own, so that one probability says everything."""
         return len(self.roles) == 2 and not self.takes_labels
 
     def role_of(self, word: str) -> int | None:
-        """The index of the label that `word` is a name of; None where it is none of them."""
+        """The index of the label that `word` is a name of, or None."""
         return next((index for index, role in enumerate(self.roles) if role.means(word)), None)
 
     def label_index(self, value: str, names: Sequence[str]) -> int | None:
@@ -107,7 +106,7 @@ class TaskSpec:
         return None
 
     def encode(self, tokenizer: Tokenizer, items: Sequence[Any], *, max_length: int) -> list[Encoding]:
-        """One encoding for each text or pair."""
+        """One encoding per text or pair."""
         encode: Callable[..., list[Encoding]] = encode_pairs if self.inputs == "pair" else encode_texts
         return encode(tokenizer, items, max_length=max_length)
 
@@ -119,25 +118,16 @@ class TaskSpec:
         labels: Sequence[str],
         temperatures: Mapping[str, float],
     ) -> list[Any]:
-        """Results of `logits` (N, labels), in order. `labels` are the checkpoint's names.
+        """The results for `logits` (N, labels), in order. `labels` are the checkpoint's names.
 
-        Not for tasks that take labels, whose answers are made of several encodings.
+        Not for tasks that take labels, whose results combine several encodings.
         """
         assert self.result is not None, self.name
         all_probabilities = softmax(logits, temperature=temperatures.get(self.calibrations[0], 1.0))
         results = []
         for row, probabilities, encoding in zip(logits, all_probabilities, encodings, strict=True):
-            scores = best_first(labels, probabilities)
-            label, score = next(iter(scores.items()))
-            own = {self.result.probability: float(probabilities[-1])} if self.result.probability else {}
-            results.append(
-                self.result(
-                    label=label,
-                    score=score,
-                    scores=scores,
-                    truncated=encoding.truncated,
-                    logits=(tuple(row.tolist()),),
-                    **own,
-                )
-            )
+            fields = ranking(labels, probabilities)
+            if self.result.probability:
+                fields[self.result.probability] = float(probabilities[-1])
+            results.append(self.result(**fields, truncated=encoding.truncated, logits=(tuple(row.tolist()),)))
         return results

@@ -1,4 +1,4 @@
-"""The tasks that there are. Whoever treats them alike loops over `TASKS`; nothing else lists them."""
+"""All tasks. Code that treats tasks alike loops over `TASKS`; nothing else lists them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TASKS: Mapping[str, TaskSpec] = _table
 
 
 def row_tasks() -> tuple[TaskSpec, ...]:
-    """The tasks that answer a row of a file, those of single texts first."""
+    """The tasks with one result per row of a file, those of single texts first."""
     answering = [spec for spec in TASKS.values() if spec.result is not None]
     return tuple(sorted(answering, key=lambda spec: spec.inputs == "pair"))
 
 
 def task_spec(name: str) -> TaskSpec:
-    """The task called `name`, as in Python or as on the command line. Raises InputError where there is none."""
+    """The task with this `name` or slug. Raises InputError if there is none."""
     spec = TASKS.get(name) or next((spec for spec in TASKS.values() if spec.slug == name), None)
     if spec is None:
         raise InputError(
@@ -35,7 +35,7 @@ def task_spec(name: str) -> TaskSpec:
 
 @contextmanager
 def registered(spec: TaskSpec) -> Iterator[None]:
-    """While the block runs there is one task more. Apps, parsers and engines that are made inside of it know it."""
+    """Adds a task while the block runs, for apps, parsers and engines created in it. Raises InputError if it exists."""
     if spec.name in _table:
         raise InputError(f"There is a task called {spec.name} already.", f"已有名为 {spec.name} 的任务。")
     _table[spec.name] = spec

@@ -1,14 +1,14 @@
-"""Zero-shot classification as entailment: does the text entail "这篇文章的标题是科技"?
+"""Zero-shot classification as natural language inference: does the text entail "这篇文章的标题是科技"?
 
-Each (text, hypothesis) pair has logits of its own; only the softmax at the end joins the labels of a text.
+Each pair of text and hypothesis has its own logits; only the softmax combines the labels of a text.
 
-- one label may be true (the default): softmax of the entailment logits over the labels;
-- several may be (`multi_label`), or there is one label only: for each label alone, softmax over contradiction and
-  entailment. These scores do not add up to 1.
+- By default exactly one label is true: softmax of the entailment logits over the labels.
+- With `multi_label`, or a single label, each label is judged alone: softmax over contradiction and entailment. These
+  scores do not add up to 1.
 
-That is one forward a label. A cheaper and weaker reading compares the vector of the text with those of the hypotheses:
-one forward a text however many labels there are (`decode_vectors`). It also serves to choose the few labels that are
-then judged as above (`nearest`), where there are many.
+This takes one forward per label. A cheaper and less accurate method takes one forward per text: it compares the vector
+of the text with those of the hypotheses (`decode_vectors`). With many labels, it can also select the few that are then
+judged as above (`nearest`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 
 from wenmo.errors import InputError
 from wenmo.tasks.labels import Labels
-from wenmo.tasks.scores import best_first, softmax
+from wenmo.tasks.scores import ranking, softmax
 from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.tokenizer import Encoding, Tokenizer
 from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
 
-ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # the logits, fixed in ModelScope's pipeline whatever the files say
+ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # indices of the logits; ModelScope's pipeline ignores the label map
 ZERO_SHOT = TaskSpec(
     name="zero_shot",
     title="Zero-shot classification",
@@ -36,7 +36,7 @@ ZERO_SHOT = TaskSpec(
     takes_labels=True,
     result=ZeroShotResult,
     roles=tuple(LabelRole(key=name, name=name) for name in ("entailment", "neutral", "contradiction")),
-    # Single-label: a softmax over labels; multi-label: over contradiction and entailment; nli: over all three logits.
+    # single_label: softmax over labels; multi_label: over contradiction and entailment; nli: over all three logits.
     calibrations=("single_label", "multi_label", "nli"),
     bundled="wenmo-zero-shot",
     hub_task="zero-shot-classification",
@@ -47,16 +47,16 @@ ZERO_SHOT = TaskSpec(
     ),
     fixed_length=True,
 )
-SHORTLIST = 10  # labels that two_stage has judged; see benchmarks/zero_shot_methods.py
-LOGIT_SCALE = 20.0  # a cosine times this is a logit: what the bundled embedding model was trained with
+SHORTLIST = 10  # labels that two_stage passes on to the NLI model; see benchmarks/zero_shot_methods.py
+LOGIT_SCALE = 20.0  # logit = scale * cosine, as in the training of the bundled embedding model
 DEFAULT_TEMPLATE = "{}"
-MAX_HYPOTHESES = 4_000  # of one call of a person or a program: each is a forward of its own
+MAX_HYPOTHESES = 4_000  # texts times labels of a page or a REST call
 
 
 def check_template(template: str) -> str:
-    """Returns `template` when it has exactly one kind of place for the label, `{}` once or `{0}`.
+    """Returns `template` if the label can be inserted: it has one `{}`, or one or more `{0}`.
 
-    Raises InputError otherwise. Attribute access and format codes (`{0.x}`, `{:>9}`) are refused.
+    Raises InputError otherwise, also for attribute access and format codes (`{0.x}`, `{:>9}`).
     """
     try:
         fields = [
@@ -77,7 +77,7 @@ def check_template(template: str) -> str:
 
 
 def check_method(method: str, *, labels: int, multi_label: bool, shortlist: int) -> None:
-    """Raises InputError for a method that there is not, or that cannot be combined with the others."""
+    """Raises InputError for an unknown method, or one that does not suit the other options."""
     if method not in ZERO_SHOT_METHODS:
         raise InputError(
             f"There is no method {method!r}. Choose from {', '.join(ZERO_SHOT_METHODS)}.",
@@ -104,24 +104,24 @@ def check_method(method: str, *, labels: int, multi_label: bool, shortlist: int)
 
 
 def hypotheses_each(labels: int, method: ZeroShotMethod, *, shortlist: int = SHORTLIST) -> int:
-    """Forwards that a text costs with so many labels."""
+    """The number of forwards per text with this number of labels."""
     return {"nli": labels, "embedding": 1, "two_stage": min(labels, shortlist)}[method]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A text and the labels that it is asked about."""
+    """A text and its candidate labels."""
 
     text: str
     labels: tuple[str, ...]
 
 
 def encode(tokenizer: Tokenizer, questions: Sequence[Question], *, template: str, max_length: int) -> list[Encoding]:
-    """One encoding for each label of each question, all labels of the first text first."""
+    """One encoding per label of each question, in the order of the questions."""
     labels = list(dict.fromkeys(label for question in questions for label in question.labels))
-    pieces = tokenizer.pieces([template.format(label) for label in labels], limit=max_length)
-    hypotheses = dict(zip(labels, pieces, strict=True))
-    texts = tokenizer.pieces([question.text for question in questions], limit=max_length)
+    tokens = tokenizer.tokenize([template.format(label) for label in labels], limit=max_length)
+    hypotheses = dict(zip(labels, tokens, strict=True))
+    texts = tokenizer.tokenize([question.text for question in questions], limit=max_length)
     return [
         tokenizer.encode_pair(text, hypotheses[label], max_length=max_length)
         for text, question in zip(texts, questions, strict=True)
@@ -139,7 +139,7 @@ def decode(
     method: ZeroShotMethod,
     temperatures: Mapping[str, float],
 ) -> list[ZeroShotResult]:
-    """Results of `logits` (texts * labels, 3), in the order of the texts, which have equally many labels each."""
+    """The results for `logits` (texts * labels, 3), in the order of the texts; all have the same number of labels."""
     count = len(questions[0].labels)
     each_alone = multi_label or count == 1
     per_text = logits.reshape(-1, count, 3)
@@ -148,27 +148,21 @@ def decode(
         probabilities = softmax(two, temperature=temperatures.get("multi_label", 1.0))[:, :, 1]  # (texts, labels)
     else:
         probabilities = softmax(per_text[:, :, ENTAILMENT], temperature=temperatures.get("single_label", 1.0))
-    results = []
-    for index, row in enumerate(probabilities):
-        scores = best_first(questions[index].labels, row)
-        label, score = next(iter(scores.items()))
-        results.append(
-            ZeroShotResult(
-                label=label,
-                score=score,
-                scores=scores,
-                truncated=any(encoding.truncated for encoding in encodings[index * count : (index + 1) * count]),
-                logits=tuple(tuple(values) for values in per_text[index].tolist()),
-                multi_label=each_alone,
-                dropped_labels=dropped,
-                method=method,
-            )
+    return [
+        ZeroShotResult(
+            **ranking(questions[index].labels, row),
+            truncated=any(encoding.truncated for encoding in encodings[index * count : (index + 1) * count]),
+            logits=tuple(tuple(values) for values in per_text[index].tolist()),
+            multi_label=each_alone,
+            dropped_labels=dropped,
+            method=method,
         )
-    return results
+        for index, row in enumerate(probabilities)
+    ]
 
 
 def nearest(near: np.ndarray, count: int) -> np.ndarray:
-    """For each row of `near` (texts, labels) the indices of its `count` largest, in ascending order."""
+    """(texts, count): the indices of the largest values in each row of `near` (texts, labels), in ascending order."""
     order = np.argsort(-near, axis=1, kind="stable")
     return np.sort(order[:, :count], axis=1)
 
@@ -180,25 +174,19 @@ def decode_vectors(
     labels: Labels,
     temperatures: Mapping[str, float],
 ) -> list[ZeroShotResult]:
-    """Results of `near` (texts, labels), the cosines of each text with the labels: softmax of LOGIT_SCALE times these.
+    """The results for `near` (texts, labels), the cosines of texts and labels, by softmax of LOGIT_SCALE * near.
 
-    `encodings` are the texts'.
+    `encodings` are those of the texts.
     """
     probabilities = softmax(LOGIT_SCALE * near, temperature=temperatures.get("nearest_label", 1.0))
-    results = []
-    for row, values, encoding in zip(probabilities, near.tolist(), encodings, strict=True):
-        scores = best_first(labels.names, row)
-        label, score = next(iter(scores.items()))
-        results.append(
-            ZeroShotResult(
-                label=label,
-                score=score,
-                scores=scores,
-                truncated=encoding.truncated,
-                logits=tuple((value,) for value in values),
-                multi_label=False,
-                dropped_labels=labels.dropped,
-                method="embedding",
-            )
+    return [
+        ZeroShotResult(
+            **ranking(labels.names, row),
+            truncated=encoding.truncated,
+            logits=tuple((value,) for value in values),
+            multi_label=False,
+            dropped_labels=labels.dropped,
+            method="embedding",
         )
-    return results
+        for row, values, encoding in zip(probabilities, near.tolist(), encodings, strict=True)
+    ]

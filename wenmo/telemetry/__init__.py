@@ -1,1 +1,1 @@
-"""What runs and what it takes, live: memory of the process and of each GPU, events, durations, the machine."""
+"""What the process does and uses: memory of the process and of each GPU, events, histograms of durations."""

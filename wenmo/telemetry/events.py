@@ -1,7 +1,7 @@
-"""What an engine does that shows in its memory: models that load and go, batches, a budget that changes.
+"""Events of an engine that explain its memory: models loaded and released, batches, changes of the budget.
 
-`EventLog` keeps the latest of these, with their times and a text in each language, for the live graph. Engines write to
-it, and any thread may read. Batches that follow one another are one event that grows, however many they are.
+`EventLog` keeps the latest ones, with their times and a text in each language, for the live graph. Thread-safe.
+Consecutive batches of a task are one event, which grows.
 """
 
 from __future__ import annotations
@@ -11,25 +11,22 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from wenmo.tasks.table import TASKS
 from wenmo.types import Precision, Resolved, TaskName
 
-if TYPE_CHECKING:
-    pass
-
-Kind = Literal["engine", "load", "release", "batches", "budget"]
+EventKind = Literal["engine", "load", "release", "batches", "budget"]
 
 KEPT_EVENTS = 200
-JOIN_S = 2.0  # batches of a task with no longer pause between them are one event
+JOIN_S = 2.0  # a longer pause between two batches of a task begins a new event
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened from `at_s` to `until_s`, in seconds since 1970; the same where it took no time."""
+    """`at_s` and `until_s` are its start and end in Unix time, equal for an event without duration."""
 
-    kind: Kind
+    kind: EventKind
     at_s: float
     until_s: float
     text: str
@@ -38,9 +35,9 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class _Batches:
-    """The event of batches of a task that still grows."""
+    """The batches of a task whose event still grows."""
 
-    number: int  # of the event
+    number: int  # the key of the event
     at_s: float
     until_s: float
     batches: int
@@ -48,7 +45,7 @@ class _Batches:
 
 
 class EventLog:
-    """The latest KEPT_EVENTS. `now` is Unix time."""
+    """The latest KEPT_EVENTS events. `now` returns Unix time."""
 
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -56,20 +53,20 @@ class EventLog:
         self._events: OrderedDict[int, Event] = OrderedDict()
         self._next = 0
         self._growing: dict[TaskName, _Batches] = {}
-        self._weights: list[float | None] = []  # MiB of each model that lies in the CPU's memory
+        self._weights: list[float | None] = []  # MiB of each loaded model in the CPU's memory
 
     def events(self, *, since_s: float = 0.0) -> tuple[Event, ...]:
-        """Those that had not ended at `since_s`, oldest first."""
+        """Events that ended at `since_s` or later, oldest first."""
         with self._lock:
             return tuple(event for event in self._events.values() if event.until_s >= since_s)
 
     def cpu_weights_mib(self) -> float | None:
-        """Of all loaded models in the CPU's memory; None where one of them cannot tell its own."""
+        """Weights of all loaded models in the CPU's memory; None if the size of one is not known."""
         with self._lock:
             return None if None in self._weights else sum(mib for mib in self._weights if mib is not None)
 
     def engine_started(self, device: Resolved[str], precision: Resolved[Precision]) -> None:
-        """From here on models are loaded for `device` in `precision`."""
+        """An engine that loads models onto `device` in `precision` was created."""
         self._add(
             "engine",
             f"engine: {device.value}, {precision.value}: {precision.reason}",
@@ -77,7 +74,7 @@ class EventLog:
         )
 
     def model_loaded(self, name: str, *, weights_mib: float | None, seconds: float, on_cpu: bool) -> None:
-        """A model's weights are in memory, `weights_mib` of them, after `seconds`."""
+        """Loading a model took `seconds`; its weights take `weights_mib`."""
         size = "" if weights_mib is None else f"{weights_mib:,.1f} MiB, "
         size_zh = size.replace(", ", "，")
         with self._lock:
@@ -86,22 +83,22 @@ class EventLog:
         self._add("load", f"loaded {name}: {size}{seconds:.1f} s", f"载入 {name}：{size_zh}{seconds:.1f} 秒")
 
     def model_released(self, name: str, *, weights_mib: float | None, on_cpu: bool) -> None:
-        """The same model was let go."""
+        """A model was released; the arguments are those of `model_loaded`."""
         with self._lock:
             if on_cpu:
                 self._weights.remove(weights_mib)
         self._add("release", f"released {name}", f"释放 {name}")
 
     def budget_changed(self, task: TaskName, before: int, after: Resolved[int]) -> None:
-        """Batches take another number of pieces now."""
+        """The budget of a batch changed from `before` to `after` tokens."""
         self._add(
             "budget",
-            f"{task}: batches of {before:,} -> {after.value:,} pieces: {after.reason}",
+            f"{task}: batches of {before:,} -> {after.value:,} tokens: {after.reason}",
             f"{TASKS[task].title_zh}：批次上限 {before:,} → {after.value:,} 词元：{after.reason_zh}",
         )
 
     def batch_computed(self, task: TaskName, items: int) -> None:
-        """A batch that answered `items` inputs is done."""
+        """A batch of `items` inputs was computed."""
         with self._lock:
             now = self._now()
             growing = self._growing.get(task)
@@ -121,14 +118,14 @@ class EventLog:
                 ),
             )
 
-    def _add(self, kind: Kind, text: str, text_zh: str) -> None:
+    def _add(self, kind: EventKind, text: str, text_zh: str) -> None:
         with self._lock:
             now = self._now()
             self._put(self._next, Event(kind=kind, at_s=now, until_s=now, text=text, text_zh=text_zh))
             self._next += 1
 
     def _put(self, number: int, event: Event) -> None:
-        """In the place of the event of that number, or at the end. The lock must be held."""
+        """Add the event, or replace the one of the same number. The lock must be held."""
         self._events[number] = event
         if len(self._events) > KEPT_EVENTS:
             self._events.popitem(last=False)

@@ -1,12 +1,12 @@
-"""What each GPU says about itself: memory and utilisation by NVML, and what this process's torch keeps there.
+"""State of each GPU: memory and utilisation from NVML, and the memory of this process's torch allocator.
 
-NVML reads a card from outside: no CUDA context, hence none of the card's memory, is taken for looking. torch's
-allocator is asked only in a process that computes on CUDA already. A card in MIG mode is listed as its instances; NVML
-knows their memory, but utilisation neither of them nor of such a card. Each value that cannot be read is None.
+NVML needs no CUDA context, so reading takes no GPU memory. The allocator is asked only in a process that already
+computes on CUDA. A card in MIG mode is listed as its instances; NVML knows their memory, but no utilisation of them or
+of the card. Values that cannot be read are None.
 
-Not covered: cards of other makers, and which other process uses how much of a card.
+Not covered: GPUs of other makers, and the shares of other processes.
 """
-# ruff: noqa: N802 - the protocol has NVML's own names, so that the library's module is an implementation of it
+# ruff: noqa: N802 - the protocol has NVML's own names, so that the library's module implements it
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wenmo.types import Resolved
 
 T = TypeVar("T")
 
-RETRY_S = 30.0  # between attempts to reach a driver that is not there, or no longer
+RETRY_S = 30.0  # between attempts to open the driver
 _MIB = 2**20
 
 
@@ -38,11 +38,11 @@ class Gpu:
 
 @dataclass(frozen=True, kw_only=True)
 class GpuReading:
-    """A GPU at one moment.
+    """The state of a GPU at one moment.
 
-    `used_mib` counts every process and what the driver keeps for itself, `allocated_mib` the tensors of this one, and
-    `reserved_mib` what its allocator holds for them; both are None where this process does not compute on CUDA.
-    `utilization_percent` is the share of NVML's last sampling period (up to a second) in which a kernel ran.
+    `used_mib` is of all processes and the driver, `allocated_mib` of the tensors of this process, `reserved_mib` of its
+    allocator; the last two are None if this process does not compute on CUDA. `utilization_percent` is the share of
+    NVML's last sampling period (up to a second) in which a kernel ran.
     """
 
     gpu: Gpu
@@ -63,9 +63,9 @@ class _Utilization(Protocol):
 
 
 class Nvml(Protocol):
-    """The calls that are made: the module `pynvml` (nvidia-ml-py), or a simulated driver in tests.
+    """The functions used of the module `pynvml` (nvidia-ml-py), or of a simulated driver in tests.
 
-    See https://docs.nvidia.com/deploy/nvml-api/ for each. A call that fails raises NVMLError.
+    See https://docs.nvidia.com/deploy/nvml-api/. A call that fails raises NVMLError.
     """
 
     NVMLError: type[Exception]
@@ -86,37 +86,38 @@ class Nvml(Protocol):
 
 
 class Gpus:
-    """All GPUs of this machine. Nothing is opened before the first `read`; for use by one thread at a time.
+    """All GPUs of this machine. Opens the driver at the first `read`. Not thread-safe.
 
-    A GPU that stops answering stays in the list with values of None until the driver is opened again, every RETRY_S.
+    A GPU that stops responding stays in the list, with values of None; the driver is reopened every RETRY_S until all
+    GPUs respond.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._nvml: Nvml | None = None
-        self._devices: tuple[tuple[Gpu, Any], ...] = ()  # with NVML's handles
-        self._complete = False  # every GPU of the driver is in the list, and answers
+        self._devices: tuple[tuple[Gpu, Any], ...] = ()  # each with its NVML handle
+        self._complete = False  # the list has every GPU of the driver, and all respond
         self._try_at = clock()
-        self._found = Resolved(value=0, reason="not asked yet", reason_zh="尚未查询")
+        self._count = Resolved(value=0, reason="not asked yet", reason_zh="尚未查询")
 
     @property
-    def found(self) -> Resolved[int]:
-        """How many GPUs the last `read` listed, and by what they were read, or why they were not."""
-        return self._found
+    def count(self) -> Resolved[int]:
+        """The number of GPUs in the last `read`, and how they were read, or why none were."""
+        return self._count
 
     def read(self) -> tuple[GpuReading, ...]:
-        """Each GPU in the order of its index; empty where there is none, or none can be reached."""
+        """All GPUs in the order of their indices; empty if there are none, or none can be read."""
         if not self._complete and self._clock() >= self._try_at:
             self._try_at = self._clock() + RETRY_S
             self._open()
-        own = own_memory()
-        if not self._devices and own:
-            self._tell(len(own), "read by CUDA", "由 CUDA 读取")
-            return tuple(own.values())
-        return tuple(self._reading(gpu, handle, own.get(_bare(gpu.uuid))) for gpu, handle in self._devices)
+        by_torch = torch_memory()
+        if not self._devices and by_torch:
+            self._set_count(len(by_torch), "read by CUDA", "由 CUDA 读取")
+            return tuple(by_torch.values())
+        return tuple(self._reading(gpu, handle, by_torch.get(_bare(gpu.uuid))) for gpu, handle in self._devices)
 
     def close(self) -> None:
-        """Let go of the driver. A later `read` opens it again."""
+        """Close the driver. A later `read` opens it again."""
         nvml, self._nvml = self._nvml, None
         self._devices, self._complete = (), False
         if nvml is not None:
@@ -128,64 +129,65 @@ class Gpus:
         try:
             nvml = cast(Nvml, importlib.import_module("pynvml"))
         except ImportError:
-            self._tell(0, "nvidia-ml-py is not installed", "未安装 nvidia-ml-py")
+            self._set_count(0, "nvidia-ml-py is not installed", "未安装 nvidia-ml-py")
             return
         try:
             nvml.nvmlInit()
             self._nvml = nvml
             cards = range(nvml.nvmlDeviceGetCount())
         except nvml.NVMLError as error:
-            self._tell(0, f"no NVIDIA driver answers ({error})", f"没有可用的 NVIDIA 驱动（{error}）")
+            self._set_count(0, f"no NVIDIA driver answers ({error})", f"没有可用的 NVIDIA 驱动（{error}）")
             return
         self._complete = True
-        self._devices = tuple(device for card in cards for device in self._ask(partial(_devices, card=card)) or ())
+        self._devices = tuple(device for card in cards for device in self._query(partial(_devices, card=card)) or ())
         if self._complete:
-            self._tell(len(self._devices), "read by NVML", "由 NVML 读取")
+            self._set_count(len(self._devices), "read by NVML", "由 NVML 读取")
 
-    def _reading(self, gpu: Gpu, handle: Any, own: GpuReading | None) -> GpuReading:
-        memory = self._ask(lambda nvml: nvml.nvmlDeviceGetMemoryInfo(handle))
-        rates = None if ":" in gpu.index else self._ask(lambda nvml: nvml.nvmlDeviceGetUtilizationRates(handle))
+    def _reading(self, gpu: Gpu, handle: Any, by_torch: GpuReading | None) -> GpuReading:
+        memory = self._query(lambda nvml: nvml.nvmlDeviceGetMemoryInfo(handle))
+        rates = None if ":" in gpu.index else self._query(lambda nvml: nvml.nvmlDeviceGetUtilizationRates(handle))
         return GpuReading(
             gpu=gpu,
             used_mib=None if memory is None else memory.used / _MIB,
             total_mib=None if memory is None else memory.total / _MIB,
             utilization_percent=None if rates is None else float(rates.gpu),
-            reserved_mib=None if own is None else own.reserved_mib,
-            allocated_mib=None if own is None else own.allocated_mib,
+            reserved_mib=None if by_torch is None else by_torch.reserved_mib,
+            allocated_mib=None if by_torch is None else by_torch.allocated_mib,
         )
 
-    def _ask(self, question: Callable[[Nvml], T]) -> T | None:
+    def _query(self, call: Callable[[Nvml], T]) -> T | None:
+        """The result of `call`; None if it fails."""
         assert self._nvml is not None
         try:
-            return question(self._nvml)
+            return call(self._nvml)
         except self._nvml.NVMLError_NotSupported:
-            return None  # this GPU cannot tell, and never will
-        except self._nvml.NVMLError as error:  # it fell off, the driver was unloaded, an instance was destroyed …
+            return None  # this GPU never supports it
+        except self._nvml.NVMLError as error:  # the GPU was lost, the driver unloaded, an instance destroyed …
             self._complete = False
-            self._tell(len(self._devices), f"a GPU does not answer ({error})", f"有 GPU 没有应答（{error}）")
+            self._set_count(len(self._devices), f"a GPU does not answer ({error})", f"有 GPU 没有应答（{error}）")
             return None
 
-    def _tell(self, value: int, reason: str, reason_zh: str) -> None:
-        self._found = Resolved(value=value, reason=reason, reason_zh=reason_zh)
+    def _set_count(self, value: int, reason: str, reason_zh: str) -> None:
+        self._count = Resolved(value=value, reason=reason, reason_zh=reason_zh)
 
 
 def _devices(nvml: Nvml, *, card: int) -> list[tuple[Gpu, Any]]:
-    """A card, or in MIG mode its instances."""
+    """A card, or its instances in MIG mode, each with its NVML handle."""
     handle = nvml.nvmlDeviceGetHandleByIndex(card)
-    instances = [(_gpu(nvml, instance, f"{card}:{place}"), instance) for place, instance in _instances(nvml, handle)]
+    instances = [(_gpu(nvml, instance, f"{card}:{number}"), instance) for number, instance in _instances(nvml, handle)]
     return instances or [(_gpu(nvml, handle, str(card)), handle)]
 
 
 def _instances(nvml: Nvml, handle: Any) -> Iterator[tuple[int, Any]]:
-    """None of them where the card is not in MIG mode."""
+    """(index, handle) of each MIG instance; none if the card is not in MIG mode."""
     try:
         if not nvml.nvmlDeviceGetMigMode(handle)[0]:
             return
     except nvml.NVMLError_NotSupported:  # cards before Ampere
         return
-    for place in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
-        with suppress(nvml.NVMLError_NotFound):  # places may be empty
-            yield place, nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place)
+    for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+        with suppress(nvml.NVMLError_NotFound):  # some of the possible instances may not exist
+            yield number, nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
 
 
 def _gpu(nvml: Nvml, handle: Any, index: str) -> Gpu:
@@ -196,23 +198,23 @@ def _gpu(nvml: Nvml, handle: Any, index: str) -> Gpu:
         return Gpu(index=index, name=name, uuid=None)
 
 
-def own_memory() -> dict[str, GpuReading]:
-    """What CUDA and torch's allocator know of the GPUs of this process, by bare UUID; empty unless it computes on CUDA.
+def torch_memory() -> dict[str, GpuReading]:
+    """Readings of this process's GPUs from CUDA and torch's allocator, by bare UUID; empty if CUDA is not initialised.
 
-    By UUID, because CUDA_VISIBLE_DEVICES gives CUDA an order of its own. What the driver says is asked only of a GPU on
-    which the allocator holds something: elsewhere the question itself would take memory, for a CUDA context.
+    The keys are UUIDs because CUDA_VISIBLE_DEVICES changes CUDA's indices. `used_mib` is read only on GPUs where the
+    allocator holds memory: on others the call would create a CUDA context, which takes memory.
     """
     cuda = sys.modules.get("torch.cuda")
-    initialized = getattr(cuda, "is_initialized", None)  # another thread may be in the middle of importing it
+    initialized = getattr(cuda, "is_initialized", None)  # None while another thread imports it
     if cuda is None or initialized is None or not initialized():
         return {}
-    own = {}
+    readings = {}
     for device in range(cuda.device_count()):
         try:
             properties = cuda.get_device_properties(device)
             statistics = cuda.memory_stats_as_nested_dict(device)
             reserved = statistics["reserved_bytes"]["all"]["current"]
-            own[_bare(str(properties.uuid))] = GpuReading(
+            readings[_bare(str(properties.uuid))] = GpuReading(
                 gpu=Gpu(index=str(device), name=properties.name, uuid=str(properties.uuid)),
                 used_mib=(properties.total_memory - cuda.mem_get_info(device)[0]) / _MIB if reserved else None,
                 total_mib=properties.total_memory / _MIB,
@@ -220,11 +222,11 @@ def own_memory() -> dict[str, GpuReading]:
                 reserved_mib=reserved / _MIB,
                 allocated_mib=statistics["allocated_bytes"]["all"]["current"] / _MIB,
             )
-        except RuntimeError:  # of CUDA, which says so to those who compute
+        except RuntimeError:  # of CUDA; a forward on this GPU raises it too
             continue
-    return own
+    return readings
 
 
 def _bare(uuid: str | None) -> str:
-    """NVML writes "GPU-" or "MIG-" before it, CUDA does not."""
+    """Without the prefix "GPU-" or "MIG-", which NVML writes and CUDA does not."""
     return (uuid or "").removeprefix("GPU-").removeprefix("MIG-")

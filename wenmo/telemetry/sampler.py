@@ -1,8 +1,8 @@
-"""Memory as it goes: a thread that looks a few times a second, and a bounded ring of what it saw.
+"""Live memory: a thread takes a sample a few times a second and keeps the latest ones in a ring buffer.
 
-One a process, started by whoever looks first; all sessions read the same ring. Looking takes no memory of a GPU and
-initialises nothing. Resident memory is the system's count and includes everything; of tensors on a CPU only the weights
-are known, because torch keeps no account of what a forward takes there in passing.
+A process has one sampler, which all sessions share. Sampling does not initialise CUDA and takes no GPU memory. Resident
+memory is the operating system's count. Of tensors in the CPU's memory only the weights are known, because torch does
+not track allocations there.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 
 KEPT_S = 600.0
 MIN_HZ, MAX_HZ = 2.0, 10.0
-_FIRST_S = 1.0  # that a reader waits for the first sample at most
+_FIRST_S = 1.0  # how long a reader waits for the first sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One look, at `at_s` seconds since 1970.
+    """Memory and load at `at_s`, in Unix time. Values that cannot be read are None.
 
-    `cpu_percent` is the process's since the sample before, 100 for one core. `weights_mib` are those of models in the
-    CPU's memory. None is "cannot be read".
+    `cpu_percent` is this process's CPU time since the previous sample, 100 for one core. `weights_mib` is the size of
+    the models in the CPU's memory.
     """
 
     at_s: float
@@ -44,10 +44,10 @@ class Sample:
 
 
 class Sampler:
-    """Takes a sample `hz` times a second (2 to 10) once started, and keeps those of the last KEPT_S seconds.
+    """Takes `hz` samples a second (2 to 10) once started, and keeps those of the last KEPT_S seconds.
 
-    `weights_mib` says what models hold in the CPU's memory. Raises InputError for another `hz`. `clock` is monotonic,
-    `now` Unix time, `wait` sleeps for some seconds and answers whether to stop.
+    `weights_mib` returns the size of the models in the CPU's memory. `clock` is monotonic, `now` Unix time; `wait`
+    sleeps for some seconds and returns whether to stop. Raises InputError for any other `hz`.
     """
 
     def __init__(
@@ -75,34 +75,36 @@ class Sampler:
         self._lock = threading.Lock()
         self._ring: deque[Sample] = deque(maxlen=round(KEPT_S * hz))
         self._first = threading.Event()
-        self._cpu_before: tuple[float, float] | None = None  # of `clock`, of the process
+        self._cpu_before: tuple[float, float] | None = (
+            None  # `clock` and CPU time of the process at the previous sample
+        )
         self._thread = threading.Thread(target=self._run, name="wenmo-sampler", daemon=True)
 
     def start(self) -> Sampler:
-        """Begin; once. Answers itself."""
+        """Start the thread, once; returns the sampler."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """End the thread, wait for it, and let go of the driver. What was sampled can still be read."""
+        """Stop the thread and close the driver. The samples can still be read."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
 
     @property
-    def gpus_found(self) -> Resolved[int]:
-        """How many GPUs the last sample has, and how they were read, or why not."""
-        return self._gpus.found
+    def gpu_count(self) -> Resolved[int]:
+        """The number of GPUs in the last sample, and how they were read, or why none were."""
+        return self._gpus.count
 
     def samples(self, *, last_s: float = KEPT_S) -> tuple[Sample, ...]:
-        """Those of the last seconds before the newest one, oldest first. Waits a moment for the very first one."""
+        """The samples of the `last_s` seconds up to the newest, oldest first. Waits up to 1 s for the very first."""
         self._first.wait(_FIRST_S)
         with self._lock:
             since_s = self._ring[-1].at_s - last_s if self._ring else 0.0
             return tuple(sample for sample in self._ring if sample.at_s >= since_s)
 
     def sample(self) -> Sample:
-        """Look now; what the thread does. Not for two threads at a time."""
+        """Take a sample now, as the thread does. Not thread-safe."""
         clock_s, process_s = self._clock(), time.process_time()
         before, self._cpu_before = self._cpu_before, (clock_s, process_s)
         elapsed_s = 0.0 if before is None else clock_s - before[0]
@@ -123,39 +125,39 @@ class Sampler:
                     with self._lock:
                         self._ring.append(sample)
                     failing = False
-                except Exception:  # the next look may well succeed; one line in the log for all that follow one another
+                except Exception:  # the next sample may succeed; log consecutive failures once
                     if not failing:
                         log.warning("memory could not be sampled", exc_info=True)
                     failing = True
                 self._first.set()
-                due = max(due + 1 / self.hz, self._clock())  # what was slept through is not made up for
+                due = max(due + 1 / self.hz, self._clock())  # missed samples are not made up for
                 if self._wait(due - self._clock()):
                     return
         finally:
             self._gpus.close()
 
 
-def thin(
-    times: Sequence[float], values: Sequence[float | None], *, stretch_s: float
+def downsample(
+    times: Sequence[float], values: Sequence[float | None], *, interval_s: float
 ) -> tuple[list[float], list[float | None]]:
-    """The highest value of each `stretch_s` seconds and when it was, so that no peak is lost.
+    """The highest value of each interval of `interval_s` seconds and its time, so that no peak is lost.
 
-    Stretches begin at multiples of their length: a graph that moves on does not flicker. One without a value keeps a
-    None, which is a gap.
+    Intervals begin at multiples of their length, so that a moving graph does not flicker. An interval without values
+    keeps one None, a gap in the graph.
     """
     kept: dict[int, tuple[float, float | None]] = {}
     for at, value in zip(times, values, strict=True):
-        place = int(at // stretch_s)
-        best = kept.get(place)
+        interval = int(at // interval_s)
+        best = kept.get(interval)
         if best is None or (value is not None and (best[1] is None or value > best[1])):
-            kept[place] = (at, value)
+            kept[interval] = (at, value)
     return [at for at, _ in kept.values()], [value for _, value in kept.values()]
 
 
 def columns(samples: Sequence[Sample], events: Sequence[Event] = ()) -> dict[str, list[object]]:
-    """A table of `samples`, a row each, for a file: times in UTC, and the texts of the events before each row.
+    """The columns of a table with one row per sample: UTC times, values, and the events since the previous row.
 
-    A GPU has columns of its own, named by its index; cells of what could not be read are None.
+    Each GPU has its own columns, named by its index. Cells are None for values that could not be read.
     """
     table: dict[str, list[object]] = {
         "time_utc": [datetime.fromtimestamp(sample.at_s, UTC).isoformat(timespec="milliseconds") for sample in samples],

@@ -1,7 +1,7 @@
-"""What a running service keeps of its own work, in bounded memory: histograms with fixed bounds, recent durations.
+"""Histograms with fixed bounds and percentiles of recent durations, in bounded memory.
 
-A histogram counts since the start, so that a monitor can take differences of it; percentiles are of the last calls
-alone, because who watches wants to know how it is now. Nothing here locks: its owner does.
+Histograms count since the start, so that a monitoring system can take differences. Percentiles are of the last calls
+only, because they are to show the present. Not thread-safe: the owner of an object locks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramCounts:
-    """`counts[i]` values were at most `bounds[i]` and above the bound before; one count more is of those above all.
+    """The counts of a histogram: `counts[i]` values are in (bounds[i - 1], bounds[i]], the last one above all bounds.
 
     `total` is the sum of the values.
     """
@@ -26,12 +26,12 @@ class HistogramCounts:
 
     @property
     def count(self) -> int:
-        """How many values there were."""
+        """The number of values."""
         return sum(self.counts)
 
 
 class Histogram:
-    """Counts values by `bounds`, in ascending order."""
+    """Counts values between `bounds`, which ascend."""
 
     def __init__(self, bounds: Sequence[int]) -> None:
         self._bounds = tuple(bounds)
@@ -46,19 +46,19 @@ class Histogram:
         return HistogramCounts(bounds=self._bounds, counts=tuple(self._counts), total=self._total)
 
 
-def together(histograms: Iterable[HistogramCounts]) -> HistogramCounts | None:
-    """The sum of histograms of the same bounds; None of none."""
-    each = list(histograms)
-    if not each:
+def sum_histograms(histograms: Iterable[HistogramCounts]) -> HistogramCounts | None:
+    """The sum of histograms with equal bounds; None if there are none."""
+    addends = list(histograms)
+    if not addends:
         return None
-    (bounds,) = {histogram.bounds for histogram in each}
-    counts = tuple(map(sum, zip(*(histogram.counts for histogram in each), strict=True)))
-    return HistogramCounts(bounds=bounds, counts=counts, total=sum(histogram.total for histogram in each))
+    (bounds,) = {histogram.bounds for histogram in addends}
+    counts = tuple(map(sum, zip(*(histogram.counts for histogram in addends), strict=True)))
+    return HistogramCounts(bounds=bounds, counts=counts, total=sum(histogram.total for histogram in addends))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Percentiles:
-    """Of `count` durations: half, 95% and 99% of them were at most this long (linear between neighbours)."""
+    """Percentiles of `count` durations in milliseconds, with linear interpolation."""
 
     count: int
     p50_ms: float
@@ -67,7 +67,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Percentiles | None:
-        """None of no durations."""
+        """The percentiles of `seconds`; None if it is empty."""
         if not len(seconds):
             return None
         p50, p95, p99 = (float(value) for value in np.percentile(seconds, (50, 95, 99)) * 1000)

@@ -14,7 +14,7 @@ import torch
 from tests.conftest import GOLDEN, GOLDEN_MODELS
 from wenmo import DeviceError, Engine, InputError
 from wenmo.adapt import fine_tune
-from wenmo.adapt.dataset import Examples, PieceStore
+from wenmo.adapt.dataset import Examples, TokenStore
 from wenmo.adapt.fine_tune import load_for_training
 from wenmo.adapt.objectives import TrainableModel
 from wenmo.adapt.run import adapt
@@ -195,7 +195,7 @@ def test_the_time_limit_ends_training_and_keeps_what_was_learnt(
 def test_checkpointing_changes_no_gradient(task: str) -> None:
     """With dropout on: what is computed again must draw the same."""
     checkpoint = load_checkpoint(GOLDEN / task)
-    store = PieceStore(checkpoint.tokenizer, max_pieces=64)
+    store = TokenStore(checkpoint.tokenizer, max_tokens=64)
     first = store.add([text for text, _ in _sentences(6, ("坏", "好"))])
     second = first[::-1].copy() if task == "similarity" else np.full(6, -1, np.int32)
     examples = Examples(first=first, second=second, label=np.array([0, 1] * 3))
@@ -218,7 +218,7 @@ def test_checkpointing_changes_no_gradient(task: str) -> None:
 def test_checkpointing_keeps_less_for_the_way_back() -> None:
     """What it is for: the bytes of activations that autograd holds between the two ways."""
     checkpoint = load_checkpoint(GOLDEN / "sentiment")
-    store = PieceStore(checkpoint.tokenizer, max_pieces=64)
+    store = TokenStore(checkpoint.tokenizer, max_tokens=64)
     first = store.add([text for text, _ in _sentences(16, ("坏", "好"))])
     examples = Examples(first=first, second=np.full(16, -1, np.int32), label=np.array([0, 1] * 8))
     kept = []

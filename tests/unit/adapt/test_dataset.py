@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wenmo.adapt.batches import plan_epoch
-from wenmo.adapt.dataset import LabelSet, PieceStore, TopicSampler, resample
+from wenmo.adapt.dataset import LabelSet, TokenStore, TopicSampler, resample
 from wenmo.tokenizer import Tokenizer
 
 CHARACTERS = "体育运动财经房产雨书好关于"
@@ -21,7 +21,7 @@ def tokenizer(tmp_path: Path) -> Tokenizer:
     return Tokenizer.from_folder(tmp_path)
 
 
-def _words(store: PieceStore, index: int, tokenizer: Tokenizer) -> str:
+def _words(store: TokenStore, index: int, tokenizer: Tokenizer) -> str:
     names = {number: token for token, number in tokenizer.vocabulary.items()}
     return "".join(names[int(number)] for number in store[index])
 
@@ -37,7 +37,7 @@ def test_resampled_rows_follow_the_wanted_rates() -> None:
 
 
 def test_topic_groups_put_the_true_label_first_and_never_among_the_others(tokenizer: Tokenizer) -> None:
-    store = PieceStore(tokenizer, max_pieces=16)
+    store = TokenStore(tokenizer, max_tokens=16)
     texts = store.add(["书", "雨", "好"])
     label_set = LabelSet(texts=texts, label=np.array([0, 1, 2]), names=[["体育", "运动"], ["财经"], ["房产"]])
     sampler = TopicSampler({"news": label_set}, store, draw={"news": 300}, templates=["{}", "关于{}"], group=3)

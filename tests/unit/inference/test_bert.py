@@ -1,4 +1,4 @@
-"""The packed forward against transformers' own, on random weights of several shapes."""
+"""The packed forward against that of transformers, on random weights of several shapes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _models(shape: BertShape, labels: int = 3) -> tuple[BertForSequenceClassific
     config = BertConfig(**asdict(shape), num_labels=labels, initializer_range=0.1)  # type: ignore[call-arg]
     theirs = BertForSequenceClassification(config).eval()
     with torch.no_grad():
-        for parameter in theirs.parameters():  # biases and norms away from 0 and 1, so that a forgotten one shows
+        for parameter in theirs.parameters():  # biases not 0 and norms not 1, so that an omitted one shows
             parameter.add_(torch.randn_like(parameter) * 0.05)
     return theirs, Bert.of(shape, theirs.state_dict(), CPU)
 

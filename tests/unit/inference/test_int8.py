@@ -17,7 +17,7 @@ from wenmo.inference.precision import resolve_precision
 
 def test_rows_by_hand() -> None:
     rows = Rows.of(torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0]]))
-    assert rows.values.tolist() == [[64, -127, 32], [0, 0, 0]]  # 1 / (2 / 127) = 63.5, to the even neighbour
+    assert rows.values.tolist() == [[64, -127, 32], [0, 0, 0]]  # 1 / (2 / 127) = 63.5, rounded to even
     assert rows.scales[0].item() == pytest.approx(2 / 127)
 
 
@@ -51,7 +51,7 @@ def test_kernels_compute_what_torch_computes(columns: int) -> None:
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
 def test_a_layer_is_close_to_its_own_in_float32(activation: str) -> None:
-    """With more rows than go through it together."""
+    """With more rows than are processed at a time."""
     shape = replace(SHAPE, num_hidden_layers=1, hidden_act=activation)
     torch.manual_seed(0)
     context, hidden = torch.randn(600, shape.hidden_size), torch.randn(600, shape.hidden_size)
@@ -65,14 +65,14 @@ def test_a_layer_is_close_to_its_own_in_float32(activation: str) -> None:
 @pytest.mark.parametrize("levels", [127, 63])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_layer_errs_by_no_more_than_its_rounding(packed: bool, levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By oneDNN's product and by torch's own; and with the coarser weights of a CPU without VNNI instructions."""
+    """With oneDNN's product and torch's own, and with the coarser weights of a CPU without VNNI instructions."""
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: levels == 127)
     if not packed:
         monkeypatch.setattr(int8, "_has_onednn", lambda: False)
     torch.manual_seed(0)
     linear, inputs = torch.nn.Linear(64, 48), torch.randn(15, 64)
     exact, close = linear(inputs), Int8Linear(linear)(inputs)
-    # Half a step of each factor: |x| dw/2 + |w| dx/2 + dx dw/4, summed over the 64 products.
+    # The rounding error of each factor is half a step: |x| dw/2 + |w| dx/2 + dx dw/4, summed over the 64 products.
     step_x = inputs.abs().amax(-1, keepdim=True) / 127
     step_w = linear.weight.abs().amax(1) / levels
     bound = (
@@ -86,7 +86,7 @@ def test_a_layer_errs_by_no_more_than_its_rounding(packed: bool, levels: int, mo
 
 
 def test_the_largest_products_are_not_cut_off() -> None:
-    """All bytes at their ends: sums of 16 bits in between would overflow."""
+    """With all bytes at their extremes, intermediate sums in 16 bits would overflow."""
     linear, inputs = torch.nn.Linear(256, 8, bias=True), torch.ones(4, 256)
     torch.nn.init.ones_(linear.weight)
     torch.nn.init.zeros_(linear.bias)
@@ -95,7 +95,7 @@ def test_the_largest_products_are_not_cut_off() -> None:
 
 
 def test_one_and_many_are_the_same_to_the_bit(golden_models: dict[str, str]) -> None:
-    """Each row has a scale of its own: with one for the batch, a neighbour's outlier would change an answer."""
+    """Each row has its own scale: with one per batch, an outlier in another input would change the result."""
     texts = [f"第{number}件商品{'很' * (number % 5)}好" for number in range(40)]
     with Engine(device="cpu", precision="int8", models=golden_models) as engine:
         together = [result.logits[0] for result in engine.sentiment(texts)]

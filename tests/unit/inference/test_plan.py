@@ -13,7 +13,7 @@ def test_every_input_once_and_within_the_budget(lengths: list[int], max_tokens: 
     for batch in batches:
         assert sum(lengths[index] for index in batch) <= max_tokens or len(batch) == 1
     ordered = [lengths[index] for batch in batches for index in batch]
-    assert ordered == sorted(ordered)  # runs of equal lengths are what attention works on
+    assert ordered == sorted(ordered)  # attention processes runs of equal length
 
 
 def test_by_hand() -> None:

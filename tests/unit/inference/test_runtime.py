@@ -1,4 +1,4 @@
-"""Batches, workers, failures: whatever happens in between, every input gets its own answer."""
+"""Batches, workers and failures: every input gets its own result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _runtime(*, tokens: int = 64, workers: int = 0, asynchronous: bool = False, 
         workers=WorkerPool(workers) if workers else None,
         budget=budget or FixedBudget(tokens),
     )
-    runtime._asynchronous = asynchronous  # the way through that a GPU takes
+    runtime._asynchronous = asynchronous  # the code path of a GPU
     return runtime
 
 
@@ -54,7 +54,7 @@ def _encodings(lengths: Sequence[int], seed: int = 0) -> list[Encoding]:
 
 
 _WAYS: list[dict[str, Any]] = [{}, {"workers": 2}, {"workers": 3}, {"asynchronous": True}]
-_POISON = Encoding(input_ids=(2, 10**6, 3), segment_b=0, truncated=False)  # no such piece: the table has no such row
+_POISON = Encoding(input_ids=(2, 10**6, 3), segment_b=0, truncated=False)  # an id beyond the embedding table
 
 
 @settings(max_examples=25, deadline=None)
@@ -102,7 +102,7 @@ def test_a_poisoned_input_fails_alone(way: dict[str, Any]) -> None:
 
 
 class _Recorded(FixedBudget):
-    """Halves as the real one for a GPU does, and notes what it was told."""
+    """Halves on failure like the budget of a GPU, and records its calls."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__(tokens)
@@ -118,7 +118,7 @@ class _Recorded(FixedBudget):
 
 
 def _spy(runtime: TorchRuntime, *, fits: int = 10**9) -> list[int]:
-    """Pieces of every forward from now on; one of more than `fits` runs out of memory."""
+    """Records the tokens of every forward; one of more than `fits` runs out of memory."""
     seen: list[int] = []
     whole = runtime._model.logits
 
@@ -144,7 +144,7 @@ def test_out_of_memory_loses_nothing(way: dict[str, Any]) -> None:
 
 
 def test_the_budget_is_followed_between_batches() -> None:
-    """After the first failure the batches are planned smaller: no second one runs out of memory."""
+    """Batches after the first failure are smaller, so that no second one runs out of memory."""
     budget = _Recorded(100)
     runtime = _runtime(budget=budget, asynchronous=True)
     seen = _spy(runtime, fits=55)
@@ -159,7 +159,7 @@ _SHARES = [(70, [340, 360]), (200, [1000, 1000]), (210, [530, 530, 530, 510]), (
 
 @pytest.mark.parametrize(("count", "shares"), _SHARES)
 def test_workers_get_equal_shares(count: int, shares: list[int]) -> None:
-    """Three batches on two workers would take as long as four: one of the workers would wait for the other."""
+    """Three batches on two workers would take as long as four, as one worker would wait for the other."""
     runtime = _runtime(tokens=1000, workers=2)
     seen = _spy(runtime)
     runtime.logits(_encodings([10] * count))

@@ -1,4 +1,4 @@
-"""Workers of one thread each: what they leave alone, and how they end."""
+"""Single-threaded workers: other threads are not affected, and errors and stops are clean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wenmo.inference.workers import WorkerPool
 
 
 def test_only_the_workers_are_single_threaded() -> None:
-    """The number that torch was set to last is that of every new thread: left at 1, the service would crawl."""
+    """Every new thread takes the number that torch was last set to: left at 1, the service would be slow."""
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
@@ -59,11 +59,11 @@ def test_a_caller_that_goes_away_waits_for_what_has_begun() -> None:
     with closing(WorkerPool(2).map(work, range(1000))) as results:
         next(results)
     assert len(begun) < 1000
-    assert sorted(begun) == sorted(ended)  # nothing runs on behind the caller's back
+    assert sorted(begun) == sorted(ended)  # nothing runs on
 
 
 def test_callers_take_turns() -> None:
-    """A short list is not kept waiting until a long one of another caller is done."""
+    """A short list does not wait for another caller's long one to finish."""
     pool = WorkerPool(1)
     order: list[str] = []
 

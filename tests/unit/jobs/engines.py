@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from tests.conftest import GOLDEN
 from wenmo.engine import Engine, ModelInfo
-from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.backend import EngineBackend
-from wenmo.jobs.job import JobSummary, run_job
+from wenmo.jobs.job import run_job
+from wenmo.jobs.options import RunOptions
+from wenmo.jobs.summary import JobSummary
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.zero_shot import check_template
 from wenmo.types import Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotMethod, ZeroShotResult

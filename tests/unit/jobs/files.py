@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from wenmo.tables.readers import open_reader
 from wenmo.tables.table import CHUNK_ROWS, Row
-from wenmo.tables.writers import table_format
+from wenmo.tables.writers import writer_for
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -48,14 +48,14 @@ def reviews(path: Path, rows: int, *, seed: int = 0) -> Path:
 def copy(source: Path, target: Path, *, rows: int = CHUNK_ROWS) -> None:
     """Through reader and writer, a shard a chunk, with one result column: the row's number."""
     reader = open_reader(source)
-    out = table_format(target, reader, {"number": "integer"})
+    writer = writer_for(target, reader, {"number": "integer"})
     with tempfile.TemporaryDirectory() as folder, target.open("wb") as file:
         shards, done = [], 0
         for number, chunk in enumerate(reader.chunks(rows)):
             shards.append(Path(folder) / str(number))
-            shards[-1].write_bytes(out.encode(chunk, [{"number": done + index} for index in range(len(chunk))]))
+            shards[-1].write_bytes(writer.encode(chunk, [{"number": done + index} for index in range(len(chunk))]))
             done += len(chunk)
-        out.join(shards, file)
+        writer.join(shards, file)
 
 
 def parquet_table() -> pa.Table:

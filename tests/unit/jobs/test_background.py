@@ -15,8 +15,8 @@ from tests.unit.jobs.engines import LengthEngine
 from wenmo.engine import Engine, ModelInfo
 from wenmo.errors import BusyError, InputError, WenmoError
 from wenmo.jobs import background
-from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.background import FileJob, FileJobs
+from wenmo.jobs.options import RunOptions
 from wenmo.jobs.sources import partial_folder
 from wenmo.tables.readers import open_reader
 from wenmo.types import SentimentResult, TaskName
@@ -73,8 +73,8 @@ def _begin_three(jobs: FileJobs, engine: HeldEngine) -> list[FileJob]:
 
 def _wait(job: FileJob, *states: str) -> None:
     end = time.monotonic() + TIMEOUT_S
-    while job.view().state not in states:
-        assert time.monotonic() < end, job.view()
+    while job.status().state not in states:
+        assert time.monotonic() < end, job.status()
         time.sleep(0.01)
 
 
@@ -83,8 +83,8 @@ def test_a_file_becomes_a_table_of_answers(make: Make) -> None:
     job = _receive(jobs)
     _begin(jobs, job, LengthEngine())
     _wait(job, "done")
-    view = job.view()
-    assert view.summary is not None and view.summary.rows == 3 and view.labels == ("短", "长")
+    status = job.status()
+    assert status.summary is not None and status.summary.rows == 3 and status.labels == ("短", "长")
     (chunk,) = open_reader(job.target).chunks()
     assert chunk.values("label") == ["短", "长", "长"]
 
@@ -114,15 +114,15 @@ def test_one_runs_and_others_wait_for_their_turn(make: Make) -> None:
     engine = HeldEngine()
     jobs = make()
     first, second, third = _begin_three(jobs, engine)
-    assert [jobs.view(job).state for job in (first, second, third)] == ["running", "waiting", "waiting"]
-    assert [jobs.view(job).ahead for job in (first, second, third)] == [0, 1, 2]
+    assert [jobs.status(job).state for job in (first, second, third)] == ["running", "waiting", "waiting"]
+    assert [jobs.status(job).ahead for job in (first, second, third)] == [0, 1, 2]
     _begin(jobs, first, engine)  # pressed twice
     jobs.discard(second.id)
-    assert not second.folder.exists() and jobs.view(third).ahead == 1
+    assert not second.folder.exists() and jobs.status(third).ahead == 1
     engine.go_on.set()
     for job in (first, third):
         _wait(job, "done")
-    assert second.view().state == "waiting"  # never begun
+    assert second.status().state == "waiting"  # never begun
 
 
 def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
@@ -147,10 +147,10 @@ def test_who_waits_stops_at_once(make: Make) -> None:
     running, waiting, last = _begin_three(jobs, engine)
     partial_folder(waiting.target).mkdir()  # of an earlier try that failed half-way
     jobs.stop(waiting)
-    assert (jobs.view(waiting).state, jobs.view(last).ahead) == ("stopped", 1)
+    assert (jobs.status(waiting).state, jobs.status(last).ahead) == ("stopped", 1)
     assert [path.name for path in waiting.folder.iterdir()] == ["input.csv"]
     _begin(jobs, waiting, engine)
-    assert (jobs.view(waiting).state, jobs.view(waiting).ahead) == ("waiting", 2)
+    assert (jobs.status(waiting).state, jobs.status(waiting).ahead) == ("waiting", 2)
     engine.go_on.set()
     for job in (running, last, waiting):
         _wait(job, "done")
@@ -212,8 +212,8 @@ def test_few_are_kept_and_only_the_idle_make_room(make: Make) -> None:
     first, second = _receive(jobs), _receive(jobs)
     with pytest.raises(BusyError):
         _receive(jobs)
-    first.seen_s -= 2_000.0
-    second.seen_s -= 3_000.0
+    first.viewed_s -= 2_000.0
+    second.viewed_s -= 3_000.0
     third = _receive(jobs)
     assert jobs.get(second.id) is None and not second.folder.exists()
     assert jobs.get(first.id) is first and jobs.get(third.id) is third
@@ -238,7 +238,7 @@ def test_a_bug_ends_the_job_and_what_was_finished_is_gone_on_with(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One row a shard; the second call breaks. The second time, only what is missing is computed."""
-    monkeypatch.setattr("wenmo.jobs.job._shard_rows", lambda *_: 1)
+    monkeypatch.setattr("wenmo.jobs.job._rows_per_shard", lambda *_: 1)
 
     class BreakingEngine(LengthEngine):
         broken = False
@@ -254,7 +254,7 @@ def test_a_bug_ends_the_job_and_what_was_finished_is_gone_on_with(
     job = _receive(jobs)
     _begin(jobs, job, engine)
     _wait(job, "failed")
-    assert isinstance(job.view().error, KeyError) and "KeyError" in caplog.text
+    assert isinstance(job.status().error, KeyError) and "KeyError" in caplog.text
     engine.broken = False
     finished = sum(engine.calls)
     _begin(jobs, job, engine)
@@ -262,7 +262,7 @@ def test_a_bug_ends_the_job_and_what_was_finished_is_gone_on_with(
     assert sum(engine.calls) == 3 and finished >= 1
     _begin(jobs, job, engine, RunOptions(language="zh"))  # other options: from the beginning
     _wait(job, "done", "failed")
-    assert job.view().state == "done"
+    assert job.status().state == "done"
 
 
 def test_a_model_that_cannot_be_loaded_fails_the_job(make: Make) -> None:
@@ -274,4 +274,4 @@ def test_a_model_that_cannot_be_loaded_fails_the_job(make: Make) -> None:
     job = _receive(jobs)
     _begin(jobs, job, NoEngine())
     _wait(job, "failed")
-    assert isinstance(job.view().error, WenmoError)
+    assert isinstance(job.status().error, WenmoError)

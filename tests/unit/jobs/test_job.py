@@ -26,7 +26,7 @@ from wenmo import Engine
 from wenmo.engine import ModelInfo
 from wenmo.errors import InputError
 from wenmo.jobs import manifest
-from wenmo.jobs.job import JobProgress
+from wenmo.jobs.executor import JobProgress
 from wenmo.tables.table import Chunk
 from wenmo.types import TaskName
 
@@ -221,7 +221,7 @@ def test_death_while_tidying_up(begun: tuple[Path, Path], monkeypatch: pytest.Mo
             shutil.rmtree(folder / "0000")
             raise Stop
 
-        patch.setattr("wenmo.jobs.job._clear", die)
+        patch.setattr("wenmo.jobs.job.clear", die)
         with pytest.raises(Stop):
             run("sentiment", source, target, shard_rows=10, resume=True)
     engine = LengthEngine()

@@ -21,10 +21,12 @@ from tests.ray_cluster import local_ray, processes
 from tests.unit.jobs.files import reviews
 from wenmo.engine.build import build_engine
 from wenmo.errors import InputError, ModelNotFoundError, WenmoError
-from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.backend import Backend, EngineBackend
-from wenmo.jobs.job import JobProgress, JobSummary, run_job
+from wenmo.jobs.executor import JobProgress
+from wenmo.jobs.job import run_job
+from wenmo.jobs.options import RunOptions
 from wenmo.jobs.ray_backend import RayBackend
+from wenmo.jobs.summary import JobSummary
 from wenmo.settings import Settings
 from wenmo.types import TaskName
 
@@ -46,7 +48,7 @@ def ray() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job of a second is to be stopped, or its workers killed, while it runs: `progress` is called often enough."""
-    monkeypatch.setattr("wenmo.jobs.job._REPORT_S", 0.002)
+    monkeypatch.setattr("wenmo.jobs.executor._REPORT_S", 0.002)
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +127,14 @@ def test_all_workers_killed_in_mid_job(ray: None, tmp_path: Path) -> None:
 
     def progress(done: JobProgress) -> None:
         if not killed and done.rows >= 2 * SHARD_ROWS:
-            assert done.rows < done.of_rows
-            for process in processes("Answerer"):
+            assert done.rows < done.total_rows
+            for process in processes("EngineActor"):
                 process.kill()
                 killed.add(process.pid)
 
     with RayBackend(bundled, actors=2) as backend:
         summary = run(backend, source, target, progress=progress)
-        assert len(killed) == 2 and killed.isdisjoint(process.pid for process in processes("Answerer"))
+        assert len(killed) == 2 and killed.isdisjoint(process.pid for process in processes("EngineActor"))
     assert (summary.rows, summary.resumed_rows) == (1_500, 0)
     run(here(bundled), source, whole)
     assert_same(target, whole)
@@ -163,7 +165,7 @@ def test_a_worker_that_would_answer_differently_is_refused(ray: None, tmp_path: 
         extra = model / "tokenizer_config.json"
         if done.rows >= SHARD_ROWS and not extra.exists():
             extra.write_text("{}")  # changes no answer, but who is to know?
-            for process in processes("Answerer"):
+            for process in processes("EngineActor"):
                 process.kill()
 
     chosen = settings(sentiment_model=str(model))
@@ -178,7 +180,7 @@ def test_rows_over_which_workers_die_again_and_again_end_the_job(
     monkeypatch.setattr("wenmo.jobs.ray_backend._MOST_DEATHS", 1)
 
     def progress(done: JobProgress) -> None:
-        for process in processes("Answerer") if done.rows else ():
+        for process in processes("EngineActor") if done.rows else ():
             process.kill()
 
     with RayBackend(settings(), actors=1) as backend, pytest.raises(WenmoError, match="workers died over the same"):
@@ -223,7 +225,7 @@ def test_a_driver_killed_in_mid_job_leaves_no_process_and_its_job_goes_on(tmp_pa
         time.sleep(0.01)
     # Ray's two agents notice a minute later, and compute nothing.
     below = [each for each in psutil.Process(driver.pid).children(recursive=True) if "Agent" not in each.name()]
-    assert len([each for each in below if "Answerer" in each.name()]) == 2
+    assert len([each for each in below if "EngineActor" in each.name()]) == 2
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
     kept = finished(target)

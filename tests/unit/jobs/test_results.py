@@ -13,10 +13,10 @@ from tests.conftest import GOLDEN_MODELS
 from wenmo import Engine
 from wenmo.errors import InputError
 from wenmo.jobs import results as module
-from wenmo.jobs.answer import RunOptions
 from wenmo.jobs.estimate import estimate
+from wenmo.jobs.options import RunOptions
 from wenmo.jobs.results import Results, reasons
-from wenmo.tables.columns import guess_columns
+from wenmo.tables.column_roles import guess_text_columns
 from wenmo.tables.delimiter import guess_delimiter
 from wenmo.tables.readers import open_reader
 
@@ -67,18 +67,18 @@ def test_rows_that_match(table: Results, asked: dict[str, object], found: list[s
 
 def test_means_by_a_column(table: Results) -> None:
     groups = table.mean_by("group", "正", limit=30)
-    assert [(group.value, group.count) for group in groups.shown] == [("y", 3), ("x", 1)]
-    assert groups.shown[0].mean == pytest.approx((0.2 + 1.0 + 0.5) / 3)
-    assert not groups.over_time and groups.of == 2
-    assert [group.value for group in table.mean_by("group", "正", limit=1).shown] == ["y"]
+    assert [(group.value, group.count) for group in groups.groups] == [("y", 3), ("x", 1)]
+    assert groups.groups[0].mean == pytest.approx((0.2 + 1.0 + 0.5) / 3)
+    assert not groups.over_time and groups.total == 2
+    assert [group.value for group in table.mean_by("group", "正", limit=1).groups] == ["y"]
 
 
 def test_means_over_time(table: Results) -> None:
     days = table.mean_by("day", "正", limit=30)
-    assert [group.value for group in days.shown] == ["2025-12-31", "2026-01-03", "2026-02-01", "2026-02-28"]
+    assert [group.value for group in days.groups] == ["2025-12-31", "2026-01-03", "2026-02-01", "2026-02-28"]
     months = table.mean_by("day", "正", limit=3)
-    assert months.over_time and [group.value for group in months.shown] == ["2025-12", "2026-01", "2026-02"]
-    assert [group.count for group in months.shown] == [1, 1, 2]
+    assert months.over_time and [group.value for group in months.groups] == ["2025-12", "2026-01", "2026-02"]
+    assert [group.count for group in months.groups] == [1, 1, 2]
 
 
 def test_too_many_values_are_refused(table: Results, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,13 +120,13 @@ def test_the_separator_is_guessed(tmp_path: Path, content: str, delimiter: str) 
 
 
 def test_the_columns_are_guessed() -> None:
-    by_name = guess_columns(["id", "评论", "note"], [{"id": "1" * 99, "评论": "好", "note": "x"}])
+    by_name = guess_text_columns(["id", "评论", "note"], [{"id": "1" * 99, "评论": "好", "note": "x"}])
     assert by_name.text == "评论"
-    pair = guess_columns(["n", "sentence1", "sentence2"], [{}])
+    pair = guess_text_columns(["n", "sentence1", "sentence2"], [{}])
     assert (pair.text_a, pair.text_b) == ("sentence1", "sentence2")
-    longest = guess_columns(["b", "a", "n"], [{"b": "长长的一句话", "a": "短的话", "n": 123456789}])
+    longest = guess_text_columns(["b", "a", "n"], [{"b": "长长的一句话", "a": "短的话", "n": 123456789}])
     assert (longest.text, longest.text_a, longest.text_b) == ("b", "b", "a")
-    alone = guess_columns(["x"], [{"x": None}])
+    alone = guess_text_columns(["x"], [{"x": None}])
     assert (alone.text, alone.text_a, alone.text_b) == ("x", "x", "x")
 
 
@@ -138,6 +138,6 @@ def test_an_estimate_is_of_the_first_rows_and_tells_of_the_cache(tmp_path: Path)
         first = estimate(engine, "sentiment", reader, ["text"], RunOptions())
         again = estimate(engine, "sentiment", reader, ["text"], RunOptions())
     assert first is not None and again is not None
-    assert (first.rows, first.of_rows, first.cached, again.cached) == (200, 300, False, True)
+    assert (first.rows, first.total_rows, first.cached, again.cached) == (200, 300, False, True)
     assert first.total_s == pytest.approx(1.5 * first.seconds)
-    assert first.texts[0] == ("第0条",) and len(first.answered.outcomes) == 200
+    assert first.texts[0] == ("第0条",) and len(first.results.rows) == 200

@@ -18,15 +18,16 @@ from wenmo.errors import InputError
 from wenmo.evaluation.labelled import LabelledRows, labelled_rows
 from wenmo.evaluation.metrics import wilson_interval
 from wenmo.inference.runtime import OnBatch
-from wenmo.lab.accuracy import Accuracy, accuracy, read_labelled, sample_of
+from wenmo.lab.accuracy import AccuracyByPrecision, accuracy, read_labelled, sample_of
 from wenmo.lab.configuration import Configuration
+from wenmo.lab.findings import Findings
 from wenmo.lab.presets import path, run_preset
-from wenmo.lab.report import Report, as_csv, as_html
+from wenmo.lab.report import as_csv, as_html
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.tokenizer import Encoding
 from wenmo.types import Precision
 
-FROM = {"fp32": 8, "fp16": 10, "int8": 11}  # pieces from which each fake says positive
+FROM = {"fp32": 8, "fp16": 10, "int8": 11}  # tokens from which each fake says positive
 
 
 class From(LengthRuntime):
@@ -52,17 +53,17 @@ def engine_in(precision: Precision) -> Engine:
 
 @pytest.fixture
 def rows() -> LabelledRows:
-    """Texts of 1 to 20 pieces; from 8 on they are positive, as the fake in fp32 says."""
+    """Texts of 1 to 20 tokens; from 8 on they are positive, as the fake in fp32 says."""
     return labelled_rows([("好" * length, str(int(length >= 8))) for length in range(1, 21)], "sentiment")
 
 
 @pytest.fixture
-def found(rows: LabelledRows) -> Accuracy:
+def found(rows: LabelledRows) -> AccuracyByPrecision:
     return accuracy(rows, ("fp32", "fp16", "int8"), engine_in)
 
 
-def test_accuracy_and_changes_by_hand(found: Accuracy) -> None:
-    """fp16 begins two pieces later and so has two of 20 wrong, int8 three; nobody else's answers change."""
+def test_accuracy_and_changes_by_hand(found: AccuracyByPrecision) -> None:
+    """fp16 begins two tokens later and so has two of 20 wrong, int8 three; nobody else's answers change."""
     exact, half, int8 = found.precisions
     assert exact.figures.accuracy == 1 and exact.changed is None and exact.native
     assert half.changed is not None and int8.changed is not None
@@ -74,7 +75,7 @@ def test_accuracy_and_changes_by_hand(found: Accuracy) -> None:
     assert found.majority == pytest.approx(13 / 20) and found.of("bf16") is None
 
 
-def test_a_sample_that_is_all_right_still_has_an_interval(found: Accuracy) -> None:
+def test_a_sample_that_is_all_right_still_has_an_interval(found: AccuracyByPrecision) -> None:
     """20 right of 20 prove no perfection, as a bootstrap would have it."""
     low, high = found.precisions[0].figures.interval
     assert low < 0.9 and high == 1
@@ -112,14 +113,15 @@ def test_a_sample_of_many_rows_is_drawn_once_for_all(rows: LabelledRows) -> None
     assert sample_of(rows, 20) is rows
 
 
-def test_report_and_csv_tell_of_it(found: Accuracy) -> None:
+def test_report_and_csv_tell_of_it(found: AccuracyByPrecision) -> None:
     small = Configuration(model="tiny", lengths=(32,))
-    steps = list(run_preset(path(small, dataclasses.replace(small, precision="int8")), measured=False))
-    first, last = csv.DictReader(io.StringIO(as_csv(steps, found)))
+    steps = tuple(run_preset(path(small, dataclasses.replace(small, precision="int8")), measured=False))
+    told = Findings(steps=steps, accuracy=found, machine="m", day=date(2026, 1, 2))
+    first, last = csv.DictReader(io.StringIO(as_csv(told)))
     assert (first["labelled_accuracy"], first["labelled_decisions_changed"]) == ("1.000000", "")
     assert (last["labelled_accuracy"], last["labelled_decisions_changed"]) == ("0.850000", "3")
-    assert next(csv.DictReader(io.StringIO(as_csv(steps))))["labelled_rows"] == ""
-    html = as_html(Report(rows=steps, accuracy=found, machine="m", day=date(2026, 1, 2)), language="en")
+    assert next(csv.DictReader(io.StringIO(as_csv(dataclasses.replace(told, accuracy=None)))))["labelled_rows"] == ""
+    html = as_html(told, language="en")
     assert "18 / 20" in html and "2 (10.00%)" in html and "90.00% (69.90% – 97.21%)" in html
 
 

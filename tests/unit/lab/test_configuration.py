@@ -15,7 +15,7 @@ from wenmo.lab.configuration import Configuration, equal_lengths, parse_configur
         ({"work": "sleep"}, "sleep"),
         ({"layout": "folded"}, "folded"),
         ({"lengths": ()}, "0 sequences"),
-        ({"lengths": (1,)}, "2 pieces"),
+        ({"lengths": (1,)}, "2 tokens"),
         ({"lengths": (600,), "layout": "padded", "pad_to": 512}, "512"),
         ({"lengths": equal_lengths(4096, 512)}, "smaller batch"),
         ({"work": "training_step"}, "padded"),
@@ -45,7 +45,7 @@ def test_a_checkpoints_sizes_are_read_without_its_weights() -> None:
 def test_json_and_back() -> None:
     configuration = Configuration(model="tiny", lengths=(3, 5), layout="padded", pad_to=8, precision="bf16")
     assert Configuration.from_json(configuration.as_json()) == configuration
-    assert parse_configurations('[{"model": "tiny"}, {"lengths": [2, 3]}]')[1].pieces == 5
+    assert parse_configurations('[{"model": "tiny"}, {"lengths": [2, 3]}]')[1].tokens == 5
     for text in ("{", "[]", "[1]", '[{"colour": "red"}]', '[{"lengths": "many"}]'):
         with pytest.raises(InputError):
             parse_configurations(text)

@@ -32,7 +32,7 @@ def test_a_run_as_predicted_and_nothing_left_behind() -> None:
     found = row.measured
     assert found is not None and found.configuration == SMALL and len(found.seconds) == 2
     assert row.prediction_error == pytest.approx(0, abs=0.02)
-    assert found.pieces_per_s == pytest.approx(found.sequences_per_s * 21)
+    assert found.tokens_per_s == pytest.approx(found.sequences_per_s * 21)
     assert Measurement.from_json(found.as_json()) == found
     if sys.platform == "linux":
         assert found.resident is not None and found.resident > 0.5 * found.peak.total

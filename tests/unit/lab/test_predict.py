@@ -81,7 +81,7 @@ def test_a_prediction_is_within_two_percent(configuration: Configuration, native
 def test_half_precision_halves_all_but_the_inputs_on_a_gpu() -> None:
     for layout in ("padded", "packed"):
         full = Configuration(model="tiny", lengths=equal_lengths(8, 256), layout=layout)  # type: ignore[arg-type]
-        inputs = 3 * 8 * full.pieces + 8 * full.batch  # ids, segments, and positions or mask; packed: where each begins
+        inputs = 3 * 8 * full.tokens + 8 * full.batch  # ids, segments, and positions or mask; packed: where each begins
         whole, half = (predict(dataclasses.replace(full, precision=p)).peak for p in ("fp32", "fp16"))  # type: ignore[arg-type]
         assert half.weights * 2 == pytest.approx(whole.weights, rel=1e-3)
         assert (half.activations - inputs) * 2 == pytest.approx(whole.activations - inputs, rel=0.02)

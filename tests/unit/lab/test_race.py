@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from wenmo import Engine, InputError
-from wenmo.lab.race import BATCH, TURNS, Race, Standing, computed_pieces, plan_of, race
+from wenmo.lab.race import BATCH, TURNS, Race, Standing, computed_tokens, plan_of, race
 from wenmo.lab.race import _Contestant as Contestant
 from wenmo.lab.race import _positions as positions
 from wenmo.lab.throughput import invented_reviews
@@ -45,11 +45,11 @@ def test_every_step_is_there_and_ours_is_last(bundled: tuple[Race, list[Standing
 
 
 def test_padding_is_counted(bundled: tuple[Race, list[Standing]]) -> None:
-    """Sorting takes some of it away, packing all; what pads to the limit computes 512 pieces a text."""
+    """Sorting takes some of it away, packing all; what pads to the limit computes 512 tokens a text."""
     result, _ = bundled
-    pieces = {lane.step: lane.computed_pieces for lane in result.lanes}
-    assert pieces["one_by_one"] == pieces["packed"] == pieces["int8"] == result.pieces
-    assert result.pieces < pieces["sorted"] <= pieces["fixed"] < result.full_length_pieces == 40 * 512
+    tokens = {lane.step: lane.computed_tokens for lane in result.lanes}
+    assert tokens["one_by_one"] == tokens["packed"] == tokens["int8"] == result.tokens
+    assert result.tokens < tokens["sorted"] <= tokens["fixed"] < result.full_length_tokens == 40 * 512
 
 
 def test_each_goes_through_all_texts_and_they_take_turns(bundled: tuple[Race, list[Standing]]) -> None:
@@ -85,18 +85,18 @@ def test_plans_of_few_texts(texts: list[str]) -> None:
         assert all(plan) and sorted(index for unit in plan for index in unit) == list(range(len(texts)))
 
 
-def test_computed_pieces_by_hand() -> None:
+def test_computed_tokens_by_hand() -> None:
     """Two batches: 2 texts padded to 7, and one of 4."""
     plan = [[0, 1], [2]]
-    assert computed_pieces("fixed", plan, [3, 7, 4]) == 2 * 7 + 4
-    assert computed_pieces("packed", plan, [3, 7, 4]) == 14
+    assert computed_tokens("fixed", plan, [3, 7, 4]) == 2 * 7 + 4
+    assert computed_tokens("packed", plan, [3, 7, 4]) == 14
 
 
 def test_positions_are_at_the_same_time_of_each_clock() -> None:
-    """The fast one has used 2 s for all 100 pieces; the slow one 10 s for 50, and had done 10 of them after 2 s."""
+    """The fast one has used 2 s for all 100 tokens; the slow one 10 s for 50, and had done 10 of them after 2 s."""
 
-    def at(step: str, clock: list[float], pieces: list[int]) -> Contestant:
-        return Contestant(step=step, answer=lambda texts: None, clock=clock, pieces=pieces)  # type: ignore[arg-type, return-value]
+    def at(step: str, clock: list[float], tokens: list[int]) -> Contestant:
+        return Contestant(step=step, answer=lambda texts: None, clock=clock, tokens=tokens)  # type: ignore[arg-type, return-value]
 
     slow = at("one_by_one", [0.0, 4.0, 10.0], [0, 20, 50])
     fast = at("workers", [0.0, 1.0, 2.0], [0, 40, 100])

@@ -18,7 +18,7 @@ from wenmo.tokenizer import Encoding
 
 
 def test_operations_by_hand() -> None:
-    """One layer of H = 2, I = 3: 4*4 + 2*2*3 = 28 weights; three pieces: 84 products, and 9 pairs of pieces * 2 * 2."""
+    """One layer of H = 2, I = 3: 4*4 + 2*2*3 = 28 weights; three tokens: 84 products, and 9 pairs of tokens * 2 * 2."""
     shape = BertShape(
         vocab_size=5,
         hidden_size=2,

@@ -1,4 +1,4 @@
-"""What is told of a model without loading it is what loading it would tell."""
+"""The facts about a model without loading it equal those of the loaded model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_sizes_are_those_of_the_checkpoint(name: str) -> None:
     sizes, checkpoint = card.read_sizes(BUNDLED[name]), load_checkpoint(BUNDLED[name])
     assert sizes.parameters == checkpoint.parameters
     assert (sizes.layers, sizes.hidden_size) == (checkpoint.shape.num_hidden_layers, checkpoint.shape.hidden_size)
-    assert (sizes.heads, sizes.pieces) == (checkpoint.shape.num_attention_heads, checkpoint.shape.vocab_size)
+    assert (sizes.heads, sizes.vocab_size) == (checkpoint.shape.num_attention_heads, checkpoint.shape.vocab_size)
     assert sizes.weights_mib == pytest.approx((BUNDLED[name] / "model.safetensors").stat().st_size / 2**20)
 
 
@@ -43,8 +43,8 @@ def test_of_what_cannot_be_read_nothing_is_known(tmp_path: Path, config: str) ->
 
 @pytest.mark.parametrize("name", list(BUNDLED))
 def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
-    """Two test sets or more each; the first column names them, the third one is a percentage with its interval."""
-    accuracy = card.read_accuracy(name)
+    """At least two test sets each, named in the first column; the third column is a percentage with its interval."""
+    accuracy = card.read_accuracy_table(name)
     assert accuracy is not None
     assert len(accuracy.rows) >= 2
     assert all(len(row) == len(accuracy.header) for row in accuracy.rows)
@@ -55,7 +55,7 @@ def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
 def test_a_card_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(BUNDLED["wenmo-sentiment"] / "README.md", tmp_path / "README.md")
     monkeypatch.setattr(card, "bundled_models", lambda: {"here": tmp_path, "not": tmp_path / "not"})
-    assert card.read_accuracy("here") is not None
+    assert card.read_accuracy_table("here") is not None
     (tmp_path / "README.md").write_text("# A model\n\nGood.\n", encoding="utf-8")
-    assert card.read_accuracy("here") is None
-    assert card.read_accuracy("not") is None
+    assert card.read_accuracy_table("here") is None
+    assert card.read_accuracy_table("not") is None

@@ -1,4 +1,4 @@
-"""Reading checkpoints: every key layout is accepted, everything that does not fit is refused by name."""
+"""Reading checkpoints: every naming of weights is accepted, and anything that does not fit is named in the error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wenmo.models.checkpoint import expected_shapes, load_checkpoint
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the golden similarity checkpoint, free to be spoilt."""
+    """A copy of the golden similarity checkpoint for tests to damage."""
     return Path(shutil.copytree(GOLDEN / "similarity", tmp_path / "model"))
 
 
@@ -101,7 +101,7 @@ def test_a_surplus_key_is_named(folder: Path, name: str) -> None:
 
 
 def test_unknown_prefix_is_refused(folder: Path) -> None:
-    """ModelScope leaves the weights random here, with only a warning."""
+    """Here ModelScope only warns, and leaves the weights random."""
     _rename(folder, lambda name: f"module.{name}")
     with pytest.raises(CheckpointError, match="Missing: bert"):
         load_checkpoint(folder)
@@ -116,11 +116,11 @@ def test_shapes_must_fit_config(folder: Path) -> None:
 def test_vocabulary_must_fit(folder: Path) -> None:
     with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
         file.write("多出来的\n")
-    with pytest.raises(CheckpointError, match="1472 pieces"):
+    with pytest.raises(CheckpointError, match="1472 tokens"):
         load_checkpoint(folder)
 
 
-def test_special_pieces_must_be_there(folder: Path) -> None:
+def test_special_tokens_must_be_there(folder: Path) -> None:
     text = (folder / "vocab.txt").read_text(encoding="utf-8")
     (folder / "vocab.txt").write_text(text.replace("[SEP]", "[sep]"), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"\[SEP\]"):
@@ -219,7 +219,7 @@ def test_values_that_cannot_be(folder: Path, name: str, change: Callable[[dict[s
 
 
 def test_labels_in_the_wrong_order_are_refused(folder: Path) -> None:
-    """They would turn `.similarity` and `.positive` round."""
+    """They would invert `.similarity` and `.positive`."""
     _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(label2id={"yes": 0, "no": 1}))
     with pytest.raises(CheckpointError, match="order"):
         load_checkpoint(folder)
@@ -233,7 +233,7 @@ def test_a_parameter_under_two_names_is_refused(folder: Path) -> None:
 
 
 def test_an_nli_model_is_not_taken_for_zero_shot(folder: Path) -> None:
-    """Its labels have another order (contradiction, entailment, neutral), by the hub's model cards."""
+    """According to the hub's model cards its labels have another order: contradiction, entailment, neutral."""
     _edit(folder, "configuration.json", lambda c: c.update(task="nli", pipeline={"type": "nli"}))
     with pytest.raises(CheckpointError, match="nli"):
         load_checkpoint(folder)
@@ -241,13 +241,13 @@ def test_an_nli_model_is_not_taken_for_zero_shot(folder: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_flipped_bytes_are_read_or_refused(folder: Path, seed: int) -> None:
-    """Anything but a CheckpointError would be a traceback in front of the user."""
+    """The user would see any error but a CheckpointError as a traceback."""
     import contextlib
     import random
 
     rng = random.Random(seed)
     data = bytearray((folder / "pytorch_model.bin").read_bytes())
-    for _ in range(20):  # mostly in the directory at the end and the pickle at the start, which are the parsed parts
+    for _ in range(20):  # mostly in the parsed parts: the pickle at the start and the zip directory at the end
         place = rng.choice([rng.randrange(4000), len(data) - 1 - rng.randrange(4000)])
         data[place] ^= 1 << rng.randrange(8)
     (folder / "pytorch_model.bin").write_bytes(data)
@@ -270,7 +270,7 @@ def test_wrong_number_of_labels(folder: Path) -> None:
 
 
 def test_label_sources_in_modelscopes_order(folder: Path) -> None:
-    """In the README of tests/golden: the first of seven places that is there wins."""
+    """The first of seven places that exists counts, see the README of tests/golden."""
     _edit(
         folder,
         "configuration.json",
@@ -313,7 +313,7 @@ def test_lengths(folder: Path) -> None:
     _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(max_length=100))
     assert load_checkpoint(folder, sequence_length=64).max_length == 100
     _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(max_length=4096))
-    assert load_checkpoint(folder).max_length == 512  # the model has no more places
+    assert load_checkpoint(folder).max_length == 512  # the model has no more positions
 
 
 def _for_embedding(folder: Path, pooling: str | None) -> None:
@@ -324,7 +324,7 @@ def _for_embedding(folder: Path, pooling: str | None) -> None:
 
 @pytest.mark.parametrize("with_pooler", [False, True])
 def test_an_embedding_model_has_no_classifier(folder: Path, with_pooler: bool) -> None:
-    """And gives the vectors that the whole model gives: the pooler and the classifier have no part in them."""
+    """Its vectors equal those of the whole model, as pooler and classifier do not affect them."""
     whole = {name: tensor for name, tensor in _weights(folder).items() if not name.startswith("classifier.")}
     encoder = {name: tensor for name, tensor in whole.items() if not name.startswith("bert.pooler.")}
     with Engine(device="cpu", precision="fp32", models={"embedding": folder}) as engine:

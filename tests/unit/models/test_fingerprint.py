@@ -1,4 +1,4 @@
-"""Two folders have one fingerprint where they compute the same, and only there."""
+"""Two folders have the same fingerprint if and only if they compute the same."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_smallest_change_of_any_weight_counts(checkpoint: Checkpoint) -> Non
 
 
 def test_what_the_weights_do_not_show_counts(checkpoint: Checkpoint) -> None:
-    """Heads, activation and epsilon change every output, and no weight's shape."""
+    """Heads, activation and epsilon change every output, but no shape of a weight."""
     shape = checkpoint.shape
     changed = (
         dataclasses.replace(shape, num_attention_heads=2 * shape.num_attention_heads),

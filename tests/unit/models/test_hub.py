@@ -1,6 +1,6 @@
-"""The download path for real: ModelScope's client, its cache in a temporary folder, a hub on the loopback.
+"""Real downloads: ModelScope's client, its cache in a temporary folder, and a hub on the loopback interface.
 
-Only the client's pauses between its attempts are shortened; what it does in them is its own.
+Only the client's pauses between its attempts are shortened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FILES = {"config.json", "configuration.json", "label_mapping.json", "pytorch_mod
 
 @pytest.fixture(autouse=True)
 def _client_in_a_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Cache and settings in the test's folder, short pauses, and no hub yet: the address leads nowhere."""
+    """Cache and settings in the test's folder, short pauses, and an address without a hub."""
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -61,7 +61,7 @@ def test_download_brings_the_bytes_that_the_hub_holds_and_nothing_else(fake: Fak
     assert hub.cached(MODEL) is None
     folder = hub.download(MODEL)
     assert folder.is_relative_to(tmp_path / "cache")
-    _assert_whole(folder)  # golden.json, which the model does not need, was left on the hub
+    _assert_whole(folder)  # golden.json, which the model does not need, was not downloaded
     assert hub.cached(MODEL) == folder
     assert hub.list_cached() == [MODEL]
 
@@ -105,7 +105,7 @@ def test_an_error_in_the_progress_listener_comes_out_as_itself(fake: FakeHub) ->
     with pytest.raises(ZeroDivisionError):
         hub.download(MODEL, progress=listener)
     assert len(calls) == 1
-    assert len(fake.files_asked_for()) == len(FILES)  # the client did not take it for a network error and ask again
+    assert len(fake.files_asked_for()) == len(FILES)  # the client did not retry as after a network error
     assert hub.cached(MODEL) is not None
 
 
@@ -225,13 +225,13 @@ def test_a_download_cut_in_a_small_file_is_no_model_though_the_weights_are_there
     """Without its label mapping the model would load, and answer with wrong labels."""
     original = tmp_path / "original"
     shutil.copytree(GOLDEN / "sentiment", original)
-    (original / "pytorch_model.bin").rename(original / "model.safetensors")  # its content does not matter here
+    (original / "pytorch_model.bin").rename(original / "model.safetensors")  # with any content
     fake.models = {MODEL: original}
     fake.cut_after_bytes = {"label_mapping.json": 0}
     with pytest.raises(DownloadError, match=r"label_mapping\.json"):
         hub.download(MODEL)
     (weights,) = (tmp_path / "cache").rglob("model.safetensors")
-    # As if the process had been killed before it came to the small file.
+    # As if the process had been killed before the small file.
     (weights.parent / "label_mapping.json.incomplete").unlink()
     assert hub.cached(MODEL) is None
 

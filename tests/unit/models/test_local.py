@@ -1,4 +1,4 @@
-"""Local models: what may be a name, whole or not at all, and found by name."""
+"""Local models: valid names, atomic writing, and finding by name."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with local.new_model("whole", tmp_path) as folder:
         (folder / "configuration.json").write_text("{}")
-        assert local.names(tmp_path) == []  # not seen before it is finished
+        assert local.names(tmp_path) == []  # not visible before it is finished
     assert local.names(tmp_path) == ["whole"]
 
 

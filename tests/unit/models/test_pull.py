@@ -1,4 +1,4 @@
-"""A download in a process of its own, with ModelScope's own client against a hub on the loopback."""
+"""A download in a process of its own, by ModelScope's client from a hub on the loopback interface."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def test_it_tells_how_far_it_is_and_the_model_is_there(fake: FakeHub) -> None:
     folder = hub.cached(MODEL)
     assert folder is not None
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    assert states[0].file is None and states[0].total_bytes is None  # it says so while it still connects
+    assert states[0].file is None and states[0].total_bytes is None  # it yields while the client still connects
     assert states[-1].done_bytes == states[-1].total_bytes == size
     assert _children() == before
 
 
 def test_closing_ends_it_and_the_next_one_completes_it(fake: FakeHub) -> None:
-    """The process is gone at once; half a model is not taken for one."""
+    """The process ends at once, and a partial model does not count as cached."""
     before = _children()
     with closing(pull(MODEL)) as states:
         next(states)

@@ -1,4 +1,4 @@
-"""What a name means. The hub itself is in test_hub.py; here it must not be reached at all."""
+"""Finding models by name. These tests must not contact the hub, which test_hub.py covers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODEL = "iic/nlp_structbert_sentiment-classification_chinese-base"
 
 @pytest.fixture(autouse=True)
 def unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A hub that has the model and must not be asked for it, and an empty cache."""
+    """A hub that has the model but must not be contacted, and an empty cache."""
     with FakeHub(models={MODEL: GOLDEN / "sentiment"}) as server:
         monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("MODELSCOPE_HOME", str(tmp_path / "home"))
@@ -64,7 +64,7 @@ def test_folders_absolute_relative_and_from_home(tmp_path: Path, monkeypatch: py
     assert registry.locate("我的模型") == folder
     monkeypatch.chdir(folder / "below")
     located = registry.locate("../../我的模型")
-    assert located == folder  # absolute and plain: it still holds after a change of directory
+    assert located == folder  # absolute, so that it is still valid after a change of directory
     assert located.is_absolute()
 
 
@@ -90,7 +90,7 @@ def test_any_other_name_is_refused_and_the_names_that_exist_are_told(
     for name in registry.bundled_models():
         assert name in caught.value.en
         assert name in caught.value.zh
-    caught.value.en.encode()  # printable, and not as long as the name may be
+    caught.value.en.encode()  # printable and shortened
     assert len(caught.value.en) < 500
 
 

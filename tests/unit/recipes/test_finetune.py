@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from recipes.contrastive import ContrastiveTopicBatches, _sharing_a_text, contrastive_loss, mean_pooled
 from recipes.data_pack import held_out_rows, label_sets
-from wenmo.adapt.dataset import Examples, LabelSet, PieceStore, TopicSampler
+from wenmo.adapt.dataset import Examples, LabelSet, TokenStore, TopicSampler
 from wenmo.adapt.objectives import TrainableModel
 from wenmo.adapt.training_loop import Schedule, step_rng
 from wenmo.tokenizer import Tokenizer
@@ -22,8 +22,8 @@ CHARACTERS = "体育运动财经房产雨书好坏关于正面负"
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Tokenizer:
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(CHARACTERS)]
-    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(CHARACTERS)]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     return Tokenizer.from_folder(tmp_path)
 
 
@@ -42,7 +42,7 @@ def test_label_sets_keep_the_held_out_texts_apart(tokenizer: Tokenizer, tmp_path
     )
     (tmp_path / "topics" / "labels.json").write_text(json.dumps({"news": ["财经", "体育"]}), encoding="utf-8")
     pq.write_table(pa.table({"text": ["好", "坏"], "label": [1, 0]}), tmp_path / "sentiment" / "train.parquet")
-    store = PieceStore(tokenizer, max_pieces=16)
+    store = TokenStore(tokenizer, max_tokens=16)
     chosen, held = label_sets(tmp_path, store, wordings={"体育": ["运动"]}, moods=[("正面", "负面")])
     assert (len(chosen["news"].texts), len(held["news"].texts)) == (98, 2)
     assert set(chosen["news"].label.tolist()) == {1} and chosen["news"].names == [["财经"], ["体育", "运动"]]
@@ -67,7 +67,7 @@ def test_contrast_by_hand() -> None:
 def test_a_text_comes_near_to_the_name_of_its_topic(tokenizer: Tokenizer) -> None:
     """Two topics of one character each: after some steps each text is nearest to its own, in either wording."""
     model = _small_model(tokenizer)
-    store = PieceStore(tokenizer, max_pieces=16)
+    store = TokenStore(tokenizer, max_tokens=16)
     texts, label = ["雨雨好", "书书坏", "好雨", "坏书"] * 4, [0, 1, 0, 1] * 4
     labels = LabelSet(texts=store.add(texts), label=np.asarray(label), names=[["财", "体"], ["好", "坏"]])
     groups = TopicSampler({"toy": labels}, store, draw={"toy": 20}, templates=["{}"])
@@ -83,14 +83,14 @@ def test_a_text_comes_near_to_the_name_of_its_topic(tokenizer: Tokenizer) -> Non
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert step.tokens > 20 * 4  # 20 texts of 4 and 5 pieces, and two names
+    assert step.tokens > 20 * 4  # 20 texts of 4 and 5 tokens, and two names
     assert losses[0] > 0.5  # two names, nothing known: log 2 at least for half of the texts
     assert max(losses[-5:]) < 0.05
 
 
 def test_equal_texts_are_found_wherever_they_stand(tokenizer: Tokenizer) -> None:
     """Each occurrence of a text has an index of its own; told apart by it, a text would be its own negative."""
-    store = PieceStore(tokenizer, max_pieces=16)
+    store = TokenStore(tokenizer, max_tokens=16)
     pairs = Examples(
         first=store.add(["雨", "书", "雨", "好"]),
         second=store.add(["财", "坏", "坏", "体"]),
@@ -128,7 +128,7 @@ def test_pooling_is_what_the_engine_computes(tokenizer: Tokenizer, tmp_path: Pat
     from wenmo import Engine
     from wenmo.adapt.export import export_checkpoint
 
-    model, store = _small_model(tokenizer), PieceStore(tokenizer, max_pieces=16)
+    model, store = _small_model(tokenizer), TokenStore(tokenizer, max_tokens=16)
     texts = ["体育好", "财经坏关于雨"]
     export_checkpoint(model, tokenizer, "embedding", tmp_path / "model")
     learner = TrainableModel(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)

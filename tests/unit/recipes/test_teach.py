@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from recipes.teach import character_probabilities, network_probabilities, targets
-from wenmo.adapt.dataset import NO_LABEL, Examples, PieceStore
+from wenmo.adapt.dataset import NO_LABEL, Examples, TokenStore
 from wenmo.adapt.objectives import ClassificationObjective, TrainableModel
 from wenmo.tokenizer import Tokenizer
 
@@ -16,16 +16,16 @@ CHARACTERS = "书雨好坏风花雪月山水天地人和春秋"
 
 
 def _learner(folder: Path) -> TrainableModel:
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     tokenizer = Tokenizer.from_folder(folder)
     torch.manual_seed(0)
     config = BertConfig(  # type: ignore[call-arg]
-        vocab_size=len(pieces), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     )
     return TrainableModel(
         model=BertForSequenceClassification(config).eval(),
-        store=PieceStore(tokenizer, max_pieces=16),
+        store=TokenStore(tokenizer, max_tokens=16),
         tokenizer=tokenizer,
         max_length=16,
         label_smoothing=0.0,

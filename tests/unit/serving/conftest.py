@@ -1,4 +1,4 @@
-"""A Redis for each test, empty, and a proxy before it."""
+"""An empty Redis for each test, and a proxy in front of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The states of the circuit breaker, by a clock that the test turns."""
+"""The states of the circuit breaker, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_one_caller_tries_after_the_cool_down(breaker: CircuitBreaker, clock: _C
 
 
 def test_calls_that_began_before_it_opened_do_not_move_it(breaker: CircuitBreaker, clock: _Clock) -> None:
-    """Forty threads may time out together: the last of them must not put the next try off, nor a late one end it."""
+    """Many threads may time out together: late failures must not delay the next attempt, nor late successes end it."""
     _fail(breaker, 3)
     clock.now += 9
     breaker.failed("late")

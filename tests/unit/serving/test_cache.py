@@ -1,4 +1,4 @@
-"""What is kept is exact, bounded, and told apart."""
+"""The cache is exact, bounded, and does not confuse inputs."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def test_failures_are_not_kept_and_keep_their_places() -> None:
 
 
 def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
-    """The bound holds for what Python really takes, not only for the rows' bytes."""
+    """The bound covers the memory that Python really uses, not only the bytes of the rows."""
     cache = ResultCache(2)
     keys = [number.to_bytes(16, "big") for number in range(50_000)]
     tracemalloc.start()
     for key in keys:
-        cache.put([bytes(bytearray(key))], np.ones((1, 3), dtype=np.float32))  # a key of its own, as in real use
+        cache.put([bytes(bytearray(key))], np.ones((1, 3), dtype=np.float32))  # a new bytes object, as in real use
     taken_mib = tracemalloc.get_traced_memory()[0] / 2**20
     tracemalloc.stop()
     statistics = cache.statistics()
@@ -142,7 +142,7 @@ def test_many_threads(golden_engine: Engine) -> None:
 
 def test_a_failed_label_fails_its_text_through_the_cache(golden_models: dict[str, str]) -> None:
     engine = Engine(device="cpu", models=golden_models, make_runtime=FailingRuntime)
-    engine.zero_shot(["天气"], labels=["体育"])  # cached: the rows that are left have other places
+    engine.zero_shot(["天气"], labels=["体育"])  # cached, so that the remaining rows have other indices
     with pytest.raises(ForwardError) as caught:
         engine.zero_shot(["天气", "天"], labels=["体育", "体"])
     assert set(caught.value.failed) == {1}

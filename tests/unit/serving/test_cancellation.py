@@ -1,4 +1,4 @@
-"""A call that is given up stops at once where nothing of it is computed yet, and harms no other."""
+"""A cancelled call that is not computed yet stops at once, and does not affect others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wenmo.tokenizer import Encoding
 
 
 def cancellable(crowd: _Crowd, *encodings: Encoding) -> tuple[Cancellation, Future[Any]]:
-    """A call, begun in a context with a cancellation of its own, as a server's call is."""
+    """A call in a context with its own cancellation, as in a server."""
     cancellation = Cancellation()
     context = copy_context()
     context.run(current.set, cancellation)
@@ -38,7 +38,7 @@ def test_a_waiting_call_that_is_given_up_leaves_the_queue_at_once() -> None:
     with pytest.raises(CancelledError):
         given_up.result(WAIT_S)  # while the leader still computes
     statistics = crowd.scheduled.statistics()
-    assert (statistics.waiting, statistics.waiting_pieces, statistics.turned_away) == (1, 2, 0)
+    assert (statistics.waiting, statistics.waiting_tokens, statistics.turned_away) == (1, 2, 0)
     crowd.release()
     assert other.result(WAIT_S).tolist() == [[8.0]]
     assert crowd.runtime.forwards == [[1], [8]]
@@ -58,7 +58,7 @@ def test_what_was_given_up_before_it_waits_does_not_wait() -> None:
 
 
 def test_a_call_in_a_batch_is_computed_with_it() -> None:
-    """The one that computes cannot stop: the others' answers are in the same forward."""
+    """The leader cannot stop, as its forward also computes other calls."""
     runtime = _Runtime()
     crowd = _Crowd(runtime)
     cancellation, taken = cancellable(crowd, _encoding(7))

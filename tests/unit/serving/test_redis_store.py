@@ -1,4 +1,4 @@
-"""Rows in a real Redis come back to the last bit or not at all, whatever Redis holds and however it fares."""
+"""Rows in a real Redis come back exactly or not at all, whatever Redis contains and whatever happens to it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from wenmo.serving.redis_store import RedisStore
 
 _KEYS = [number.to_bytes(16, "big") for number in range(20)]
 _ROWS = np.random.default_rng(7).standard_normal((20, 3)).astype(np.float32)
-_FOR_EVER_S = 86_400.0  # what opens in a test stays open
+_FOR_EVER_S = 86_400.0  # an open breaker stays open during a test
 
 
 def _store(url: str, *, timeout_ms: float = 5_000, cool_down_s: float = _FOR_EVER_S) -> RedisStore:
-    """Patient by default: a busy machine is not an absent Redis."""
+    """With a long time-out by default, as the machine may be busy."""
     return RedisStore(url, timeout_ms=timeout_ms, cool_down_s=cool_down_s)
 
 
 def _found(store: RedisStore) -> list[bool]:
-    """Which of the keys are there; each of those must have its own row, exactly."""
+    """Which of the keys are found; each must have its own row, exactly."""
     rows = store.get(_KEYS)
     for row, expected in zip(rows, _ROWS, strict=True):
         assert row is None or (row.dtype == np.float32 and row.tolist() == expected.tolist())
@@ -66,7 +66,7 @@ def test_one_round_trip_each_way_and_an_expiry(server: RedisServer) -> None:
     assert {admin.ttl(name) for name in names} <= {1234, 1233, 1232, 1231, 1230}
     before = admin.info("clients")["connected_clients"]
     store.put([], np.empty((0, 3), dtype=np.float32))
-    assert before == 2  # the store's one connection, and this one
+    assert before == 2  # the store's only connection, and this one
 
 
 _GARBAGE = {
@@ -108,7 +108,7 @@ def test_every_flipped_bit_and_every_cut_is_seen(server: RedisServer) -> None:
 
 
 def test_a_sound_value_under_another_key_is_a_miss(server: RedisServer) -> None:
-    """What a connection that lags one reply behind would bring."""
+    """As from a connection that is one reply behind."""
     store = _store(server.url)
     store.put(_KEYS, _ROWS)
     admin = server.admin()
@@ -147,7 +147,7 @@ def test_away_is_tried_three_times_each_way_and_then_left_alone(server: RedisSer
 
 
 def test_silence_costs_a_bounded_number_of_time_outs(proxy: Proxy) -> None:
-    """Counted where the connections arrive: nothing is tried twice, and nothing after the breaker is open."""
+    """The connections are counted: no retries, and none after the breaker is open."""
     proxy.mode = "hold"
     store = _store(proxy.url, timeout_ms=20)
     for _ in range(50):
@@ -166,7 +166,7 @@ def test_a_server_that_pauses_costs_no_more(server: RedisServer) -> None:
 
 
 def test_a_server_that_trickles_is_left_alone_too(proxy: Proxy) -> None:
-    """The time-out is for each read: an answer of many reads could keep every caller for minutes."""
+    """The time-out is per read: a reply in many reads could otherwise block every caller for minutes."""
     store = _store(proxy.url, timeout_ms=15)
     store.put(_KEYS[:1], _ROWS[:1])
     proxy.mode = "trickle"
@@ -176,7 +176,7 @@ def test_a_server_that_trickles_is_left_alone_too(proxy: Proxy) -> None:
 
 
 def test_late_answers_are_not_taken_for_the_next_ones(proxy: Proxy) -> None:
-    """A reply that came after its time-out must not answer the question after it."""
+    """A reply that arrives after its time-out must not be read as the reply to the next request."""
     store = RedisStore(proxy.url, timeout_ms=30, cool_down_s=0)
     store.put(_KEYS, _ROWS)
     for turn in range(20):
@@ -196,7 +196,7 @@ def test_back_again_is_noticed(server: RedisServer, caplog: pytest.LogCaptureFix
         assert not any(_found(store))
     assert store.statistics().reading == "open"
     server.start()
-    assert not any(_found(store))  # this one tries, and finds it empty
+    assert not any(_found(store))  # the attempt after the cool-down; Redis is empty
     assert store.statistics().reading == "closed"
     store.put(_KEYS, _ROWS)
     assert all(_found(store))
@@ -208,7 +208,7 @@ def test_back_again_is_noticed(server: RedisServer, caplog: pytest.LogCaptureFix
 
 
 def test_a_restart_does_not_count_against_idle_connections(server: RedisServer) -> None:
-    """Eight connections are dead afterwards; each is seen to be, and made anew, without a failure."""
+    """Eight connections are dead afterwards; each is detected and replaced without a failure."""
     store = _store(server.url)
     together = threading.Barrier(8)
 
@@ -259,7 +259,7 @@ def test_a_wrong_password_is_a_miss_and_stays_secret(tmp_path: Path, caplog: pyt
 
 @contextmanager
 def _answering(reply: bytes) -> Iterator[str]:
-    """Something that is no Redis: answers whatever comes with `reply`."""
+    """A server that is no Redis: sends `reply` to any request."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -326,7 +326,7 @@ def test_many_threads_and_a_flush_among_them(server: RedisServer) -> None:
 
 
 def test_an_interrupted_try_does_not_hold_the_others_up(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one caller that a half-open breaker lets through may be stopped by Ctrl-C."""
+    """Ctrl-C may stop the one caller that a half-open breaker lets through."""
     server.stop()
     store = _store(server.url, cool_down_s=0)
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Joined calls: every caller gets its own answers and errors, nobody waits without need, nobody hangs."""
+"""Calls that share a batch: every caller gets its own results and errors, none waits needlessly or for ever."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAIT_S = 20.0  # for what must happen; none of it takes a tenth of this
 
 
 class _Runtime:
-    """A row holds an input's first id. The first forward waits until `hold` is set; then `fail` may raise."""
+    """The row of an input is its first id. The first forward waits for `hold`; then `fail` may raise."""
 
     def __init__(self, *, tokens: int = 100) -> None:
         self.hold, self.entered = threading.Event(), threading.Event()
@@ -47,7 +47,7 @@ class _Runtime:
 
 
 def _until(happened: Callable[[], bool]) -> None:
-    """Fails where it does not."""
+    """Waits until the condition is true; fails after a time-out."""
     end = time.monotonic() + WAIT_S
     while not happened():
         assert time.monotonic() < end
@@ -59,7 +59,7 @@ def _encoding(number: int, length: int = 2) -> Encoding:
 
 
 class _Crowd:
-    """A leader that is being computed, and whoever is asked to `wait` behind it."""
+    """A leader that is being computed, and the calls that `wait` behind it."""
 
     def __init__(self, runtime: _Runtime, limits: SchedulerLimits | None = None) -> None:
         self.runtime, self.scheduled = runtime, ScheduledRuntime(runtime, limits)
@@ -71,7 +71,7 @@ class _Crowd:
         return self._pool.submit(getattr(self.scheduled, kind), list(encodings), **more)
 
     def wait(self, *encodings: Encoding, **more: Any) -> Any:
-        """Hand in a small call, and wait until it waits, or is turned away."""
+        """Start a small call; returns when it waits in the queue or was rejected."""
         before = self.scheduled.statistics().waiting
         future = self.submit(*encodings, **more)
         while self.scheduled.statistics().waiting == before and not future.done():
@@ -101,7 +101,7 @@ def test_who_waits_is_computed_together() -> None:
     assert told == [2] * 10
     statistics = crowd.scheduled.statistics()
     assert (statistics.calls, statistics.joined, statistics.forwards) == (11, 9, 2)
-    assert (statistics.waiting, statistics.waiting_pieces) == (0, 0)
+    assert (statistics.waiting, statistics.waiting_tokens) == (0, 0)
 
 
 def test_a_batch_takes_what_fits_and_no_vectors_among_logits() -> None:
@@ -130,7 +130,7 @@ def test_as_many_lead_as_may_and_no_more() -> None:
         runtime.hold.set()
         assert [future.result(WAIT_S).item() for future in (*leaders, *others)] == [1, 2, 10, 11, 12]
         assert len(runtime.forwards) <= 4  # the three that waited, by one leader or by both
-        # Both have given up the lead: again two at once, and none too many.
+        # Both leads are free again: two calls at once, but not three.
         runtime.hold.clear()
         runtime.forwards.clear()
         again = [pool.submit(scheduled.logits, [_encoding(number)]) for number in (3, 4)]
@@ -186,7 +186,7 @@ def test_a_forward_that_fails_as_a_whole_is_tried_for_each_alone() -> None:
 
 
 def test_an_interrupted_leader_takes_nobody_with_it() -> None:
-    """KeyboardInterrupt in the thread that computes for others: they are computed by the next one."""
+    """After a KeyboardInterrupt in the leader's thread, the next leader computes the other calls."""
     crowd = _Crowd(_Runtime())
 
     def fail(ids: list[int]) -> None:
@@ -208,22 +208,22 @@ def test_who_waits_for_too_long_leaves() -> None:
     crowd.release()
     assert crowd.leader.result(WAIT_S).tolist() == [[1]]
     assert crowd.scheduled.logits([_encoding(2)]).tolist() == [[2]]
-    assert crowd.runtime.forwards == [[1], [2]]  # nothing was computed for the one who left
+    assert crowd.runtime.forwards == [[1], [2]]  # the call that left was not computed
     assert crowd.scheduled.statistics().turned_away == 1
 
 
 def test_a_full_queue_turns_away_at_once() -> None:
-    crowd = _Crowd(_Runtime(), SchedulerLimits(waiting_pieces=5))
+    crowd = _Crowd(_Runtime(), SchedulerLimits(waiting_tokens=5))
     first = crowd.wait(_encoding(10, 4))
-    with pytest.raises(BusyError, match="4 pieces"):
+    with pytest.raises(BusyError, match="4 tokens"):
         crowd.wait(_encoding(11, 2)).result(WAIT_S)
     crowd.release()
     assert first.result(WAIT_S).tolist() == [[10]]
 
 
 def test_no_part_of_a_long_list_queues(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turned away at its last window, a list would have been computed for nothing."""
-    monkeypatch.setattr("wenmo.engine.walk._WINDOW_ENCODINGS", 8)
+    """A list that is rejected at its last window would have been computed for nothing."""
+    monkeypatch.setattr("wenmo.engine.pipeline._WINDOW_ENCODINGS", 8)
     with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
         assert len(engine.sentiment([f"第{number}件" for number in range(20)])) == 20
         assert engine.scheduler_statistics()["sentiment"].calls == 0
@@ -232,7 +232,7 @@ def test_no_part_of_a_long_list_queues(golden_models: dict[str, str], monkeypatc
 
 
 def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str]) -> None:
-    """The real forward, under load: hundreds of calls of different length, each compared with its own answer alone."""
+    """The real forward under load: hundreds of calls, each compared with its result when computed alone."""
     texts = [f"第{number}件商品{'真的' * (number % 7)}很好" for number in range(300)]
     with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
         alone = np.asarray([engine.sentiment([text])[0].logits[0] for text in texts])
@@ -245,29 +245,29 @@ def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str
 
 
 def test_forwards_are_counted_by_size() -> None:
-    """One call of one input alone, then three calls of four inputs together; two pieces an input."""
+    """One call with one input alone, then three calls with four inputs together; two tokens per input."""
     crowd = _Crowd(_Runtime())
     waiting = [crowd.wait(_encoding(10)), crowd.wait(_encoding(11), _encoding(12)), crowd.wait(_encoding(13))]
     crowd.release()
     for future in waiting:
         future.result(WAIT_S)
     statistics = crowd.scheduled.statistics()
-    calls, inputs, pieces = (
+    calls, inputs, tokens = (
         dict(zip((*histogram.bounds, None), histogram.counts, strict=True))
         for histogram in (
             statistics.calls_per_forward,
             statistics.inputs_per_forward,
-            statistics.pieces_per_forward,
+            statistics.tokens_per_forward,
         )
     )
     assert (calls[1], calls[4], sum(calls.values())) == (1, 1, 2)
     assert (inputs[1], inputs[4], sum(inputs.values())) == (1, 1, 2)
-    assert pieces[16] == 2
-    assert (statistics.inputs_per_forward.total, statistics.pieces_per_forward.total) == (5, 10)
+    assert tokens[16] == 2
+    assert (statistics.inputs_per_forward.total, statistics.tokens_per_forward.total) == (5, 10)
 
 
 def test_waiting_is_told_from_computing() -> None:
-    """Who leads has not waited; who waits has waited for as long as the leader computed, at least."""
+    """A leader does not wait; other calls wait at least as long as the leader computes."""
     crowd = _Crowd(_Runtime())
     waiting = crowd.wait(_encoding(10))
     threading.Event().wait(0.05)

@@ -1,4 +1,4 @@
-"""Engines that share results through a real Redis answer as one that does not, whatever happens to Redis."""
+"""Engines that share results through a real Redis give the same results as one without, whatever happens to Redis."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from wenmo.types import Precision, Resolved
 
 _TEXTS = [f"第{number}条评论：{'很' * (number % 5)}满意" for number in range(120)]
 _LABELS = [f"标签{number}号" for number in range(10)]
-_TOLERANCE = 1e-5  # what a batch's other inputs may change; the texts' logits are 1e-4 and more apart
+_TOLERANCE = 1e-5  # other inputs of a batch may change rounding; the logits of the texts differ by 1e-4 or more
 
 
 class CountingRuntime(TorchRuntime):
-    """Computes in earnest, and counts the inputs."""
+    """The real runtime, counting its inputs."""
 
     def __init__(self, checkpoint: Checkpoint, precision: Precision) -> None:
         super().__init__(checkpoint, device=torch.device("cpu"), precision=precision, native=precision == "fp32")
@@ -50,10 +50,10 @@ class CountingRuntime(TorchRuntime):
 
 
 class Instance:
-    """An engine of the service, with its own memory, and how many rows it computed."""
+    """An engine of the service with its own memory, and the number of rows that it computed."""
 
     def __init__(self, url: str, *, models: dict[str, str] = GOLDEN_MODELS, **options: Any) -> None:
-        # Patient: a busy machine is not an absent Redis. What breaks stays broken for the test.
+        # A long time-out, as the machine may be busy; an open breaker stays open during a test.
         self.store = RedisStore(url, **{"timeout_ms": 5_000, "cool_down_s": 86_400, **options.pop("store", {})})
         self._runtimes: list[CountingRuntime] = []
         precision = options.get("precision", "fp32")
@@ -86,11 +86,11 @@ def instance(server: RedisServer) -> Iterator[Callable[..., Instance]]:
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, tuple[float, ...]]:
-    """The logits of each text from an engine without any cache."""
+    """The logits of each text from an engine without a cache."""
     with Engine(device="cpu", precision="fp32", models=GOLDEN_MODELS, cache_mib=0) as direct:
         answers = {text: result.logits[0] for text, result in zip(_TEXTS, direct.sentiment(_TEXTS), strict=True)}
     firsts = np.sort([logits[0] for logits in answers.values()])
-    assert np.diff(firsts).min() > 2 * _TOLERANCE  # else a swapped answer would pass
+    assert np.diff(firsts).min() > 2 * _TOLERANCE  # otherwise swapped results would pass
     return answers
 
 
@@ -104,13 +104,13 @@ def test_what_one_computed_the_other_does_not(instance: Callable[..., Instance])
     pairs = [("天气真好", "今天天气不错"), ("我饿了", "你好")]
     for method, argument in (("sentiment", _TEXTS), ("similarity", pairs), ("nli", pairs), ("embed", _TEXTS[:20])):
         ours, theirs = getattr(first.engine, method)(argument), getattr(second.engine, method)(argument)
-        # To the last bit: what comes out of Redis is what was computed.
+        # Exactly equal: Redis returns what was computed.
         assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
     assert (first.rows, second.rows) == (120 + 2 + 2 + 20, 0)
     statistics = second.engine.cache_statistics()
     assert statistics.shared is not None
     assert (statistics.memory_hits, statistics.shared.hits, statistics.hits, statistics.misses) == (0, 144, 144, 0)
-    second.engine.sentiment(_TEXTS)  # now out of its own memory
+    second.engine.sentiment(_TEXTS)  # now from its own memory
     statistics = second.engine.cache_statistics()
     assert statistics.shared is not None
     assert (statistics.memory_hits, statistics.shared.hits) == (120, 144)
@@ -133,7 +133,7 @@ def test_a_new_label_of_eleven_is_one_row_also_through_redis(instance: Callable[
 
 
 def test_calibration_comes_after_what_is_shared(instance: Callable[..., Instance]) -> None:
-    """The rows are logits: an engine that leaves the temperatures out uses the same."""
+    """The rows are logits, so an engine without temperatures can use them."""
     bundled = {"sentiment": "wenmo-sentiment"}
     calibrated, plain = instance(models=bundled), instance(models=bundled, calibrated=False)
     text = ["屏幕很清晰，就是电池不太耐用"]
@@ -160,7 +160,7 @@ def test_precisions_models_and_runtimes_do_not_share(instance: Callable[..., Ins
 
 
 def test_arithmetic_tells_machines_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a CPU without VNNI INT8 weights have fewer steps, on one without AMX bf16 is storage: other rows."""
+    """INT8 weights have fewer steps on a CPU without VNNI, and bf16 is only storage on one without AMX: other rows."""
 
     def here(precision: Precision, *, vnni: bool = False, amx: bool = False) -> str:
         monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: vnni)
@@ -177,7 +177,7 @@ def test_arithmetic_tells_machines_apart(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_another_process_finds_the_rows(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys depend on nothing that a process makes up for itself, such as Python's hashes. Settings build the engine."""
+    """Keys depend on nothing that differs between processes, such as Python's hashes. Settings build the engine."""
     monkeypatch.setenv("WENMO_REDIS_URL", server.url)
     monkeypatch.setenv("WENMO_REDIS_TIMEOUT_MS", "5000")
     monkeypatch.setenv("WENMO_SENTIMENT_MODEL", GOLDEN_MODELS["sentiment"])
@@ -224,13 +224,13 @@ def test_long_lists_pass_redis_by(server: RedisServer) -> None:
     store = RedisStore(server.url, timeout_ms=5_000)
     with Engine(device="cpu", models=GOLDEN_MODELS, make_runtime=LengthRuntime, shared_cache=store) as engine:
         engine.sentiment([str(number) for number in range(4_097)])
-        engine.sentiment(["4097"])  # by itself it does ask
+        engine.sentiment(["4097"])  # a short list does ask Redis
     assert server.admin().info("commandstats")["cmdstat_mget"]["calls"] == 1
     assert server.admin().dbsize() == 1
 
 
 def test_without_a_cache_there_is_no_redis_either(instance: Callable[..., Instance]) -> None:
-    """`cache_mib=0` is how speed is measured: nothing may come out of a store."""
+    """Speed is measured with `cache_mib=0`, so nothing may come from a store."""
     instance().engine.sentiment(_TEXTS[:3])
     without = instance(cache_mib=0)
     without.engine.sentiment(_TEXTS[:3])
@@ -244,13 +244,13 @@ def test_failed_inputs_are_not_shared(server: RedisServer) -> None:
             Engine(device="cpu", models=GOLDEN_MODELS, make_runtime=FailingRuntime, shared_cache=store) as engine,
             pytest.raises(ForwardError) as caught,
         ):
-            engine.sentiment(["一二三", "一", "一二"])  # the first makes five pieces
+            engine.sentiment(["一二三", "一", "一二"])  # the first makes five tokens
         assert set(caught.value.failed) == {0}
     assert server.admin().dbsize() == 2
 
 
 def _load(instance: Instance, expected: dict[str, tuple[float, ...]], *, middle: Callable[[], object]) -> None:
-    """300 calls of eight threads, checked one by one; when a third is answered, `middle` happens beside them."""
+    """300 calls in eight threads, each checked; `middle` runs concurrently after a third of them."""
     answered = threading.Semaphore(0)
     rng = np.random.default_rng(11)
     lists = [[_TEXTS[index] for index in rng.integers(0, len(_TEXTS), size=3)] for _ in range(300)]
@@ -268,9 +268,9 @@ def _load(instance: Instance, expected: dict[str, tuple[float, ...]], *, middle:
             each.result(timeout=60)
 
 
-# Memory of almost nothing, so that every call asks Redis, and the threads meet its failures together.
+# Almost no memory, so that every call asks Redis and all threads see its failures.
 _FORGETFUL = {"cache_mib": 0.001}
-# Threads that were on their way when the breaker opened, and the three that opened it: each way.
+# The three that opened the breaker, and threads that were in an exchange then; for reading and for writing.
 _MOST_FAILURES = 2 * (8 + 3)
 
 
@@ -301,7 +301,7 @@ def test_redis_silent_in_mid_load(
     statistics = one.store.statistics()
     assert statistics.hits > 0
     assert (3 <= statistics.errors <= _MOST_FAILURES, statistics.reading) == (True, "open")
-    assert proxy.connections - connections[0] <= _MOST_FAILURES  # as many tries as failures: none is repeated
+    assert proxy.connections - connections[0] <= _MOST_FAILURES  # as many attempts as failures: no retries
 
 
 def test_redis_flushed_in_mid_load(
@@ -328,12 +328,12 @@ def test_redis_filled_with_garbage_in_mid_load(
         for index, (name, value) in enumerate(zip(names, values, strict=True)):
             assert value is not None
             if index % 4 == 0:
-                # At once: in between, the load would write the row again, and a string takes no field.
+                # In one transaction: otherwise the load could write the row again, as a string, before HSET.
                 admin.pipeline(transaction=True).delete(name).hset(name, "of", "another type").execute()
             elif index % 4 == 1:
                 admin.set(name, value[:-2])
             elif index % 4 == 2:
-                admin.set(name, value[:-1] + bytes([value[-1] ^ 0x40]))  # as long, another exponent
+                admin.set(name, value[:-1] + bytes([value[-1] ^ 0x40]))  # the same length, another exponent
             else:
                 admin.set(name, values[index - 1] or b"")  # another text's row
 
@@ -341,7 +341,7 @@ def test_redis_filled_with_garbage_in_mid_load(
     statistics = one.store.statistics()
     assert statistics.damaged > 0
     assert (statistics.errors, statistics.reading) == (0, "closed")
-    instance().engine.sentiment(_TEXTS)  # puts right what the load did not come across
+    instance().engine.sentiment(_TEXTS)  # overwrites what the load did not
     healed = instance()
     _check(healed, _TEXTS, expected)
     assert healed.rows == 0

@@ -102,8 +102,8 @@ def test_short_rows_lack_values_and_long_rows_keep_theirs(tmp_path: Path) -> Non
     (chunk,) = reader.chunks()
     assert reader.columns == ("text", "n", "column_3")
     assert [tuple(row.values()) for row in chunk.rows()] == [("好", None, None), ("一", "二", "三"), ("四", "4", None)]
-    assert list(chunk.faults) == [1]
-    assert "3 cells, the header has 2" in str(chunk.faults[1].error)
+    assert list(chunk.bad_rows) == [1]
+    assert "3 cells, the header has 2" in str(chunk.bad_rows[1].error)
 
 
 def test_blank_header_cells_get_names_of_their_own(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_bad_jsonl_lines_are_named(tmp_path: Path, line: bytes, reason: str) -> 
     reader = open_reader(path)
     (chunk,) = reader.chunks()
     assert (reader.row_count, chunk.values("text")) == (3, ["a", None, "b"])
-    assert re.match(f"Line 3 of a.jsonl .*{reason}", str(chunk.faults[1].error))
-    assert chunk.faults[1].raw == line.decode("utf-8", "replace")
+    assert re.match(f"Line 3 of a.jsonl .*{reason}", str(chunk.bad_rows[1].error))
+    assert chunk.bad_rows[1].raw == line.decode("utf-8", "replace")
     path.write_bytes(b"\n\n" + line)
     with pytest.raises(InputError, match=f"Line 3 of a.jsonl .*{reason}"):  # no good line: no JSONL
         open_reader(path)

@@ -1,4 +1,4 @@
-"""Occlusion: weights that can be added up by hand, texts longer than the bound, and the bundled models' own answers."""
+"""Occlusion: weights by hand, texts with more words than MAX_UNITS, and explanations of the bundled models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import GOLDEN
 from tests.fakes import AdditiveRuntime
 from wenmo import Engine, Explanation, InputError
 from wenmo.tasks.encode import encode_pairs, encode_texts
-from wenmo.tasks.explain import MAX_UNITS, hide, units
+from wenmo.tasks.explain import MAX_UNITS, mask, units
 from wenmo.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
@@ -33,7 +33,7 @@ def bundled() -> Iterator[Engine]:
 
 
 def _ids(text: str) -> list[int]:
-    return TOKENIZER.pieces([text], limit=512)[0]
+    return TOKENIZER.tokenize([text], limit=512)[0]
 
 
 def _weights(explanation: Explanation, text: str, *, side: int = 0) -> dict[str, float]:
@@ -41,13 +41,13 @@ def _weights(explanation: Explanation, text: str, *, side: int = 0) -> dict[str,
 
 
 def test_each_character_weighs_what_it_adds(additive: Engine) -> None:
-    """Log odds of positive are logit 1 - logit 0: half the ids' sum, negative."""
+    """The log odds of positive are logit 1 - logit 0, which is minus half of the sum of the ids."""
     text = "天 气OK好"
     explanation = additive.explain_sentiment(text)
     weights = _weights(explanation, text)
     assert list(weights) == ["天", "气", "OK", "好"]
     assert weights == {word: pytest.approx(-0.5 * sum(_ids(word))) for word in weights}
-    assert explanation.log_odds == pytest.approx(sum(weights.values()))  # this model is additive; others are not
+    assert explanation.log_odds == pytest.approx(sum(weights.values()))  # only because this model is additive
     assert (explanation.label, explanation.rival) == ("正面", "负面")
     assert not explanation.grouped and not explanation.truncated
 
@@ -59,7 +59,7 @@ def test_both_sentences_of_a_pair_have_weights(additive: Engine) -> None:
 
 
 def test_a_label_is_held_against_the_best_of_the_others(additive: Engine) -> None:
-    """Here a text adds the same to every label, so that nothing in it speaks for one of two; alone, all of it does."""
+    """A text adds the same to each label of this model, so it supports neither of two, but it supports a single one."""
     labels = ["好", "气", "天"]
     result = additive.zero_shot(["天气"], labels=labels)[0]
     best, second, last = result.scores
@@ -108,7 +108,7 @@ WORDS = st.text("好天，。a 3", max_size=400)
 
 @given(first=WORDS, second=WORDS | st.none(), max_length=st.sampled_from([16, 128, 512]))
 @settings(max_examples=200, deadline=None)
-def test_units_are_bounded_and_miss_no_piece_that_is_read(first: str, second: str | None, max_length: int) -> None:
+def test_units_are_bounded_and_miss_no_token_that_is_read(first: str, second: str | None, max_length: int) -> None:
     texts = (first,) if second is None else (first, second)
     (encoding,) = (
         encode_texts(TOKENIZER, [first], max_length=max_length)
@@ -134,14 +134,14 @@ def test_long_texts_go_by_clauses() -> None:
 def test_hiding_leaves_everything_else_in_its_place() -> None:
     (encoding,) = encode_pairs(TOKENIZER, [("天气", "好")], max_length=16)
     found = units(encoding, ("天气", "好"), [TOKENIZER.words(text, limit=16) for text in ("天气", "好")])
-    hidden = hide(encoding, found[-1], mask_id=TOKENIZER.mask_id)
+    hidden = mask(encoding, found[-1], mask_id=TOKENIZER.mask_id)
     assert hidden.input_ids[:4] == encoding.input_ids[:4]
     assert hidden.input_ids[4:] == (TOKENIZER.mask_id, TOKENIZER.sep_id)
     assert hidden.segment_b == encoding.segment_b
 
 
 def test_the_negation_pulls_down(bundled: Engine) -> None:
-    """Hiding 不 makes the review positive: its weight is the lowest, and what the engine itself answers without it."""
+    """Masking 不 makes the review positive: its weight is the lowest, and the engine confirms it on the masked text."""
     text = "这家店的菜不好吃"
     explanation = bundled.explain_sentiment(text)
     weights = _weights(explanation, text)

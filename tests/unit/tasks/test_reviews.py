@@ -1,4 +1,4 @@
-"""Sentences, aspects and intervals, against what can be counted by hand and against scipy's bootstrap."""
+"""Sentences, aspects and intervals, compared with values by hand and with scipy's bootstrap."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_interval_of_a_mean_is_that_of_scipy() -> None:
     values = np.random.default_rng(3).random(40)
     low, high = mean(values.tolist()).interval or (0, 0)
     theirs = bootstrap((values,), np.mean, method="percentile", n_resamples=5000, rng=1).confidence_interval
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.01)  # both are drawn: a tenth of the width
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.01)  # a tenth of the width, as both are random
 
 
 def test_a_difference_is_sure_where_the_reviews_are_far_apart_and_not_where_they_are_the_same() -> None:

@@ -1,4 +1,4 @@
-"""What an engine tells of itself, and how much of it is kept."""
+"""The events that an engine records, and how many are kept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_log_is_bounded_and_keeps_the_latest() -> None:
     log.batch_computed("sentiment", 1)
     for number in range(3 * KEPT_EVENTS):
         log.model_loaded(f"model {number}", weights_mib=None, seconds=0.0, on_cpu=False)
-    log.batch_computed("sentiment", 1)  # the event that would grow has been dropped: it must not come back as a ghost
+    log.batch_computed("sentiment", 1)  # the event that would grow was dropped: it must not come back
     events = log.events()
     assert len(events) == KEPT_EVENTS
     assert events[-1].kind == "batches" and f"model {3 * KEPT_EVENTS - 1}" in events[-2].text
@@ -58,7 +58,7 @@ def test_an_engine_tells_what_it_loads_computes_and_lets_go(golden_models: dict[
     log = EventLog()
     with Engine(device="cpu", precision="fp32", models=golden_models, events=log) as engine:
         engine.sentiment(["今天天气真好", "天气不错"])
-        engine.sentiment(["今天天气真好"])  # known already: no batch
+        engine.sentiment(["今天天气真好"])  # cached, so no batch
         parameters = engine.model_info("sentiment").parameters
         assert log.cpu_weights_mib() == pytest.approx(parameters * 4 / 2**20, rel=0.02)
     events = log.events()
@@ -77,7 +77,7 @@ def test_weights_that_a_runtime_does_not_tell_are_not_guessed(golden_models: dic
 
 
 class Shrinking(LengthRuntime):
-    """A runtime whose budget is halved in its second call, after its batch."""
+    """A runtime whose budget is halved in its second call, after the batch."""
 
     tokens = Resolved(value=1024, reason="at first", reason_zh="起初")
 

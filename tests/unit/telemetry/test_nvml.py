@@ -1,4 +1,4 @@
-"""GPUs as a simulated driver tells of them, through the seam where NVML's own module stands otherwise."""
+"""GPUs of a simulated driver, which replaces the module `pynvml`."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def driver(monkeypatch: pytest.MonkeyPatch, *cards: Device | Exception, broken: 
 def test_two_cards_are_listed_by_name_and_index(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     nvml = driver(monkeypatch, Device(name="first", used=3 * GIB, busy=71), Device(name="second", uuid="GPU-1"))
     gpus = Gpus(clock=clock)
-    assert nvml.inits == 0  # nothing is opened before it is needed
+    assert nvml.inits == 0  # the driver is opened on first use
     first, second = gpus.read()
     assert (first.gpu.index, first.gpu.name, second.gpu.index, second.gpu.name) == ("0", "first", "1", "second")
     assert (first.used_mib, first.total_mib, first.utilization_percent) == (3 * 1024, 16 * 1024, 71.0)
     assert first.reserved_mib is None and first.allocated_mib is None  # this process does not compute on them
-    assert gpus.found.value == 2
+    assert gpus.count.value == 2
     gpus.read()
     gpus.close()
     assert (nvml.inits, nvml.open) == (1, 0)
@@ -62,7 +62,7 @@ def test_what_a_card_does_not_tell_is_none_and_the_rest_is_read(monkeypatch: pyt
     assert (reading.utilization_percent, reading.gpu.uuid, reading.used_mib) == (None, None, 2 * 1024)
     clock.now = 10 * RETRY_S
     gpus.read()
-    assert nvml.inits == 1  # a card that cannot tell is no reason to open the driver again
+    assert nvml.inits == 1  # an unsupported value is no reason to reopen the driver
 
 
 def test_a_card_that_falls_off_leaves_the_others_and_comes_back(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -73,16 +73,16 @@ def test_a_card_that_falls_off_leaves_the_others_and_comes_back(monkeypatch: pyt
     lost.used = lost.busy = pynvml.NVMLError_GpuIsLost()
     first, second = gpus.read()
     assert (first.used_mib, first.utilization_percent, second.used_mib) == (None, None, 2 * 1024)
-    assert "GPU is lost" in gpus.found.reason and "没有应答" in gpus.found.reason_zh
-    nvml.cards[0] = pynvml.NVMLError_GpuIsLost()  # its handle cannot be had any more
+    assert "GPU is lost" in gpus.count.reason and "没有应答" in gpus.count.reason_zh
+    nvml.cards[0] = pynvml.NVMLError_GpuIsLost()  # its handle is no longer available
     clock.now += RETRY_S
     assert [reading.gpu.name for reading in gpus.read()] == ["kept"]
-    assert "GPU is lost" in gpus.found.reason
+    assert "GPU is lost" in gpus.count.reason
     nvml.cards[0] = Device(name="lost")
     clock.now += RETRY_S
     assert [reading.used_mib for reading in gpus.read()] == [2 * 1024, 2 * 1024]
-    assert "NVML" in gpus.found.reason
-    assert nvml.open == 1  # every opening but the last was closed
+    assert "NVML" in gpus.count.reason
+    assert nvml.open == 1  # all but the last were closed
 
 
 def test_a_driver_that_goes_in_mid_run_is_looked_for_again_but_not_at_every_look(
@@ -94,7 +94,7 @@ def test_a_driver_that_goes_in_mid_run_is_looked_for_again_but_not_at_every_look
     nvml.broken = pynvml.NVMLError_DriverNotLoaded()
     assert [reading.used_mib for reading in gpus.read()] == [None]
     clock.now += RETRY_S
-    assert gpus.read() == () and "Driver Not Loaded" in gpus.found.reason
+    assert gpus.read() == () and "Driver Not Loaded" in gpus.count.reason
     tried = nvml.inits
     for _ in range(5):
         gpus.read()
@@ -108,14 +108,14 @@ def test_without_driver_or_library_the_reason_is_told(monkeypatch: pytest.Monkey
     driver(monkeypatch, broken=pynvml.NVMLError_LibraryNotFound())
     gpus = Gpus(clock=clock)
     assert gpus.read() == ()
-    assert (gpus.found.value, "no NVIDIA driver" in gpus.found.reason) == (0, True)
+    assert (gpus.count.value, "no NVIDIA driver" in gpus.count.reason) == (0, True)
     monkeypatch.setitem(sys.modules, "pynvml", None)  # an import of it fails
     gpus = Gpus(clock=clock)
-    assert gpus.read() == () and "not installed" in gpus.found.reason and "未安装" in gpus.found.reason_zh
+    assert gpus.read() == () and "not installed" in gpus.count.reason and "未安装" in gpus.count.reason_zh
 
 
 class FakeCuda:
-    """`torch.cuda` of a process that computes on one of two GPUs, which CUDA_VISIBLE_DEVICES has turned around."""
+    """`torch.cuda` of a process that uses one of two GPUs, whose order CUDA_VISIBLE_DEVICES reverses."""
 
     def __init__(self) -> None:
         self.initialized = True
@@ -153,6 +153,6 @@ def test_without_nvml_cuda_tells_of_the_gpus_in_use(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "torch.cuda", cuda)
     used, idle = Gpus(clock=clock).read()
     assert (used.used_mib, used.total_mib, used.utilization_percent) == (4 * 1024, 16 * 1024, None)
-    assert idle.used_mib is None and cuda.asked == [0]  # asking of the other would make a context there
+    assert idle.used_mib is None and cuda.asked == [0]  # asking for the other one would create a context there
     cuda.initialized = False
     assert Gpus(clock=clock).read() == ()

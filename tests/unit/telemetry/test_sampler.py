@@ -1,4 +1,4 @@
-"""The thread that looks at memory, by a clock that is moved by hand, and the ring that it fills."""
+"""The sampling thread, with a simulated clock, and its ring buffer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.fakenvml import Device, FakeNvml
 from wenmo.errors import InputError
 from wenmo.telemetry.events import Event
 from wenmo.telemetry.nvml import Gpu, GpuReading
-from wenmo.telemetry.sampler import KEPT_S, Sample, Sampler, columns, thin
+from wenmo.telemetry.sampler import KEPT_S, Sample, Sampler, columns, downsample
 
 
 class Time:
-    """A clock, and a wait that moves it and ends after `rounds`."""
+    """A clock, and a wait that advances it and stops after `rounds`."""
 
     def __init__(self, rounds: int, *, late_s: float = 0.0) -> None:
         self.now = 0.0
@@ -57,7 +57,7 @@ def test_the_cadence_holds_and_what_was_slept_through_is_not_made_up_for() -> No
     steady = Time(5)
     run(steady)
     assert steady.waits == [0.5] * 5
-    late = Time(4, late_s=0.2)  # each wait takes 0.2 s too long: the next is so much shorter
+    late = Time(4, late_s=0.2)  # each wait takes 0.2 s too long, so the next one is shorter by that
     run(late)
     assert late.waits == pytest.approx([0.5, 0.3, 0.3, 0.3])
     asleep = Time(4, late_s=60.0)
@@ -68,7 +68,7 @@ def test_the_cadence_holds_and_what_was_slept_through_is_not_made_up_for() -> No
 def test_a_sample_tells_what_is_known_and_none_for_the_rest() -> None:
     first, second = run(Time(2), weights_mib=lambda: 21.5).samples()
     assert first.resident_mib > 1
-    assert first.cpu_percent is None and second.cpu_percent is not None  # a share needs a time before
+    assert first.cpu_percent is None and second.cpu_percent is not None  # the CPU share needs a previous sample
     assert (first.weights_mib, first.gpus) == (21.5, ())
 
 
@@ -81,7 +81,7 @@ def test_stop_ends_the_thread_and_lets_go_of_the_driver(monkeypatch: pytest.Monk
     sampler.stop()
     assert "wenmo-sampler" not in [thread.name for thread in threading.enumerate()]
     assert nvml.open == 0
-    assert sampler.samples()[0] == sample  # still there to read
+    assert sampler.samples()[0] == sample  # still readable
     sampler.stop()
 
 
@@ -106,7 +106,7 @@ def test_the_rate_has_limits() -> None:
 
 
 def test_looking_brings_neither_torch_nor_cuda() -> None:
-    """In a process of its own: a look must not cost what it reports."""
+    """In a process of its own: sampling must not take the memory that it reports."""
     code = (
         "import sys\n"
         "from wenmo.telemetry.sampler import Sampler\n"
@@ -122,19 +122,19 @@ def test_thinning_keeps_peaks_and_gaps_and_a_bounded_number_of_points() -> None:
     values: list[float | None] = [1.0] * 1200
     values[777] = 9.0
     values[100:200] = [None] * 100
-    kept, shown = thin(times, values, stretch_s=2.5)
+    kept, shown = downsample(times, values, interval_s=2.5)
     assert len(kept) == len(shown) == 240
     assert (times[777], 9.0) in zip(kept, shown, strict=True)
     assert shown.count(None) == 20
-    assert thin([], [], stretch_s=2.5) == ([], [])
+    assert downsample([], [], interval_s=2.5) == ([], [])
 
 
 def test_a_graph_that_moves_on_keeps_its_points() -> None:
-    """Stretches that began at the first sample would choose other points at every drawing."""
+    """Intervals that began at the first sample would select other points each time."""
     times = [index / 2 for index in range(600)]
     values: list[float | None] = [float(index * 7919 % 101) for index in range(600)]
-    kept, _ = thin(times, values, stretch_s=2.5)
-    later, _ = thin(times[3:], values[3:], stretch_s=2.5)
+    kept, _ = downsample(times, values, interval_s=2.5)
+    later, _ = downsample(times[3:], values[3:], interval_s=2.5)
     assert later[1:] == kept[1:]
 
 

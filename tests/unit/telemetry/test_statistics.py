@@ -1,14 +1,14 @@
-"""Histograms and percentiles, held against counts by hand."""
+"""Histograms and percentiles, compared with values by hand."""
 
 from __future__ import annotations
 
 import pytest
 
-from wenmo.telemetry.statistics import Histogram, Percentiles, together
+from wenmo.telemetry.statistics import Histogram, Percentiles, sum_histograms
 
 
 def test_a_value_at_a_bound_is_counted_below_it() -> None:
-    """As Prometheus has it (`le`): 1 and 2 are at most 2, 3 and 4 at most 4, 5 is above all."""
+    """As in Prometheus (`le`): 1 and 2 are at most 2, 3 and 4 at most 4, 5 is above all bounds."""
     histogram = Histogram((2, 4))
     for value in (1, 2, 3, 4, 5):
         histogram.add(value)
@@ -28,11 +28,11 @@ def test_histograms_add_up() -> None:
     one.add(1)
     other.add(1)
     other.add(9)
-    both = together([one.counts(), other.counts()])
+    both = sum_histograms([one.counts(), other.counts()])
     assert both is not None and (both.counts, both.total) == ((2, 0, 1), 11)
-    assert together([]) is None
+    assert sum_histograms([]) is None
     with pytest.raises(ValueError):
-        together([one.counts(), Histogram((1, 3)).counts()])
+        sum_histograms([one.counts(), Histogram((1, 3)).counts()])
 
 
 def test_percentiles_by_hand() -> None:

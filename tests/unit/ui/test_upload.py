@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from wenmo import InputError
-from wenmo.ui.shell import upload
-from wenmo.ui.shell.upload import columns_of, texts_of
+from wenmo.ui.throughput import upload
+from wenmo.ui.throughput.upload import columns_of, texts_of
 
 
 def test_the_likeliest_column_stands_first() -> None:

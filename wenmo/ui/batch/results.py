@@ -1,4 +1,4 @@
-"""The result of a job on the Batch page: what it found, what stands in the table, and files to take away."""
+"""The results of a job: figures, charts, the rows, comparisons by column, and downloads."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from wenmo.jobs.results import Results, Scores, reasons
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 from wenmo.ui import charts
-from wenmo.ui.batch.page import duration, shown
+from wenmo.ui.batch.display import COLUMNS_SHOWN, cell, duration
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.answer import RunOptions
-    from wenmo.jobs.background import FileJob, View
-    from wenmo.jobs.job import JobSummary
+    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.options import RunOptions
+    from wenmo.jobs.summary import JobSummary
     from wenmo.tables.table import Row
 
 ROWS_SHOWN = 500
-_EXAMPLES = 5
-_GROUPS = 30
+_EXAMPLES = 5  # rows shown as surest and as least sure
+_GROUPS = 30  # groups in a chart
 _MIME = {
     ".csv": "text/csv",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -34,8 +34,8 @@ _MIME = {
 }
 
 
-def show(job: FileJob, view: View) -> None:
-    """Everything about a job that is done."""
+def show(job: FileJob, view: FileJobStatus) -> None:
+    """All results of a job that is done."""
     summary, options = view.summary, view.options
     if summary is None or options is None or view.task is None:
         return
@@ -59,14 +59,14 @@ def show(job: FileJob, view: View) -> None:
             _groups(results, view, others)
         if others:
             _agreement(results, view, options, others)
-    except (WenmoError, OSError) as error:  # deleted by its hour while this was drawn, say
+    except (WenmoError, OSError) as error:  # for example, the job expired while it was drawn
         if isinstance(error, WenmoError):
             components.show_error(error)
         else:
             st.info(say("batch.gone"))
 
 
-def _figures(summary: JobSummary, view: View) -> None:
+def _figures(summary: JobSummary, view: FileJobStatus) -> None:
     st.subheader(say("batch.done"), anchor=False)
     confidence = summary.mean_confidence
     with st.container(horizontal=True, gap="medium"):
@@ -101,7 +101,7 @@ def _downloads(job: FileJob) -> None:
 
 
 def _content(job: FileJob, suffix: str) -> Callable[[], bytes]:
-    """Made when the button is pressed, on the server's own thread: it draws nothing."""
+    """The file, made when the button is pressed. The server calls it on another thread, where nothing can be drawn."""
     return lambda: job.export(suffix).read_bytes()
 
 
@@ -154,14 +154,14 @@ def _examples(results: Results, scores: Scores, texts: tuple[str, ...]) -> None:
 
 
 def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
-    """Label and score first: on a phone a text alone fills the width."""
+    """A table with label and score first, because a text alone fills the width of a phone."""
     score = say("batch.score")
     table: dict[str, list[object]] = {
         say("batch.label"): [row[results.label] for row in rows],
         score: [100 * cast("float", row[results.score]) for row in rows],
     }
     for name in columns:
-        table[name if name not in table else f"{name} "] = [shown(row[name]) for row in rows]
+        table[name if name not in table else f"{name} "] = [cell(row[name]) for row in rows]
     bar = st.column_config.ProgressColumn(score, min_value=0.0, max_value=100.0, format="%.1f%%", width="small")
     narrow = st.column_config.TextColumn(width="small")
     wide = {name: st.column_config.TextColumn(width="large") for name in columns[:1]}
@@ -170,7 +170,7 @@ def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
 
 @st.fragment
 def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
-    """The rows, filtered."""
+    """The rows of the result, filtered by label, score and text."""
     _title(say("batch.table"))
     left, right = st.columns(2)
     labels = left.multiselect(
@@ -180,7 +180,7 @@ def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names:
     contains = st.text_input(
         say("batch.filter_text"), max_chars=200, key="batch_filter_text", help=say("batch.literal")
     )
-    columns = (*texts, *[name for name in names if name not in texts][:_GROUPS])
+    columns = (*texts, *[name for name in names if name not in texts][:COLUMNS_SHOWN])
     try:
         total, rows = results.find(
             (*columns, results.label, results.score),
@@ -203,8 +203,8 @@ def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names:
 
 
 @st.fragment
-def _groups(results: Results, view: View, others: list[str]) -> None:
-    """Mean probability of positive by the values of a column."""
+def _groups(results: Results, view: FileJobStatus, others: list[str]) -> None:
+    """The mean probability of positive for each value of a column."""
     _title(say("batch.groups"))
     column = st.selectbox(
         say("batch.group_by"), others, index=None, placeholder=say("batch.choose"), key="batch_group_by"
@@ -216,24 +216,24 @@ def _groups(results: Results, view: View, others: list[str]) -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    if not groups.shown:
+    if not groups.groups:
         st.caption(say("batch.groups_empty"))
         return
-    means = {group.value: (group.mean, group.count) for group in groups.shown}
+    means = {group.value: (group.mean, group.count) for group in groups.groups}
     draw = charts.means_over_time if groups.over_time else charts.mean_bars
     st.plotly_chart(
         draw(means), config=charts.CONFIG, key="batch_groups_chart", alt=say("batch.groups_alt", count=len(means))
     )
     kind = "time" if groups.over_time else "values"
     note = say(f"batch.groups.{kind}")
-    if groups.of > len(means):
-        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.of:,}")
+    if groups.total > len(means):
+        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.total:,}")
     st.caption(note)
 
 
 @st.fragment
-def _agreement(results: Results, view: View, options: RunOptions, others: list[str]) -> None:
-    """How far the model agrees with a column of labels, which the visitor chooses."""
+def _agreement(results: Results, view: FileJobStatus, options: RunOptions, others: list[str]) -> None:
+    """Accuracy and confusion matrix against a column of true labels, which the visitor chooses."""
     from wenmo.tasks.labels import parse_labels
 
     _title(say("batch.agreement"))
@@ -249,7 +249,8 @@ def _agreement(results: Results, view: View, options: RunOptions, others: list[s
     values = sorted({value for value, _ in counts})
     assert view.task is not None
     meanings = _meanings(column, values, labels, view.task)
-    known = [value for label in labels for value in values if meanings[value] == label]  # agreement is the diagonal
+    # Ordered by label, so that agreement is on the diagonal.
+    known = [value for label in labels for value in values if meanings[value] == label]
     judged = sum(count for (value, _), count in counts.items() if value in known)
     if not judged:
         st.caption(say("batch.agreement_none"))
@@ -272,7 +273,7 @@ def _agreement(results: Results, view: View, options: RunOptions, others: list[s
 
 
 def _meanings(column: str, values: list[str], labels: list[str], task: TaskName) -> Mapping[str, str | None]:
-    """Which label each value stands for: guessed, and to be corrected."""
+    """The label that each value stands for: fields filled with a guess."""
     guessed = {value: TASKS[task].label_index(value, labels) for value in values}
     chosen: dict[str, str | None] = {}
     with st.expander(say("batch.meanings"), expanded=None in guessed.values()):

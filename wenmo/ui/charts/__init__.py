@@ -1,9 +1,10 @@
-"""Charts: one Plotly template for all, where the density of the ink is the weight of the thing.
+"""Charts, drawn by Plotly in one style: the larger a value, the denser its ink.
 
-Colours are left to Streamlit's theme (chartCategoricalColors, chartSequentialColors in config.toml), which the browser
-puts in: a chart then follows the switch between light and dark without a rerun. Only the opacity of a bar is set here.
+The browser fills in the colours of Streamlit's theme (chartCategoricalColors and its like in config.toml), so that a
+chart follows the switch between light and dark without a rerun. Here only opacities are set.
 
-Plotly reads a little HTML (<b>, <br>, <a href>) in every text that it draws; `escape` makes what users typed literal.
+Plotly reads some HTML (<b>, <br>, <a href>) in every text that it draws; `escape` makes a user's text literal.
+Nothing in here imports Streamlit or another part of `wenmo.ui`.
 """
 
 from wenmo.ui.charts.bars import bars, count_bars, mean_bars, padding, speeds, waterfall
@@ -11,6 +12,7 @@ from wenmo.ui.charts.figure import BARS_SHOWN, CONFIG, LABELS_SHOWN, LINE_COLUMN
 from wenmo.ui.charts.ink import ink_text
 from wenmo.ui.charts.maps import alignment_map, confusion, fit_map, ink_map
 from wenmo.ui.charts.spreads import confidence_histogram, histogram, means_over_time, spreads
+from wenmo.ui.charts.training import curves, intervals
 
 __all__ = [
     "BARS_SHOWN",
@@ -23,11 +25,13 @@ __all__ = [
     "confidence_histogram",
     "confusion",
     "count_bars",
+    "curves",
     "escape",
     "fit_map",
     "histogram",
     "ink_map",
     "ink_text",
+    "intervals",
     "mean_bars",
     "means_over_time",
     "one_line",

@@ -1,4 +1,4 @@
-"""Bars: of labels, counts, speeds, memory."""
+"""Horizontal bars: of labels, counts, speeds, padding and memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from wenmo.ui.charts.figure import BARS_SHOWN, CINNABAR, INK, escape, name_rows,
 
 
 def bars(scores: Mapping[str, float], *, threshold: float | None = None) -> go.Figure:
-    """Horizontal bars of the best BARS_SHOWN of `scores` (label -> probability, best first), best on top.
-
-    A cinnabar line stands at the `threshold`.
-    """
+    """The first BARS_SHOWN of `scores` (label -> probability, best first), best on top; a line at the `threshold`."""
     figure = _bars(scores, {name: f"{value:.1%}" for name, value in scores.items()}, "%{customdata}: %{x:.4f}")
     if threshold is not None:
         figure.add_vline(x=threshold, line={"color": CINNABAR, "width": 1.5})
@@ -21,14 +18,14 @@ def bars(scores: Mapping[str, float], *, threshold: float | None = None) -> go.F
 
 
 def count_bars(counts: Mapping[str, int]) -> go.Figure:
-    """Horizontal bars of the first BARS_SHOWN of `counts` as shares of all of them, the numbers beside."""
+    """The first BARS_SHOWN of `counts` as shares of their sum, with the counts beside the bars."""
     total = max(1, sum(counts.values()))
     shares = {name: count / total for name, count in counts.items()}
     return _bars(shares, {name: f"{counts[name]:,} · {share:.1%}" for name, share in shares.items()}, "%{customdata}")
 
 
 def mean_bars(means: Mapping[str, tuple[float, int]]) -> go.Figure:
-    """Horizontal bars of (a mean in [0, 1], over how many), BARS_SHOWN at most."""
+    """The first BARS_SHOWN of `means` (name -> mean in [0, 1], number of values)."""
     texts = {name: f"{mean:.1%} · {count:,}" for name, (mean, count) in means.items()}
     return _bars({name: mean for name, (mean, _) in means.items()}, texts, "%{customdata}: %{x:.4f}")
 
@@ -38,7 +35,7 @@ def _bars(values: Mapping[str, float], texts: Mapping[str, str], hover: str) -> 
     longest = max((len(texts[name]) for name in names), default=0)
     trace = go.Bar(
         x=lengths,
-        y=list(range(len(lengths))),  # places, not names: two long labels may look alike once cut
+        y=list(range(len(lengths))),  # positions, not names: two long labels may be the same once cut
         orientation="h",
         marker={"color": INK, "opacity": [0.35 + 0.65 * value for value in lengths], "cornerradius": 3},
         text=[texts[name] for name in names],
@@ -61,7 +58,7 @@ def _bars(values: Mapping[str, float], texts: Mapping[str, str], hover: str) -> 
 
 
 def speeds(names: Sequence[str], per_s: Sequence[float], *, texts: Sequence[str], strong: Sequence[bool]) -> go.Figure:
-    """Horizontal bars in the order given, with `texts` at their ends; the `strong` ones denser."""
+    """Bars in the order given, with `texts` at their ends; those that are `strong` are denser."""
     trace = go.Bar(
         x=list(per_s),
         y=list(range(len(per_s))),
@@ -80,7 +77,7 @@ def speeds(names: Sequence[str], per_s: Sequence[float], *, texts: Sequence[str]
 
 
 def padding(names: Sequence[str], real: Sequence[int], computed: Sequence[int]) -> go.Figure:
-    """Horizontal bars of the pieces that are computed: ink for those of texts, cinnabar for padding, with its share."""
+    """The tokens that are computed: those of texts in ink, padding in cinnabar with its share."""
     rows = list(range(len(names)))
     figure = new_figure(
         go.Bar(
@@ -112,18 +109,18 @@ def padding(names: Sequence[str], real: Sequence[int], computed: Sequence[int]) 
 
 
 def waterfall(bars: Sequence[tuple[str, float, float, str]], *, saved: Sequence[bool]) -> go.Figure:
-    """Horizontal bars (name, from, to, what is written beside it), first on top; in cinnabar where `saved`."""
+    """Bars of (name, low, high, size in words), the first on top; those that are `saved` in cinnabar."""
     most = max(high for _, _, high, _ in bars)
     trace = go.Bar(
         base=[low for _, low, _, _ in bars],
-        x=[max(high - low, most / 300) for _, low, high, _ in bars],  # nothing saved is a line, not nothing drawn
+        x=[max(high - low, most / 300) for _, low, high, _ in bars],  # a bar of no length is drawn as a line
         y=list(range(len(bars))),
         orientation="h",
         marker={"color": [CINNABAR if each else INK for each in saved], "cornerradius": 3},
         hoverinfo="skip",
     )
     figure = new_figure(trace, height=24 + 46 * len(bars))
-    for place, (name, _, _, size) in enumerate(bars):  # above its bar: on a phone there is no room beside it
+    for place, (name, _, _, size) in enumerate(bars):  # above the bar: a phone has no room beside it
         text = f"{escape(name, width=44)}  <b>{escape(size)}</b>"
         figure.add_annotation(x=0, y=place - 0.44, text=text, showarrow=False, xanchor="left", font={"color": INK})
     figure.update_layout(bargap=0.6)

@@ -1,4 +1,4 @@
-"""What all charts have in common: the empty figure, the theme's colours, texts made literal."""
+"""The base of all charts: an empty figure, the colours of the theme, labels made literal."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-BARS_SHOWN = 30  # labels drawn; the rest stand in the table
-VALUES_SHOWN = 10  # a side of a heat map up to which each cell has room for its number
-LABELS_SHOWN = 60  # and up to which its rows have room for their texts
+BARS_SHOWN = 30  # bars in a chart; a table shows the rest
+VALUES_SHOWN = 10  # rows or columns of a heat map, at most, whose cells have room for numbers
+LABELS_SHOWN = 60  # rows or columns of a heat map, at most, that have room for labels
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
 
-# Streamlit puts colours of the theme in the place of these: the first of chartCategoricalColors, and the ground.
+# Streamlit replaces these by colours of the theme: the first two of chartCategoricalColors, and the background.
 INK, CINNABAR, PAPER = "#000001", "#000002", "#000038"
 FROM_CINNABAR_TO_INK = [f"#{number:06d}" for number in range(21, 31)]  # chartDivergingColors
-LINE_COLUMNS = 30  # of a text drawn as ink: fifteen Chinese characters, legible on a phone
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" stands for a theme colour
+LINE_COLUMNS = 30  # width of a line of `ink_text`: fifteen Chinese characters, legible on a phone
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" is a colour above
 
 
 def escape(text: str, *, width: int = 24) -> str:
@@ -30,7 +30,7 @@ def escape(text: str, *, width: int = 24) -> str:
 
 
 def one_line(text: str, *, width: int = 24) -> str:
-    """`text` on one line, without control characters, cut to `width` columns; "␣" where nothing is left."""
+    """`text` on one line, without control characters, cut to `width` columns; "␣" if nothing is left."""
     kept, columns = [], 0
     for character in " ".join(text[: 4 * width].split()):
         if unicodedata.category(character)[0] == "C":
@@ -44,7 +44,7 @@ def one_line(text: str, *, width: int = 24) -> str:
 
 
 def columns_of(text: str) -> int:
-    """How wide it is drawn: a Chinese character takes two columns, an accent none."""
+    """The width of `text`: a Chinese character takes two columns, an accent none."""
     return sum(
         0 if unicodedata.category(each)[0] in "CM" else 2 if unicodedata.east_asian_width(each) in "WF" else 1
         for each in text
@@ -52,6 +52,7 @@ def columns_of(text: str) -> int:
 
 
 def new_figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
+    """A figure with `trace`, without margins, grid, legend and zoom."""
     axis = {"fixedrange": True, "showgrid": False, "zeroline": False, "ticks": "", "automargin": True}
     figure = go.Figure(trace)
     figure.update_layout(
@@ -69,6 +70,7 @@ def new_figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
 
 
 def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
+    """Write `names` beside the rows 0, 1, 2, …, the first on top."""
     figure.update_yaxes(
         autorange="reversed",
         tickmode="array",
@@ -86,9 +88,10 @@ def cell_numbers(
     low: float = 0.0,
     texts: Sequence[str] | None = None,
 ) -> go.Scatter:
-    """The numbers of a heat map (R, C), or `texts` (R * C): paper on dense cells, ink on thin ones.
+    """The numbers in the cells of a heat map (R, C), or `texts` (R * C): light on dense cells, dark on thin ones.
 
-    Plotly's own choice is too faint. `rows` and `columns` are the places on the axes, `low` the value of the thinnest.
+    Plotly's own choice of colours is too faint. `rows` and `columns` are positions on the axes; a value of `low` has no
+    ink.
     """
     density = (values - low) / (1 - low)
     return go.Scatter(

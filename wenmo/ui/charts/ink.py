@@ -1,4 +1,4 @@
-"""A text written in ink, as dark as its parts weigh."""
+"""A text whose parts are the darker, the larger their weights are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wenmo.ui.charts.figure import FROM_CINNABAR_TO_INK, INK, LINE_COLUMNS, PAPE
 
 
 def _lines(text: str, parts: Sequence[Part]) -> list[tuple[int, int, int, str, Part]]:
-    """Where each part is drawn: row, first column, width, characters. What does not fit on a line is cut there."""
+    """The pieces to draw: (row, first column, width, characters, part). A part that does not fit on a line is split."""
     placed: list[tuple[int, int, int, str, Part]] = []
     row = column = 0
     previous = 0
@@ -36,11 +36,11 @@ def _lines(text: str, parts: Sequence[Part]) -> list[tuple[int, int, int, str, P
 
 
 def ink_text(
-    text: str, parts: Sequence[Part], *, strongest: float, told: Callable[[float], str] = "{:+.3f}".format
+    text: str, parts: Sequence[Part], *, strongest: float, in_words: Callable[[float], str] = "{:+.3f}".format
 ) -> go.Figure:
-    """A text whose parts lie on ink where their weight is positive, on cinnabar where it is negative.
+    """`text` with its parts on ink where their weights are positive, on cinnabar where they are negative.
 
-    The more the denser; `strongest` is the weight, of either sign, that is densest. `told` writes it for the hover.
+    The ink is densest at the weights `strongest` and -`strongest`. `in_words` writes a weight for the tooltip.
     """
     rows, lefts, widths, shown, of = zip(*_lines(text, parts), strict=True)
     scale = strongest or 1.0
@@ -66,7 +66,7 @@ def ink_text(
         constraintext="none",
         insidetextfont={"size": 16, "color": [PAPER if abs(weight) > 0.5 * scale else INK for weight in weights]},
         customdata=[escape(text[part.start : part.end], width=60) for part in of],
-        hovertemplate=[f"%{{customdata}} {told(weight)}<extra></extra>" for weight in weights],
+        hovertemplate=[f"%{{customdata}} {in_words(weight)}<extra></extra>" for weight in weights],
     )
     count = rows[-1] + 1
     figure = new_figure(trace, height=16 + 40 * count)

@@ -1,8 +1,9 @@
-"""Maps of ink: a cell the darker the more it weighs."""
+"""Heat maps: the larger a value, the denser the ink of its cell."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ from wenmo.ui.charts.figure import CINNABAR, INK, LABELS_SHOWN, PAPER, VALUES_SH
 
 
 def confusion(counts: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
-    """Heat map of counts (R, C): the density of a cell is its share of its row, the number in it is the count."""
+    """Confusion matrix of `counts` (R, C): the number in a cell is its count, the density its share of the row."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     hover = [[f"{escape(row)} → {escape(column)}" for column in columns] for row in rows]
     trace = go.Heatmap(
@@ -31,21 +32,9 @@ def confusion(counts: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]
         rows_at, columns_at = (range(size) for size in shares.shape)
         texts = [f"{count:,}" for count in counts.ravel()]
         figure.add_trace(cell_numbers(shares, rows_at, columns_at, texts=texts))
-    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
-        axis(
-            tickmode="array",
-            tickvals=list(range(len(names))),
-            ticktext=[escape(name, width=12) for name in names],
-            tickfont={"color": INK},
-        )
-    figure.update_xaxes(side="top", tickangle=0 if len(columns) <= 6 else -45)
-    figure.update_yaxes(autorange="reversed")
+    _name_axes(figure, [escape(name, width=12) for name in rows], [escape(name, width=12) for name in columns])
+    figure.update_xaxes(tickangle=0 if len(columns) <= 6 else -45)
     return figure
-
-
-def _numbered(texts: Sequence[str]) -> list[str]:
-    """Each text for the hover, with its place: no two are the same, as the categories of an axis must be."""
-    return [f"{place} {escape(text, width=60)}" for place, text in enumerate(texts, 1)]
 
 
 def ink_map(
@@ -58,13 +47,13 @@ def ink_map(
     percent: bool = True,
     outlined: Sequence[tuple[int, int]] = (),
 ) -> go.Figure:
-    """Heat map of (R, C) values from `low` to 1, the more the denser.
+    """Heat map of `values` (R, C) from `low`, without ink, to 1.
 
-    `rows` (R) stand at the left, `names` (C) above, short; `columns` (C) are their whole texts, for the hover. Both are
-    left out where there are more than LABELS_SHOWN. `percent` is how the scale is written. `outlined` are the
-    (start, end) of squares on the diagonal that get a cinnabar line.
+    `rows` (R) are written beside the map, the short `names` (C) above it, unless there are more than LABELS_SHOWN;
+    `columns` (C) are the whole texts for the tooltip. `percent` sets how the scale is written. `outlined` are squares
+    on the diagonal, (start, end), that get a cinnabar frame.
     """
-    across, down = _numbered(columns), _numbered(rows)
+    across, down = _categories(columns), _categories(rows)
     most = max(len(rows), len(columns))
     small, labelled = most <= VALUES_SHOWN, most <= LABELS_SHOWN
     trace = go.Heatmap(
@@ -77,29 +66,12 @@ def ink_map(
         ygap=2 if labelled else 0,
         hovertemplate="%{y}<br>%{x}<br>%{z:.4f}<extra></extra>",
         showscale=not small,
-        colorbar={
-            "orientation": "h",
-            "thickness": 8,
-            "len": 0.5,
-            "y": -0.02,
-            "yanchor": "top",
-            "tickformat": ".0%" if percent else ".2f",
-            "tickfont": {"color": INK},
-        },
+        colorbar=_scale(".0%" if percent else ".2f"),
     )
     figure = new_figure(trace, height=(40 if small else 90) + (len(rows) * (44 if small else 24) if labelled else 600))
     if small:
         figure.add_trace(cell_numbers(values, down, across, low=low))
-    figure.update_layout(
-        shapes=[
-            {
-                "type": "rect",  # a category's place on its axis is its number
-                **{"x0": start - 0.5, "x1": end - 0.5, "y0": start - 0.5, "y1": end - 0.5},
-                "line": {"color": CINNABAR, "width": 2},
-            }
-            for start, end in outlined
-        ]
-    )
+    figure.update_layout(shapes=[_frame(start, end) for start, end in outlined])
     for axis, categories, shown in (
         (figure.update_xaxes, across, [escape(name, width=10) for name in names]),
         (figure.update_yaxes, down, [escape(row, width=22) for row in rows]),
@@ -117,14 +89,37 @@ def ink_map(
     return figure
 
 
+def _categories(texts: Sequence[str]) -> list[str]:
+    """Each text with its number for the tooltip; the number makes equal texts different, as categories must be."""
+    return [f"{number} {escape(text, width=60)}" for number, text in enumerate(texts, 1)]
+
+
+def _scale(tickformat: str) -> dict[str, Any]:
+    return {
+        "orientation": "h",
+        "thickness": 8,
+        "len": 0.5,
+        "y": -0.02,
+        "yanchor": "top",
+        "tickformat": tickformat,
+        "tickfont": {"color": INK},
+    }
+
+
+def _frame(start: int, end: int) -> dict[str, Any]:
+    """A square around the cells from `start` to before `end` on the diagonal; a cell's position is its number."""
+    low, high = start - 0.5, end - 0.5
+    return {"type": "rect", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": CINNABAR, "width": 2}}
+
+
 def alignment_map(cosines: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
-    """Cosines (R, C) of the parts of two sentences, the closer the denser; a dot where two are each other's closest."""
+    """Heat map of the cosines (R, C) between the parts of two sentences, with a dot where two are mutually closest."""
     hover = [[f"{escape(row)} – {escape(column)}" for column in columns] for row in rows]
     trace = go.Heatmap(
         z=cosines,
         x=list(range(len(columns))),
         y=list(range(len(rows))),
-        zmin=min(0.9, float(cosines.min())),  # the cosines of a model lie close together: from its lowest on
+        zmin=min(0.9, float(cosines.min())),  # the cosines of a model lie close together
         zmax=1.0,
         xgap=2,
         ygap=2,
@@ -144,20 +139,13 @@ def alignment_map(cosines: np.ndarray, *, rows: Sequence[str], columns: Sequence
             hoverinfo="skip",
         )
     )
-    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
-        axis(
-            tickmode="array",
-            tickvals=list(range(len(names))),
-            ticktext=[escape(name, width=8) for name in names],
-            tickfont={"color": INK, "size": 14},
-        )
-    figure.update_xaxes(side="top", tickangle=0)
-    figure.update_yaxes(autorange="reversed")
+    _name_axes(figure, [escape(name, width=8) for name in rows], [escape(name, width=8) for name in columns], size=14)
+    figure.update_xaxes(tickangle=0)
     return figure
 
 
 def fit_map(batches: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
-    """Largest batches (R, C) of cards and lengths, the larger the denser, by its logarithm. 0 is a dot on the paper."""
+    """Heat map of the largest batch for each card (R) and length (C), on a logarithmic scale; 0 is written as a dot."""
     density = np.log2(1.0 + batches)
     most = float(density.max()) or 1.0
     trace = go.Heatmap(
@@ -183,8 +171,19 @@ def fit_map(batches: np.ndarray, *, rows: Sequence[str], columns: Sequence[str])
             hoverinfo="skip",
         )
     )
-    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
-        axis(tickmode="array", tickvals=list(range(len(names))), ticktext=list(names), tickfont={"color": INK})
-    figure.update_xaxes(side="top", tickangle=0)
-    figure.update_yaxes(autorange="reversed")
+    _name_axes(figure, rows, columns)
+    figure.update_xaxes(tickangle=0)
     return figure
+
+
+def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str], *, size: int | None = None) -> None:
+    """Write the names beside rows and above columns 0, 1, 2, …, the first row on top."""
+    for axis, names in ((figure.update_xaxes, columns), (figure.update_yaxes, rows)):
+        axis(
+            tickmode="array",
+            tickvals=list(range(len(names))),
+            ticktext=list(names),
+            tickfont={"color": INK} if size is None else {"color": INK, "size": size},
+        )
+    figure.update_xaxes(side="top")
+    figure.update_yaxes(autorange="reversed")

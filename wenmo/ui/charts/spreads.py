@@ -1,4 +1,4 @@
-"""How values are spread: histograms, times, means over time."""
+"""Distributions: histograms, and means over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wenmo.ui.charts.figure import CINNABAR, INK, escape, new_figure
 
 
 def confidence_histogram(counts: Sequence[int]) -> go.Figure:
-    """Columns of how many scores lie in each of equal parts of 0 to 1, from the first that is not empty."""
+    """Histogram of scores in [0, 1], from `counts` of bins of equal width; empty bins at the beginning are left out."""
     width = 1 / len(counts)
     first = next((index for index, count in enumerate(counts) if count), 0)
     shown = list(counts)[first:]
@@ -27,7 +27,7 @@ def confidence_histogram(counts: Sequence[int]) -> go.Figure:
         hovertemplate="%{customdata}: %{y:,}<extra></extra>",
     )
     figure = new_figure(trace, height=200)
-    figure.update_layout(margin={"l": 16, "r": 24})  # room for half a name below the first and the last column
+    figure.update_layout(margin={"l": 16, "r": 24})  # room for half of the first and the last tick label
     start = width * first
     figure.update_xaxes(
         range=[start, 1], tickvals=[start, (start + 1) / 2, 1], tickformat=".3~p", tickfont={"color": INK}
@@ -37,7 +37,7 @@ def confidence_histogram(counts: Sequence[int]) -> go.Figure:
 
 
 def histogram(counts: HistogramCounts) -> go.Figure:
-    """Columns of how often there was a value in each bucket, up to the last that is not empty."""
+    """Histogram of whole numbers; empty buckets at the end are left out."""
     last = max((index for index, count in enumerate(counts.counts) if count), default=0)
     names, below = [], 0
     for bound in (*counts.bounds, None):
@@ -70,10 +70,10 @@ def histogram(counts: HistogramCounts) -> go.Figure:
 
 
 def spreads(values: Mapping[str, Sequence[float]]) -> go.Figure:
-    """How probabilities of two kinds are spread over fifths of the range: columns side by side, ink and cinnabar.
+    """Two histograms of probabilities side by side, in five bins: the first in ink, the second in cinnabar.
 
-    `values` maps a name of the app's own to its probabilities; heights are shares of each kind, so that a longer list
-    does not look like a better one.
+    `values` maps two names, which must be the app's own, to probabilities. Heights are shares of each list, so that a
+    longer list does not look like a better one.
     """
     figure = new_figure(go.Bar(), height=260)
     figure.data = ()
@@ -106,7 +106,7 @@ def spreads(values: Mapping[str, Sequence[float]]) -> go.Figure:
 
 
 def means_over_time(means: Mapping[str, tuple[float, int]]) -> go.Figure:
-    """A line of means in [0, 1] over periods in their order; the larger a point, the more there is in it."""
+    """A line of `means` (period -> mean in [0, 1], number of values) in their order; a larger point has more values."""
     names, values = list(means), [mean for mean, _ in means.values()]
     counts = [count for _, count in means.values()]
     most = max(counts, default=1)
@@ -121,7 +121,7 @@ def means_over_time(means: Mapping[str, tuple[float, int]]) -> go.Figure:
         cliponaxis=False,
     )
     figure = new_figure(trace, height=240)
-    every = max(1, -(-len(names) // 6))  # on a phone there is room for about six
+    every = max(1, -(-len(names) // 6))  # a phone has room for about six
     figure.update_xaxes(
         tickmode="array",
         tickvals=list(range(0, len(names), every)),

@@ -1,8 +1,8 @@
-"""The lab of the memory page: what is asked for, and the run that predicts and measures it.
+"""The lab of the memory page: the form, and the run that predicts and measures the memory of configurations.
 
-A measurement runs in a process of its own (wenmo/lab/measure.py), which dies when the run here is left: Streamlit
-leaves it, by an exception out of `progress`, when the visitor presses stop or goes away. One run at a time is computed,
-because two would be in each other's times; the others wait, and can leave.
+A measurement runs in a process of its own (wenmo/lab/measure.py). When the visitor presses stop or leaves the page,
+Streamlit raises an exception in `progress`, which ends that process. Only one visitor's run is computed at a time,
+because two would slow each other down and spoil the times; the others wait, and can leave.
 """
 
 from __future__ import annotations
@@ -10,39 +10,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.types import Precision, TaskName
-from wenmo.ui.memory import lab_results, lab_rows
-from wenmo.ui.memory.lab_results import Found
-from wenmo.ui.shell import components
+from wenmo.ui.memory import lab_labelled_rows, lab_results
+from wenmo.ui.shell import answers, components
 from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.engine import Engine, Progress
+    from wenmo.engine import Engine, OnProgress
     from wenmo.evaluation.labelled import LabelledRows
-    from wenmo.lab.accuracy import Accuracy
+    from wenmo.lab.accuracy import AccuracyByPrecision
     from wenmo.lab.configuration import Configuration, Work
-    from wenmo.lab.presets import Preset, Row
+    from wenmo.lab.findings import Findings
+    from wenmo.lab.presets import Preset, StepResult
 
 MODELS = ("bundled", "tiny", "base", "large")
-SLOW = "large"  # minutes a configuration on a laptop: measured only where that is asked for
-TIME_LIMIT_S = 180.0  # of one configuration: others wait for their turn
-RUNS = 2
+SLOW = "large"  # takes minutes a configuration on a laptop, and is measured only if the visitor asks for it
+TIME_LIMIT_S = 180.0  # of one configuration, because other visitors wait
+RUNS = 2  # of each configuration; their median is shown
 MAX_BATCH = 512
 _NOT_MEASURED = "none"
-_WISH = "lab_wish"  # in the session: what was last asked for
+_WISH = "lab_wish"  # in the session: the last wish for each preset
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """`shown` is predicted, and measured if `measured`; `checked` is measured in its place. `fits`: whose batches.
+    """What the form asks for.
 
-    `labelled` rows are answered in each precision of `shown`.
+    The steps of `shown` are predicted and, if `measured`, also measured here. `checked` has the same steps for another
+    model, which is measured in its place. For the configuration `fits`, the largest batch on each card is computed in
+    each of the `precisions` and `lengths`; `card_gib` is the visitor's card. The `labelled` rows are answered in each
+    precision of `shown`, to measure accuracy.
     """
 
     shown: Preset
@@ -56,13 +60,13 @@ class Wish:
 
     @property
     def asked(self) -> tuple[Precision, ...]:
-        """Precisions in which the labelled rows are answered, the baseline first."""
+        """The precisions in which the labelled rows are answered, the baseline first."""
         found = [step.configuration for step in self.shown.steps if step.configuration.work == "inference"]
         return () if self.labelled is None else tuple(dict.fromkeys(each.precision for each in found))
 
 
-def memory() -> None:
-    """The lab part of the memory page."""
+def show() -> None:
+    """The form of the chosen preset, and the results of what it last asked for."""
     st.caption(say("lab.intro"))
     names = {name: say(f"lab.preset.{name}") for name in _WISHES}
     preset = components.choice(say("lab.preset"), names, key="preset")
@@ -79,17 +83,17 @@ def memory() -> None:
         st.caption(say("lab.empty"))
         return
     stage = st.empty()
-    found = components.ask(
+    found = answers.ask(
         f"lab_{preset}", wish, lambda engine, progress: run(wish, engine.model_names, progress, stage.caption)
     )
     if found is not None:
         stage.empty()
-        lab_results.show(found, card_gib=wish.card_gib)
+        lab_results.show(found)
 
 
 def _article() -> Wish | None:
-    """The form of the article's table; None until its button is pressed."""
-    labelled = lab_rows.choose()
+    """The form for the article's table; None unless its button was pressed just now."""
+    labelled = lab_labelled_rows.choose()
     with st.form("lab_article", border=False):
         st.caption(say("lab.article_note"))
         left, right = st.columns(2)
@@ -100,7 +104,7 @@ def _article() -> Wish | None:
         measured = right.selectbox(
             say("lab.measured_with"), list(names), index=2, format_func=names.__getitem__, key="lab_measured_with"
         )
-        pressed = components.submit("lab_article", say("lab.run"))
+        pressed = answers.submit("lab_article", say("lab.run"))
     if not pressed:
         return None
     from wenmo.lab.configuration import Configuration
@@ -121,7 +125,7 @@ def _article() -> Wish | None:
 
 
 def _card() -> Wish | None:
-    """The form of one's own two configurations; None until its button is pressed."""
+    """The form for two configurations of one's own; None unless its button was pressed just now."""
     from wenmo.lab.fits import CARDS_GIB, LENGTHS
     from wenmo.lab.presets import path
 
@@ -136,7 +140,7 @@ def _card() -> Wish | None:
     gib = right.selectbox(
         say("lab.card"), CARDS_GIB, index=_own_card(CARDS_GIB), format_func=lambda size: f"{size} GB", key="lab_card"
     )
-    labelled = lab_rows.choose() if work == "inference" else None
+    labelled = lab_labelled_rows.choose() if work == "inference" else None
     with st.form("lab_card_form", border=False):
         sides = st.columns(2, gap="large")
         with sides[0]:
@@ -144,12 +148,12 @@ def _card() -> Wish | None:
         with sides[1]:
             after = _side("after", model, work)
         measured = st.toggle(say("lab.measure"), value=model != SLOW, key=f"lab_measure_{model}")
-        pressed = components.submit("lab_card", say("lab.run"))
+        pressed = answers.submit("lab_card", say("lab.run"))
     if not pressed:
         return None
     baseline, optimised = before(), after()
     on_gpu = tuple(dict.fromkeys(each.precision for each in (baseline, optimised) if each.precision != "int8"))
-    lengths = {optimised.width, *LENGTHS}  # a padded row is as long as what it is padded to
+    lengths = {optimised.width, *LENGTHS}  # the width is the length that a row is padded to
     return Wish(
         shown=path(baseline, optimised),
         measured=measured,
@@ -166,12 +170,12 @@ _WISHES: dict[str, Callable[[], Wish | None]] = {"article": _article, "card": _c
 
 
 def _side(name: str, model: str, work: Work) -> Callable[[], Configuration]:
-    """The fields of the baseline or of the optimised configuration; gives what makes it of them."""
+    """The fields of the baseline ("before") or of the optimised configuration ("after"); returns what builds it."""
     training, optimised = work == "training_step", name == "after"
     st.subheader(say(f"lab.{name}"), anchor=False)
     precisions: tuple[Precision, ...] = ("fp32", "fp16", "bf16") if training else ("fp32", "fp16", "bf16", "int8")
     layouts = ("longest", "full") if training else ("full", "longest", "packed")
-    key = f"lab_{name}_{work}"  # another work, other choices
+    key = f"lab_{name}_{work}"  # inference and training have fields of their own
     precision = st.segmented_control(
         say("lab.precision"), precisions, default=precisions[optimised], required=True, key=f"{key}_precision"
     )
@@ -205,20 +209,23 @@ def _side(name: str, model: str, work: Work) -> Callable[[], Configuration]:
 
 
 def _own_card(cards_gib: tuple[int, ...]) -> int:
-    """Which of `cards_gib` is nearest to this machine's first GPU; 8 GB where there is none."""
+    """The index in `cards_gib` of the size nearest to this machine's first GPU, or to 8 GB without one."""
     samples = get_sampler().samples()
     sizes = [reading.total_mib for reading in samples[-1].gpus] if samples else []
     gib = sizes[0] / 1024 if sizes and sizes[0] is not None else 8
     return min(range(len(cards_gib)), key=lambda index: abs(cards_gib[index] - gib))
 
 
-def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Callable[[str], object]) -> Found:
+def run(wish: Wish, models: Mapping[TaskName, str], progress: OnProgress, tell: Callable[[str], object]) -> Findings:
     """What `wish` asks for. `progress` is called several times a second, so that it can leave by raising.
 
-    `models`: which answer the labelled rows. Raises the errors of `run_preset`, and those of loading a model.
+    `models` answer the labelled rows. `progress` is called several times a second, and may raise to end the run; `tell`
+    gets the name of the stage. Raises the errors of `run_preset`, and those of loading a model.
     """
+    from wenmo.lab.findings import Findings
     from wenmo.lab.fits import CARDS_GIB, what_fits
     from wenmo.lab.presets import run_preset
+    from wenmo.telemetry.machine import machine
 
     presets = [(wish.shown, wish.measured)] + ([] if wish.checked is None else [(wish.checked, True)])
     steps = sum(len(preset.steps) for preset, _ in presets)
@@ -229,14 +236,14 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Ca
         progress(done, of)
         return False
 
-    rows: list[list[Row]] = []
+    results: list[list[StepResult]] = []
     with _turn(beat, tell):
         answered = None
-        if wish.labelled is not None:  # first: it is soon done, and a model that cannot be loaded is told at once
+        if wish.labelled is not None:  # first, because it is fast and shows at once if a model cannot be loaded
             answered = _answers(wish.labelled, wish.asked, models, beat, tell)
             done = len(wish.asked)
         for preset, measured in presets:
-            rows.append([])
+            results.append([])
 
             def stage(at: int, _: int, name: str, preset: Preset = preset) -> None:
                 if at < len(preset.steps):
@@ -244,18 +251,26 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: Progress, tell: Ca
                     tell(f"{what} · {components.literal(preset.steps[at].configuration.name)}")
                 beat()
 
-            for row in run_preset(
+            for result in run_preset(
                 preset, measured=measured, runs=RUNS, time_limit_s=TIME_LIMIT_S, progress=stage, cancelled=beat
             ):
-                rows[-1].append(row)
+                results[-1].append(result)
                 done += 1
         tell(say("lab.stage.fits"))
         fits = []
         for fit in what_fits(wish.fits, precisions=wish.precisions, lengths=wish.lengths, cancelled=beat):
             fits.append(fit)
             done = len(wish.asked) + steps + len(fits) // len(CARDS_GIB)
-    checks = tuple(rows[1]) if len(rows) > 1 else ()
-    return Found(rows=tuple(rows[0]), checks=checks, fits=tuple(fits), of=wish.fits, accuracy=answered)
+    return Findings(
+        steps=tuple(results[0]),
+        checks=tuple(results[1]) if len(results) > 1 else (),
+        fits=tuple(fits),
+        fits_of=wish.fits,
+        accuracy=answered,
+        card_gib=wish.card_gib,
+        machine=machine(),
+        day=date.today(),
+    )
 
 
 def _answers(
@@ -264,7 +279,7 @@ def _answers(
     models: Mapping[TaskName, str],
     beat: Callable[[], bool],
     tell: Callable[[str], object],
-) -> Accuracy:
+) -> AccuracyByPrecision:
     """On the CPU, as everything here is measured, by engines that share nothing with those of the other pages."""
     from wenmo.lab.accuracy import accuracy
     from wenmo.settings import Settings
@@ -284,7 +299,7 @@ def _answers(
 
 @contextmanager
 def _turn(beat: Callable[[], bool], tell: Callable[[str], object]) -> Iterator[None]:
-    """Alone in the lab. Waits for as long as another run goes on; `beat` raises when this visitor has left."""
+    """Hold the lab alone. Waits while another visitor's run goes on; `beat` raises when this visitor has left."""
     turn = get_lab_turn()
     if not turn.acquire(blocking=False):
         tell(say("lab.stage.waiting"))

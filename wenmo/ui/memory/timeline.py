@@ -1,11 +1,11 @@
-"""A chart of the last minutes that is drawn again every other second, as a plain picture: HTML without a script.
+"""The chart of live memory, redrawn every two seconds: HTML and CSS without a script.
 
-Why not Plotly, as the other charts: Streamlit 1.67 gives a Plotly chart a new identity with every change of its data,
-so that the browser builds it anew beside the old one, and the page jumps. A Vega-Lite chart stays, but keeps some of
-every drawing: some hundred MiB an hour. This picture costs the browser nothing that it does not give back.
+Plotly, which draws the other charts, does not fit here: Streamlit 1.67 gives a Plotly chart a new identity with every
+change of its data, so that the browser builds a second one beside the old one, and the page jumps. A Vega-Lite chart
+stays in place, but the browser keeps memory of every drawing, some hundred MiB an hour. This chart leaks nothing.
 
-Lines are SVG that stands in the stylesheet as a mask, because Streamlit takes SVG out of HTML; through a mask the
-theme's own ink is seen. What is pointed at shows its text by the stylesheet alone. Every text is escaped.
+Streamlit removes SVG from HTML, so that the lines are SVG in a CSS mask, which lets the theme's ink show through.
+Tooltips are CSS, too. Every text is escaped.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import streamlit as st
 
 Unit = Literal["MiB", "%"]
 
-_SIDE = 1000  # of the square that the lines are drawn in; the browser stretches it to the room there is
-_STRIPS = 60  # upright strips that show the values below the pointer
-_STEPS = (1, 2, 4, 6, 8, 10)  # tops of a scale, times a power of ten: halves of them are plain numbers, too
+_SIDE = 1000  # side of the square that the lines are drawn in, which the browser stretches
+_STRIPS = 60  # vertical strips, each with a tooltip of its values
+_STEPS = (1, 2, 4, 6, 8, 10)  # tops of a scale, times a power of ten; their halves are round numbers, too
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A series over time: `seconds` before now (N,), at most 0, and `values` (N,), None where there is a gap."""
+    """A series over time: `values` (N,), None for a gap, at `seconds` (N,), which are 0 now and negative before."""
 
     name: str
     seconds: Sequence[float]
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """Something that happened, from and to these seconds before now."""
+    """An event from `begin` to `end`, in seconds that are 0 now and negative before."""
 
     begin: float
     end: float
@@ -45,9 +45,9 @@ class Mark:
 
 
 def draw(lines: Sequence[Line], marks: Sequence[Mark], *, unit: Unit, ticks: Mapping[float, str], alt: str) -> None:
-    """At most three lines, and marks as upright lines whose head is as long as what they stand for took.
+    """Draw at most three lines, and each mark as a vertical line whose head is as wide as the event was long.
 
-    `ticks` name evenly spaced places on the axis of time, in seconds before now, the farthest first and now last.
+    `ticks` maps evenly spaced times, from the start of the window to 0, to their labels.
     """
     st.html(picture(lines, marks, unit=unit, ticks=ticks, alt=alt))
 
@@ -72,13 +72,13 @@ def picture(lines: Sequence[Line], marks: Sequence[Mark], *, unit: Unit, ticks: 
 
 
 def scale_top(highest: float) -> float:
-    """The end of a scale that holds `highest` > 0, a plain number."""
+    """The top of a scale for values up to `highest` > 0: the next round number."""
     power = 10.0 ** math.floor(math.log10(highest))
     return next(step * power for step in _STEPS if step * power >= highest)
 
 
 def _stroke(place: int, data: str) -> str:
-    """The line of that place as a picture in CSS; what it lets through is the colour of the text around it."""
+    """A line as a CSS mask over the colour of the text; `place` selects the colour and the dashes."""
     dashes = "5 4" if place == 2 else "none"
     svg = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_SIDE} {_SIDE}' preserveAspectRatio='none'>"
@@ -90,7 +90,7 @@ def _stroke(place: int, data: str) -> str:
 
 
 def path(line: Line, window_s: float, top: float) -> str:
-    """SVG's path data; a gap begins a new stroke."""
+    """The line as SVG path data, interrupted at gaps."""
     parts, pen_down = [], False
     for at, value in zip(line.seconds, line.values, strict=True):
         if value is None:
@@ -103,6 +103,7 @@ def path(line: Line, window_s: float, top: float) -> str:
 
 
 def _head(mark: Mark, window_s: float) -> str:
+    """A mark with its tooltip."""
     left, width = 100 * (1 + mark.begin / window_s), 100 * (mark.end - mark.begin) / window_s
     style = f"left:{left:.2f}%;width:{width:.2f}%"
     side = " wm-left" if left > 50 else ""
@@ -110,7 +111,7 @@ def _head(mark: Mark, window_s: float) -> str:
 
 
 def _strips(lines: Sequence[Line], window_s: float, suffix: str) -> str:
-    """Of each strip of time the highest value of each line, to be read by pointing at it."""
+    """Vertical strips whose tooltips show the highest value of each line in that strip of time."""
     texts: list[list[str]] = [[] for _ in range(_STRIPS)]
     for line in lines:
         peaks: dict[int, float] = {}

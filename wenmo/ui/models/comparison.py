@@ -1,4 +1,4 @@
-"""Two models, or two precisions, side by side on the same inputs: the second half of the Models page."""
+"""Two models, or one model in two precisions, compared on the same inputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from wenmo.errors import InputError, WenmoError
 from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.types import Precision, Result, TaskName
 from wenmo.ui import charts
-from wenmo.ui.shell import components
-from wenmo.ui.shell import model_choice as models
-from wenmo.ui.shell.examples import COMPARISONS
+from wenmo.ui.models.examples import COMPARISONS
+from wenmo.ui.shell import answers, components, examples, model_choice
 from wenmo.ui.shell.inputs import MAX_TEXTS, at_most, check_labels
 from wenmo.ui.shell.runtime import comparison_engine, get_engine
 from wenmo.ui.text import say
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
 
 _ON_CPU: tuple[Precision, ...] = ("fp32", "int8", "fp16", "bf16")
 _ON_GPU: tuple[Precision, ...] = ("fp16", "fp32", "bf16")
-_FAR_APART = 5  # texts shown where the decisions agree
-Choice = tuple[str, int, Precision]  # a model's name, when it was written (ns), and the precision to run it in
+_FAR_APART = 5  # texts shown if all decisions agree
+Choice = tuple[str, int, Precision]  # a model's name, the time it was written (ns), the precision to run it in
 
 
-def page() -> None:
-    """Choose, type, compare."""
+def show() -> None:
+    """The choice of two models, the form for the inputs, and the comparison."""
     try:
         engine = get_engine()
     except WenmoError as error:
@@ -37,7 +36,7 @@ def page() -> None:
         return
     task = _task()
     choices = _choices(task, engine)
-    components.examples("compare", COMPARISONS[task])
+    examples.buttons("compare", COMPARISONS[task])
     with st.form("compare", border=False):
         lines = components.text_lines(
             say(f"models.texts.{task}"), key=f"compare_{task}_texts", limit=MAX_TEXTS, height=140
@@ -45,7 +44,7 @@ def page() -> None:
         labels = ""
         if TASKS[task].takes_labels:
             labels = st.text_input(say("zero_shot.labels"), key="compare_labels", persist_state="session") or ""
-        components.submit("compare", say("models.compare"))
+        answers.submit("compare", say("models.compare"))
     if not lines:
         st.caption(say("models.compare_empty"))
         return
@@ -59,7 +58,7 @@ def page() -> None:
         first, second = (comparison_engine(task, *choice) for choice in choices)
         return compare(first, second, task, inputs, _asking(task, labels), progress=progress)
 
-    compared = components.ask("compare", (task, choices, lines, labels), work)
+    compared = answers.ask("compare", (task, choices, lines, labels), work)
     if compared is None:
         return
     _sides(compared)
@@ -78,8 +77,8 @@ def _task() -> TaskName:
 
 
 def _choices(task: TaskName, engine: Engine) -> tuple[Choice, Choice]:
-    """Two models of the task that are here, the usual one first, each in a precision."""
-    here = models.choices()[task]
+    """Fields for two models of the task, the default one first, each with a precision."""
+    here = model_choice.choices()[task]
     precisions = _ON_CPU if engine.device.value == "cpu" else _ON_GPU
     chosen: list[Choice] = []
     for index, place in enumerate(st.columns(2, gap="medium")):
@@ -99,6 +98,7 @@ def _choices(task: TaskName, engine: Engine) -> tuple[Choice, Choice]:
 
 
 def _pair(line: str) -> tuple[str, str]:
+    """The two sentences of a line. Raises InputError where there are not two."""
     first, mark, second = line.replace("｜", "|").replace("\t", "|").partition("|")
     if not (mark and first.strip() and second.strip()):
         raise InputError(
@@ -109,6 +109,7 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 def _asking(task: TaskName, labels: str) -> Callable[[Engine, Sequence[Any]], Sequence[Result]]:
+    """The call of the engine for the task."""
     options: dict[str, Any] = {"labels": labels} if TASKS[task].takes_labels else {}
     return lambda engine, inputs: engine.ask(task, inputs, **options)
 
@@ -118,6 +119,7 @@ def _title(side: Side) -> str:
 
 
 def _sides(compared: Comparison) -> None:
+    """A table of both models: speed, memory, parameters, layers."""
     sides = (compared.first, compared.second)
     ms, mib = say("models.ms"), say("models.weights")
     st.dataframe(
@@ -136,6 +138,7 @@ def _sides(compared: Comparison) -> None:
 
 
 def _single(side: Side) -> None:
+    """The answer of one model to a single input."""
     (result,) = side.results
     st.text(_title(side))
     if len(result.scores) > 2:
@@ -150,6 +153,7 @@ def _single(side: Side) -> None:
 
 
 def _many(compared: Comparison, lines: list[str]) -> None:
+    """How far the answers agree, and the inputs whose answers differ most."""
     count, differing = len(lines), compared.differing
     with st.container(horizontal=True, gap="medium"):
         st.metric(

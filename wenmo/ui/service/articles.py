@@ -1,86 +1,63 @@
-"""The last run of `python -m wenmo bench articles`, as tables. No Streamlit, so tested by hand."""
+"""The tables of the two articles beside what the last benchmark measured on this machine."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import streamlit as st
 
-from wenmo.paths import RESULTS
+from wenmo.ui.service.article_benchmark import ArticlesRun, last_run
+from wenmo.ui.shell import components
+from wenmo.ui.text import say
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccelerationRow:
-    """`what` is the key of a figure, such as mean_latency_ms. None: the article is silent, or it was not measured."""
-
-    what: str
-    published: tuple[float | None, float | None]  # before, after
-    measured: tuple[float | None, float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageRow:
-    """A stage of the CPU article: figures by their keys, there and here."""
-
-    stage: str
-    published: Mapping[str, float | None]
-    measured: Mapping[str, float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArticlesRun:
-    """`taken` is a date and time in ISO 8601, `titles` are the articles', `clients` were at once in the first."""
-
-    machine: str
-    taken: str
-    titles: tuple[str, str]
-    clients: int
-    acceleration: tuple[AccelerationRow, ...]
-    stages: tuple[StageRow, ...]
+def show() -> None:
+    """Both tables, or the command that measures them."""
+    run = last_run()
+    if run is None:
+        st.caption(say("service.articles_empty"))
+        st.code("python -m wenmo bench articles", language="bash")
+        return
+    st.caption(
+        say(
+            "service.articles_note",
+            taken=run.taken.replace("T", " ")[:16].replace(":", "\\:"),
+            machine=components.literal(run.machine),
+        )
+    )
+    first, second = run.titles
+    st.text(f"《{first}》")
+    _acceleration(run)
+    st.text(f"《{second}》")
+    _stages(run)
+    st.caption(say("service.articles_legend"))
 
 
-def last_run(folder: Path = RESULTS) -> ArticlesRun | None:
-    """The newest run of which the file can be read, by the date in its name; None where there is none."""
-    for path in sorted(folder.glob("*-articles.json"), reverse=True):
-        try:
-            return _run(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # half written, or of another version
-    return None
-
-
-def _run(report: Mapping[str, Any]) -> ArticlesRun:
-    first, second = report["acceleration"], report["cpu"]
-    return ArticlesRun(
-        machine=str(report["machine"]),
-        taken=str(report["taken"]),
-        titles=(str(first["article"]), str(second["article"])),
-        clients=int(first["clients"]),
-        acceleration=tuple(
-            AccelerationRow(
-                what=str(row["what"]),
-                published=_two(row["published"]),
-                measured=_two((row["before"], row["after"])),
-            )
-            for row in first["rows"]
-        ),
-        stages=tuple(
-            StageRow(stage=str(row["stage"]), published=_figures(row["published"]), measured=_figures(row["measured"]))
-            for row in second["rows"]
-        ),
+def _acceleration(run: ArticlesRun) -> None:
+    """The first article: figures before and after, the article's and ours."""
+    sides = [say(f"service.{place}_{time}") for place in ("there", "here") for time in ("before", "after")]
+    cells = [[*row.published, *row.measured] for row in run.acceleration]
+    st.dataframe(
+        {say("service.figure"): [say(f"service.figure.{row.what}", clients=run.clients) for row in run.acceleration]}
+        | {side: [row[place] for row in cells] for place, side in enumerate(sides)},
+        hide_index=True,
+        column_config={side: st.column_config.NumberColumn(side, format="%.4g") for side in sides},
+        placeholder="–",
     )
 
 
-def _two(values: Any) -> tuple[float | None, float | None]:
-    before, after = values
-    return _figure(before), _figure(after)
+def _stages(run: ArticlesRun) -> None:
+    """The second article: the figures of each stage, the article's and ours in one cell."""
+    figures = list(run.stages[0].published) if run.stages else []
+    st.dataframe(
+        {say("service.stage"): [say(f"service.stage.{row.stage}") for row in run.stages]}
+        | {
+            say(f"service.figure.{figure}"): [
+                f"{_figure(row.published[figure])} / {_figure(row.measured[figure])}" for row in run.stages
+            ]
+            for figure in figures
+        },
+        hide_index=True,
+    )
 
 
-def _figures(values: Mapping[str, Any]) -> dict[str, float | None]:
-    return {str(name): _figure(value) for name, value in values.items()}
-
-
-def _figure(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

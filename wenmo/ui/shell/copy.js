@@ -1,4 +1,4 @@
-// Puts a text on the clipboard. Where the browser allows that to secure pages only, by way of a selected field.
+// A button that copies a text. navigator.clipboard exists on secure pages only; elsewhere a selected field is copied.
 async function put(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");

@@ -1,6 +1,6 @@
-"""A piece of HTML of the app's own, brought to life by a script that lies here, too: `copy.js`, `tour.js` …
+"""Custom elements: HTML of the app's own with a script, such as the button that copies a table.
 
-No text of a user is in the HTML; scripts get it as data and write it with textContent.
+The HTML holds no text of a user. Scripts get such text as data and write it with textContent.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import streamlit as st
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-_FOLDER = Path(__file__).parent
 
-
-@cache  # registered once a process
-def element(name: str, html: str, *, style: str | None = None) -> ComponentRenderer:
-    """`html` with `name`.js, and `style`.css or, without it, `name`.css."""
+@cache  # Streamlit wants each component registered once a process
+def element(script: Path, html: str, *, style: Path) -> ComponentRenderer:
+    """`html` with the JavaScript of the file `script` and the CSS of the file `style`."""
     return st.components.v2.component(
-        f"wenmo_{name}",
+        f"wenmo_{script.stem}",
         html=html,
-        css=(_FOLDER / f"{style or name}.css").read_text(encoding="utf-8"),
-        js=(_FOLDER / f"{name}.js").read_text(encoding="utf-8"),
+        css=style.read_text(encoding="utf-8"),
+        js=script.read_text(encoding="utf-8"),
     )

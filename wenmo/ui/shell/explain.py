@@ -1,6 +1,7 @@
-"""Why: the panel under an answer. Nothing is computed until it is opened; what was computed is kept like the answer.
+"""The panel "Why?" below an answer: how much each part of the text adds to the score.
 
-What is drawn and what is measured stands in `wenmo.tasks.explain`: how far the score falls when a part is hidden.
+The explanation is computed when the panel is opened, and remembered like an answer. `wenmo.tasks.explain` defines the
+weight of a part: how far the score falls when that part is hidden.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ import streamlit as st
 
 from wenmo.types import Alignment, Explanation, Part, ZeroShotResult
 from wenmo.ui import charts
-from wenmo.ui.shell import components
+from wenmo.ui.shell import answers, components
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo import Engine
-    from wenmo.engine import Progress
+    from wenmo.engine import OnProgress
 
 T = TypeVar("T")
 
-_NAMED = 5  # parts a direction that are told in words
-_SHARE_NAMED = 0.05  # of the strongest: what is weaker is not told
-_ALIGNED = 30  # parts a sentence up to which a map of both has room for its characters
+_NAMED = 5  # parts listed in words for each direction, at most
+_SHARE_NAMED = 0.05  # of the strongest weight: weaker parts are not listed
+_ALIGNED = 30  # parts of a sentence, at most, for which the alignment map has room
 
 
 def similarity(pair: tuple[str, str]) -> None:
-    """What carries the same meaning and what pulls against it, and which part stands for which."""
+    """The parts that speak for and against the same meaning, and a map of the parts that correspond."""
 
-    def work(engine: Engine, progress: Progress) -> tuple[Explanation, Alignment]:
+    def work(engine: Engine, progress: OnProgress) -> tuple[Explanation, Alignment]:
         return engine.explain_similarity(pair, progress=progress), engine.align(pair)
 
     def draw(answer: tuple[Explanation, Alignment]) -> None:
@@ -42,7 +43,7 @@ def similarity(pair: tuple[str, str]) -> None:
 
 
 def sentiment(text: str) -> None:
-    """What pulls up and what pulls down."""
+    """The parts that pull towards positive and towards negative."""
 
     def draw(explanation: Explanation) -> None:
         up, down = say("explain.up"), say("explain.down")
@@ -52,16 +53,16 @@ def sentiment(text: str) -> None:
 
 
 def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
-    """Why this label: the best one, until another is chosen."""
+    """The parts that speak for and against a label: the best one until the visitor chooses another."""
     labels = list(result.scores)
     panel = st.expander(say("explain.why"), key="explain_zero_shot", on_change="rerun")
     if not panel.open:
         return
     with panel:
-        # No key: where the best label is another one, the choice begins anew.
+        # Without a key the widget starts anew, at the best label, whenever the labels change.
         label = st.selectbox(say("explain.label"), labels) if len(labels) > 1 else labels[0]
 
-        def work(engine: Engine, progress: Progress) -> Explanation:
+        def work(engine: Engine, progress: OnProgress) -> Explanation:
             return engine.explain_zero_shot(
                 text,
                 labels=labels,
@@ -71,7 +72,7 @@ def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
                 progress=progress,
             )
 
-        explanation = components.ask("explain_zero_shot", (text, labels, label, template, result.multi_label), work)
+        explanation = answers.ask("explain_zero_shot", (text, labels, label, template, result.multi_label), work)
         if explanation is None:
             return
         if explanation.rival is not None:
@@ -80,17 +81,18 @@ def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:
         _weights("zero-shot", (text,), explanation, up=say("explain.for"), down=say("explain.against"), note=note)
 
 
-def _when_open(key: str, inputs: object, work: Callable[[Engine, Progress], T], draw: Callable[[T], None]) -> None:
+def _when_open(key: str, inputs: object, work: Callable[[Engine, OnProgress], T], draw: Callable[[T], None]) -> None:
+    """The panel; once it is open, `work` computes the explanation and `draw` shows it."""
     panel = st.expander(say("explain.why"), key=f"explain_{key}", on_change="rerun")
     if panel.open:
         with panel:
-            answer = components.ask(f"explain_{key}", inputs, work)
+            answer = answers.ask(f"explain_{key}", inputs, work)
             if answer is not None:
                 draw(answer)
 
 
 def _weights(key: str, texts: Sequence[str], explanation: Explanation, *, up: str, down: str, note: str) -> None:
-    """Each text with its weights as ink, the strongest in words, and all of them to take away."""
+    """Each text drawn with its weights, the strongest parts listed in words, and all of them as a download."""
     everything = [(text, part) for text, parts in zip(texts, explanation.parts, strict=True) for part in parts]
     if not everything:
         st.caption(say("explain.nothing"))
@@ -98,11 +100,12 @@ def _weights(key: str, texts: Sequence[str], explanation: Explanation, *, up: st
     strongest = max(abs(part.weight) for _, part in everything)
     for index, (text, parts) in enumerate(zip(texts, explanation.parts, strict=True)):
         if parts:
-            told = "，".join(_told(text, part) for part in sorted(parts, key=lambda part: -abs(part.weight))[:_NAMED])
+            by_weight = sorted(parts, key=lambda part: -abs(part.weight))
+            strongest_parts = "，".join(_in_words(text, part) for part in by_weight[:_NAMED])
             st.plotly_chart(
                 charts.ink_text(text, parts, strongest=strongest),
                 config=charts.CONFIG,
-                alt=say("explain.alt") + told,
+                alt=say("explain.alt") + strongest_parts,
                 key=f"explain_{key}_{index}",
             )
     ranked = sorted(everything, key=lambda each: -each[1].weight)
@@ -112,7 +115,7 @@ def _weights(key: str, texts: Sequence[str], explanation: Explanation, *, up: st
     }
     for name, found in pulls.items():
         if found:
-            st.text(f"{name}  {'   '.join(_told(text, part) for text, part in found[:_NAMED])}")
+            st.text(f"{name}  {'   '.join(_in_words(text, part) for text, part in found[:_NAMED])}")
     st.caption(note)
     if explanation.grouped:
         st.caption(say("explain.grouped"))
@@ -123,11 +126,12 @@ def _weights(key: str, texts: Sequence[str], explanation: Explanation, *, up: st
     components.download(f"why-{key}", columns)
 
 
-def _told(text: str, part: Part) -> str:
+def _in_words(text: str, part: Part) -> str:
     return f"{charts.one_line(text[part.start : part.end])} {part.weight:+.2f}".replace("-", "−")
 
 
 def _alignment(pair: tuple[str, str], alignment: Alignment) -> None:
+    """The map of cosines between the parts of both sentences, where it has room for them."""
     sides = (alignment.first, alignment.second)
     if not all(sides) or max(map(len, sides)) > _ALIGNED:
         return

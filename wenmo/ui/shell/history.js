@@ -1,6 +1,6 @@
-// The history of this browser, in its localStorage. Texts are written with textContent, never as HTML.
+// The history, kept in localStorage. Texts are written with textContent, never as HTML.
 const PLACE = "wenmo.history";
-const RECORDED = "wenmo.recorded"; // of this tab: an entry that was cleared does not come back with the next rerun
+const RECORDED = "wenmo.recorded"; // in sessionStorage: the newest entry, so that the next rerun does not add it again after the history was cleared
 const MOST = 50;
 
 function read() {
@@ -37,12 +37,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
     entries = read();
   } catch {
     broken = true;
-    note = words.unavailable; // storage is switched off, full, or holds what is not ours
+    note = words.unavailable; // storage is disabled, full, or holds something else
   }
   const draw = () => {
     find("summary").textContent = entries.length ? `${words.title} (${entries.length})` : words.title;
     find("p").textContent = entries.length || note !== words.note ? note : words.empty;
-    find(".tools").hidden = !entries.length && !broken; // full or not ours: clearing mends it
+    find(".tools").hidden = !entries.length && !broken; // clearing helps where storage is full or holds something else
     find("[name=export]").hidden = !entries.length;
     find("ul").replaceChildren(
       ...entries.map((entry) => {
@@ -65,7 +65,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
       localStorage.removeItem(PLACE);
       broken = false;
       note = words.note;
-    } catch {} // switched off
+    } catch {} // storage is disabled
     entries = [];
     draw();
   };

@@ -1,10 +1,12 @@
-"""What was asked in this browser, kept there (localStorage) and nowhere else: list, open again, export, clear.
+"""The history in the sidebar: what was asked in this browser, to open again, export and clear.
 
-The server sees an entry again only when the visitor opens it. The little JavaScript stands in `history.js`; it writes
-texts as texts (textContent), never as HTML.
+The entries are kept in the browser (localStorage, by `history.js`) and nowhere else. The server gets an entry back only
+when the visitor opens it.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,18 +15,20 @@ from wenmo.ui.shell.element import element
 from wenmo.ui.text import say
 
 _KEY = "history"
-_GO_TO = "history.go_to"
+_GO_TO = "history.go_to"  # in the session: the page of the entry that was opened
 _WORDS = ("title", "empty", "clear", "export", "note", "unavailable")
 
 _HTML = (
     '<details><summary></summary><ul></ul><p></p><div class="tools"><button name="export"></button>'
     '<button name="clear"></button></div></details>'
 )
+_SCRIPT = Path(__file__).with_name("history.js")
+_STYLE = Path(__file__).with_name("history.css")
 
 
 def panel() -> None:
-    """The list, newest first. After the page: it holds what the page has just answered."""
-    element("history", _HTML)(
+    """The list, newest first. To be called after the page, whose answer is its newest entry."""
+    element(_SCRIPT, _HTML, style=_STYLE)(
         key=_KEY,
         data={
             "entry": st.session_state.get(share.ENTRY),
@@ -36,7 +40,7 @@ def panel() -> None:
 
 
 def go() -> None:
-    """Before the page: go to the one whose entry was opened."""
+    """Go to the page whose entry was opened. To be called before the page is run."""
     page = st.session_state.pop(_GO_TO, None)
     if page is not None:
         st.switch_page(f"pages/{page}.py")

@@ -1,4 +1,4 @@
-"""What pages take from their fields: limits, lines, and files to give back. No Streamlit, so tested by hand."""
+"""The limits of fields, what is read from them, and tables written as files. Free of Streamlit."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from wenmo.tasks.labels import MAX_LABELS, split_labels
 from wenmo.tasks.zero_shot import MAX_HYPOTHESES, hypotheses_each
 from wenmo.types import ZeroShotMethod
 
-MAX_CHARACTERS = 100_000  # of one field; the browser refuses more
-MAX_TEXTS = 200  # of one click; files are for more
-MAX_SENTENCES = 1_000  # read alone in one click
+MAX_CHARACTERS = 100_000  # in one field; the browser refuses more
+MAX_TEXTS = 200  # in one click; the batch page is for more
+MAX_SENTENCES = 1_000  # read one by one in one click
 MAX_ASPECTS = 20
-MAX_ASPECT_CHARACTERS = 500  # of all aspects: each of their words is looked for in each sentence
+MAX_ASPECT_CHARACTERS = 500  # of all aspects together: every word of them is searched in every sentence
 MAX_CANDIDATES = 200
 MAX_MATRIX = 200  # sentences: 20,100 pairs, half a minute on two cores with the bundled model
-MAX_CROSS_ENCODED = 60  # sentences up to which a matrix is read pair by pair unless asked: 1,830 pairs, seconds
-MEASURES = ("auto", "probability", "cosine")  # of a matrix; auto is the first where the sentences are few
-MAX_COPIED = 2_000  # cells of a table that go to the browser once more, for its clipboard
+MAX_CROSS_ENCODED = 60  # sentences for which "auto" reads every pair of a matrix: 1,830 pairs, some seconds
+MEASURES = ("auto", "probability", "cosine")  # of a matrix; "auto" is one of the others, by the number of sentences
+MAX_COPIED = 2_000  # cells of a table that the browser gets a second time, for its clipboard
 
 
 def lines(text: str | None) -> list[str]:
     """The lines of a field that are not blank, without the spaces around them.
 
-    Cut at line feeds alone: `str.splitlines` would also cut at control characters, which are part of a text.
+    Only a line feed ends a line: `str.splitlines` would also split at control characters, which are part of a text.
     """
     return [line.strip() for line in (text or "").split("\n") if line.strip()]
 
 
 def at_most(items: Sequence[str], limit: int) -> list[str]:
-    """`items` as they are. Raises InputError, with both numbers, when there are more than `limit`."""
+    """`items` unchanged. Raises InputError, which tells both numbers, when there are more than `limit`."""
     if len(items) > limit:
         raise InputError(
             f"{len(items)} lines are too many at once: this page takes {limit}. Delete some, or use "
@@ -44,21 +44,21 @@ def at_most(items: Sequence[str], limit: int) -> list[str]:
 
 
 def one_by_one(typed: Iterable[str]) -> list[str]:
-    """Labels as they were typed or pasted, several at once between commas or on lines: each once, without blanks."""
+    """Single labels out of entries that may hold several, with commas or lines between them; each label once."""
     parts = (part.strip() for each in typed for line in each.split("\n") for part in split_labels(line))
     return list(dict.fromkeys(part for part in parts if part))
 
 
 def known_label(line: str, labels: Sequence[str]) -> tuple[str, str | None]:
-    """A line's text and its known label, where one of `labels` stands behind its last tab, as in a pasted table."""
+    """The text of a line, and its known label if one of `labels` follows its last tab, as in a pasted table."""
     text, tab, label = line.rpartition("\t")
     return (text.strip(), label.strip()) if tab and text.strip() and label.strip() in labels else (line, None)
 
 
 def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMethod = "nli") -> Sequence[str] | str:
-    """`labels`, a list or typed between commas, as they are.
+    """`labels`, a list or a string with commas, unchanged.
 
-    Raises InputError when they are more than `texts` texts can be sorted into in one click, or too long.
+    Raises InputError when there are too many to sort `texts` texts into in one click, or when they are too long.
     """
     count = sum(bool(label.strip()) for label in (split_labels(labels) if isinstance(labels, str) else labels))
     if count > MAX_LABELS:
@@ -83,14 +83,13 @@ def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMet
 
 
 def clipboard(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as spreadsheets take it from the clipboard: tabs between cells; an apostrophe leads a formula, too."""
+    """A table for the clipboard of a spreadsheet: tabs between cells, formulas made harmless as in `csv_file`."""
     table = [header, *rows]
     return "\n".join("\t".join(" ".join(str(csv_cell(cell)).split()) for cell in row) for row in table)
 
 
 def csv_file(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A CSV that spreadsheets open as it is: UTF-8 with a mark; an apostrophe leads what looks like a formula."""
-
+    """A CSV file for spreadsheets: UTF-8 with a byte order mark; what looks like a formula gets an apostrophe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow([csv_cell(name) for name in header])

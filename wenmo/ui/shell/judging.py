@@ -1,4 +1,4 @@
-"""How labels are judged: the fields that the pages of one click and of files have in common."""
+"""The fields for how zero-shot labels are judged, on the zero-shot page and on the batch page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_TEMPLATE = 500  # characters
 
 
 class Judging(NamedTuple):
-    """What `Engine.zero_shot` is told beside texts and labels."""
+    """Arguments of `Engine.zero_shot` beside texts and labels."""
 
     template: str
     method: ZeroShotMethod
@@ -22,7 +22,7 @@ class Judging(NamedTuple):
 
 
 def judging(page: str) -> Judging:
-    """The fields in a row, kept for the session as those of `page`."""
+    """The fields in one row. Their values are kept for the session, apart for each `page`."""
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     st.session_state.setdefault(f"{page}_template", DEFAULT_TEMPLATE)
     return Judging(

@@ -1,4 +1,4 @@
-"""A visitor's labelled file: the upload, its columns to be corrected, and what its labels were taken for."""
+"""A visitor's labelled file: its upload, the choice of its columns, and the meaning of its labels."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MAX_UPLOAD_MB = 5
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """`suffix` tells the format, as in `.csv`."""
+    """`suffix`, such as `.csv`, tells the format."""
 
     content: bytes
     suffix: str
 
 
 def upload(key: str) -> File | None:
-    """The field for a file; None while there is none. `key` is the page's own, of all fields here."""
+    """The field for a file; None while it is empty. `key` begins the keys of its widgets, different for each page."""
     uploaded = st.file_uploader(
         say("labelled.file"),
         type=[suffix.removeprefix(".") for suffix in READ_SUFFIXES],
@@ -41,7 +41,7 @@ def upload(key: str) -> File | None:
 
 
 def read(file: File, task: TaskName, *, key: str) -> LabelledRows | None:
-    """Its rows, below the fields for its columns; None after showing why there are none."""
+    """The rows of the file, with fields to correct its columns; None after showing why it cannot be read."""
     with tempfile.TemporaryDirectory(prefix="wenmo-") as folder:
         path = Path(folder) / f"file{file.suffix}"
         path.write_bytes(file.content)
@@ -55,7 +55,7 @@ def read(file: File, task: TaskName, *, key: str) -> LabelledRows | None:
 
 
 def _columns(names: tuple[str, ...], task: TaskName, *, key: str) -> Columns:
-    """The guessed columns, each in a field of its own."""
+    """A field for each column that is needed, filled with a guess."""
     guessed = guess_columns(names, task)
     roles = ("text_a", "text_b", "label") if TASKS[task].inputs == "pair" else ("text", "label")
     chosen: dict[str, str] = {}
@@ -66,13 +66,13 @@ def _columns(names: tuple[str, ...], task: TaskName, *, key: str) -> Columns:
                 say(f"labelled.column.{role}"),
                 names,
                 index=names.index(guess) if guess in names else 0,
-                key=f"{key}_{role}_{'/'.join(names)}",  # another file, other columns
+                key=f"{key}_{role}_{'/'.join(names)}",  # a file with other columns gets a new guess
             )
     return Columns(**chosen)
 
 
 def _meanings(rows: LabelledRows) -> None:
-    """What each value of the label column was taken for."""
+    """A table of the values of the label column, with the label that each was read as."""
     components.table(
         {
             say("labelled.value"): list(rows.meanings),

@@ -1,8 +1,8 @@
-"""Which model answers: a visitor's own choice among those on this machine, for each task.
+"""The visitor's choice of a model for each task, among those on this machine.
 
-Kept in the session and in the address (`?model=NAME`, once for each task that has not its usual one). Names from an
-address are taken only where they are among the choices: nothing is downloaded, no path is followed. Others' sessions
-and the REST routes stay on the models of the settings.
+The choice is kept in the session and in the address (`?model=NAME`, once for each task whose model is not the default).
+A name from an address counts only if it is among the choices: nothing is downloaded, and no path is followed. Other
+sessions and the REST routes keep the models of the settings.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 from wenmo.ui.text import say
 
-Choice = tuple[TaskName, str, int]  # the task, the model's name, when its folder was written (ns)
+Choice = tuple[TaskName, str, int]  # the task, the model's name, the time its folder was written (ns)
 _PICKED = "models"  # in the session: task -> name
 
 
 @st.cache_resource(ttl=10, show_spinner=False)
 def choices() -> Mapping[TaskName, Mapping[str, int]]:
-    """For each task the models that are here, the usual one first, each with the time at which it was written.
+    """For each task the models on this machine, the default first, each with the time at which it was written (ns).
 
-    One object for all sessions: not to be changed.
+    All sessions share the result: it must not be changed.
     """
-    from wenmo.models.registry import listing  # looks into the hub's cache, whose client brings torch
+    from wenmo.models.registry import listing  # it imports the hub's client, which imports torch
     from wenmo.settings import Settings
 
     settings = Settings.read()
@@ -37,10 +37,10 @@ def choices() -> Mapping[TaskName, Mapping[str, int]]:
 
 
 def chosen() -> tuple[Choice, ...]:
-    """The models that this visitor has instead of the usual ones."""
+    """The models that this visitor has chosen instead of the default ones."""
     if _PICKED not in st.session_state:
         asked = st.query_params.get_all("model")
-        there = choices() if asked else {}  # looking takes seconds, the first time
+        there = choices() if asked else {}  # the first listing takes seconds
         st.session_state[_PICKED] = {task: name for task, names in there.items() for name in asked if name in names}
     picked: dict[TaskName, str] = st.session_state[_PICKED]
     if not picked:
@@ -49,18 +49,18 @@ def chosen() -> tuple[Choice, ...]:
     return tuple(
         (task, picked[task], there[task][picked[task]])
         for task in TASKS
-        if picked.get(task) in list(there[task])[1:]  # gone from the disk, or the usual one
+        if picked.get(task) in list(there[task])[1:]  # neither the default nor deleted meanwhile
     )
 
 
 def use(task: TaskName, name: str) -> None:
-    """Let `name` answer `task` in this session. To be called from a callback, before widgets are drawn."""
+    """Choose the model `name` for `task` in this session. To be called in a callback, before widgets are drawn."""
     choices.clear()
     st.session_state[_PICKED] = {**st.session_state.get(_PICKED, {}), task: name}
 
 
 def select() -> None:
-    """A field for each task with a choice; nothing where there is none. Also writes the choice into the address."""
+    """A field for each task that has more than one model. The choice is also written into the address."""
     there, picked = choices(), {task: name for task, name, _ in chosen()}
     for task in TASKS:
         names = list(there[task])

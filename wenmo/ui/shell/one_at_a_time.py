@@ -1,4 +1,4 @@
-"""What is done by one visitor at a time in this process: two races would measure each other."""
+"""Work that one visitor at a time may do in this process, such as a race, whose times another race would spoil."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wenmo.errors import BusyError
 
 @contextmanager
 def alone(what: Literal["race", "pull"]) -> Iterator[None]:
-    """Raises BusyError at once while another visitor is at it."""
+    """Hold the one place for this work. Raises BusyError at once while another visitor holds it."""
     lock = _lock(what)
     if not lock.acquire(blocking=False):
         raise BusyError(

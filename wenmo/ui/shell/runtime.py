@@ -1,8 +1,10 @@
-"""What a process has one of, built at the first need and released with the cache: the engine, which the app shares with
-its REST routes, and the sampler of memory.
+"""Objects that exist once a process and are built at their first use: the engine, the memory sampler, the jobs.
 
-No spinner here: the REST routes call `get_engine` from their own threads, where nothing can be drawn. A page that waits
-shows its own, in the reader's language (`wenmo.ui.shell.components.ask`).
+The app shares them with its REST routes, which call `get_engine` on threads of their own. Nothing can be drawn there,
+so Streamlit's spinner is off; a page that waits shows its own (`wenmo.ui.shell.answers.ask`).
+
+`st.cache_resource` is used where the object may be built anew: a visitor can clear that cache.
+`functools.cache` is used where it must stay the same for as long as the process runs; a comment tells why.
 """
 
 from __future__ import annotations
@@ -33,37 +35,36 @@ def get_engine() -> Engine:
     one of them cannot be read. Models load at their first use, not here.
     """
     from wenmo.engine.build import build_engine
-    from wenmo.settings import Settings  # here, not above: it brings torch, and the first page should not wait for that
+    from wenmo.settings import Settings  # it imports torch, which the first page should not wait for
 
     return build_engine(Settings.read(), events=get_events())
 
 
-# As many as are compared: what was compared before goes when something else is chosen.
+# Two, as many as are compared at a time.
 @st.cache_resource(max_entries=2, on_release=lambda engine: engine.close(), show_spinner=False)
 def comparison_engine(task: TaskName, model: str, written_ns: int, precision: Precision) -> Engine:
-    """An engine of its own with `model` for `task` in `precision`, which keeps no results: they are timed.
+    """An engine with `model` for `task` in `precision`. It has no cache of results, because it is timed.
 
-    `written_ns` tells a model from an older one of the same name.
+    `written_ns` distinguishes a model from an older one of the same name.
     """
+    from wenmo.engine.build import build_engine
     from wenmo.settings import Settings
 
     given: dict[str, Any] = {f"{task}_model": model, "precision": precision, "cache_mib": 0, "redis_url": ""}
-    from wenmo.engine.build import build_engine
-
     return build_engine(Settings.read(**given), events=get_events())
 
 
-@cache  # and not st.cache_resource, which a visitor can clear: page and /metrics would count apart from then on
+@cache  # otherwise the page and /metrics would count apart
 def get_metrics() -> Metrics:
-    """What the REST routes of this process count, for the Service page to show."""
+    """The counters of the REST routes, which the service page shows."""
     from wenmo.api.metrics import Metrics
 
     return Metrics(get_engine)
 
 
-@cache
+@cache  # otherwise the events of an engine that has been replaced would be lost
 def get_events() -> EventLog:
-    """What the engines of this process did: it outlives an engine that is replaced."""
+    """The events of all engines of this process."""
     from wenmo.telemetry.events import EventLog
 
     return EventLog()
@@ -71,7 +72,7 @@ def get_events() -> EventLog:
 
 @st.cache_resource(on_release=lambda sampler: sampler.stop(), show_spinner=False)
 def get_sampler() -> Sampler:
-    """The one thread that looks at memory, for all sessions. Raises InputError when the settings cannot be read."""
+    """The thread that samples memory, for all sessions. Raises InputError when the settings cannot be read."""
     from wenmo.settings import Settings
     from wenmo.telemetry.sampler import Sampler
 
@@ -79,34 +80,34 @@ def get_sampler() -> Sampler:
 
 
 def session_engine() -> Engine:
-    """The engine with this visitor's choice of models; all that is not chosen is shared with `get_engine`."""
+    """The engine with this visitor's choice of models; models that were not chosen are shared with `get_engine`."""
     picked = chosen()
     return _engine_with(picked) if picked else get_engine()
 
 
-# Few: each keeps models of its own. One that is let go of while it answers finishes what it has begun.
+# Few, because each holds models of its own. An engine that is dropped while it answers finishes its answer.
 @st.cache_resource(max_entries=2, on_release=lambda engine: engine.close(), show_spinner=False)
 def _engine_with(picked: tuple[Choice, ...]) -> Engine:
     return get_engine().with_models({task: name for task, name, _ in picked})
 
 
-@cache  # not st.cache_resource, for the same reason: a visitor would end the run of another
+@cache  # otherwise one visitor could end the run of another
 def get_adapt_jobs() -> AdaptJobs:
-    """The training runs of this process, whichever visitor began them."""
+    """The training runs of all visitors."""
     from wenmo.adapt.job import AdaptJobs
 
     return AdaptJobs()
 
 
-@cache  # for the same reason
+@cache  # otherwise one visitor could end the job of another
 def get_file_jobs() -> FileJobs:
-    """The files of this process's visitors and the jobs over them, whichever visitor began them."""
+    """The files of all visitors, and the jobs over them."""
     from wenmo.jobs.background import FileJobs
 
     return FileJobs()
 
 
-@cache  # and this, lest two visitors' measurements be in each other's times
+@cache  # otherwise two measurements could run at once and slow each other down
 def get_lab_turn() -> threading.Lock:
-    """Held by the one visitor whose configurations are being measured or predicted."""
+    """The lock that a visitor holds while the memory lab measures or predicts for them."""
     return threading.Lock()

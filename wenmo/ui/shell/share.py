@@ -1,8 +1,8 @@
-"""What was asked of a page as plain text by name: in the address, so that a result can be shared, and in the history.
+"""A page's inputs as plain text: in the address, so that a result can be shared by a link, and in the history.
 
-The address is bounded (MAX_SHARED), as some servers and messengers cut long ones; what is longer is not in it, and the
-page says so. What comes from an address or from a browser's history was written by anyone: each field reads its own
-text and takes nothing else. Not kept: what was answered, which whoever opens it is answered anew.
+Inputs longer than MAX_SHARED stay out of the address, because some servers and messengers cut long ones; the page says
+so. Anyone may have written what an address or a browser's history holds: each field accepts only its own values.
+Answers are not kept: whoever opens a link or an entry gets them computed anew.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from wenmo.types import ZERO_SHOT_METHODS
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, MEASURES, one_by_one
 from wenmo.ui.text import say
 
-MAX_SHARED = 1_000  # characters of all fields together, before they are percent-encoded
-MAX_KEPT = 20_000  # of an entry of the history
-ENTRY = "share.entry"  # in the session: what was asked last
+MAX_SHARED = 1_000  # characters of all fields together, before percent-encoding
+MAX_KEPT = 20_000  # characters of an entry of the history
+ENTRY = "share.entry"  # in the session: the newest entry of the history
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """How a widget's value is written, and read again: None where the text is not one of its values."""
+    """A widget's value as text: `write` makes the text, `read` the value, or None if no value has that text."""
 
     read: Callable[[str], object | None]
     write: Callable[[object], str] = lambda value: str(value or "")
@@ -33,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A page and its mode, kept in the session under `switch`, with the fields that make a result."""
+    """A kind of question: the fields that make it, its page, and the mode of the page as (session key, value)."""
 
     page: str
     fields: Mapping[str, Field]
@@ -41,7 +41,7 @@ class Kind:
 
 
 def _one_of(*values: str) -> Field:
-    """The first is the default, and not written."""
+    """A field with these values, the first of which is the default and not written."""
     return Field(
         read=lambda text: text if text in values else None, write=lambda value: "" if value == values[0] else str(value)
     )
@@ -90,7 +90,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def restore(kind: str) -> None:
-    """Before the widgets: what the address holds, for fields that the session does not know yet."""
+    """Fill the fields that the session does not know yet from the address. To be called before widgets are drawn."""
     fields = KINDS[kind].fields
     given = {key: st.query_params[key] for key in fields if key in st.query_params}
     if sum(map(len, given.values())) > MAX_SHARED:
@@ -102,7 +102,7 @@ def restore(kind: str) -> None:
 
 
 def keep(kind: str) -> None:
-    """Where there is an answer: what was asked goes into the address and is handed to the history."""
+    """Write the inputs into the address and hand them to the history. To be called once there is an answer."""
     fields = KINDS[kind].fields
     written = {key: field.write(st.session_state.get(key)) for key, field in fields.items()}
     written = {key: text for key, text in written.items() if text}
@@ -120,7 +120,10 @@ def keep(kind: str) -> None:
 
 
 def take(kind: object, texts: object) -> str | None:
-    """Fill the fields of a history entry, before any widget is drawn; its page, or None where it is no such entry."""
+    """Fill the fields from an entry of the history; returns its page, or None if the entry is not valid.
+
+    To be called before widgets are drawn.
+    """
     if not isinstance(kind, str) or kind not in KINDS or not isinstance(texts, Mapping):
         return None
     for key, field in KINDS[kind].fields.items():
@@ -137,7 +140,7 @@ def take(kind: object, texts: object) -> str | None:
 
 
 def _record(kind: str, texts: Mapping[str, str]) -> None:
-    """The newest entry, with a name by which the browser knows whether it has it."""
+    """Make it the newest entry. The browser tells by the id whether it has the entry already."""
     last = st.session_state.get(ENTRY)
     asked = {"kind": kind, "fields": dict(texts)}
     if sum(map(len, texts.values())) <= MAX_KEPT and (last is None or last["asked"] != asked):

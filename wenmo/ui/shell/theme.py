@@ -1,6 +1,6 @@
-"""The look that `.streamlit/config.toml` cannot hold: one small stylesheet, the seals, the hills.
+"""The parts of the look that `.streamlit/config.toml` cannot hold: a stylesheet, the images, stamps and faces.
 
-Whatever goes into HTML here is a constant of the app. What a user typed never does.
+All HTML in here is constant: nothing that a user typed goes into it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Stamp = Literal["同", "似", "疑", "别", "异"]
 
 
 def apply() -> None:
-    """Send the stylesheet; once a run, from the shell."""
+    """Send the stylesheet; `app.py` calls it once a run."""
     st.html(Path(__file__).with_name("style.css"))
 
 
 def stamp(character: Stamp, *, filled: bool) -> None:
-    """One character in a seal: filled with cinnabar where it says yes, outlined in ink where it does not."""
+    """One character as a seal: filled with cinnabar for a yes, outlined in ink otherwise."""
     style = "wm-stamp" if filled else "wm-stamp wm-light"
     st.html(f'<span class="{style}" aria-hidden="true">{character}</span>', width="content")
 
 
 def face(emoji: Literal["😄", "😐", "😠"]) -> None:
-    """A mood, large."""
+    """A large face that shows a mood."""
     st.html(f'<span class="wm-face" aria-hidden="true">{emoji}</span>', width="content")

@@ -1,0 +1,109 @@
+"""What a job is asked to do, and everything about it that can be checked before a model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wenmo.errors import InputError, Language
+from wenmo.tables.table import TableReader
+from wenmo.tasks.labels import parse_labels
+from wenmo.tasks.table import TASKS, row_tasks
+from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each
+from wenmo.types import TaskName, ZeroShotMethod
+
+_COLUMNS_LISTED = 30  # in an error message
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Which columns hold the texts, and how the task is run on them.
+
+    `text` names the column for sentiment and zero-shot, `text_a` and `text_b` those for similarity. `labels` (separated
+    by `,` or `，`), `template`, `multi_label` and `method` are for zero-shot. `logits` adds the raw outputs to the
+    results. `language` is that of the messages in the `error` column. `encoding` and `delimiter` are for CSV files, see
+    `open_reader`.
+    """
+
+    text: str = "text"
+    text_a: str = "text_a"
+    text_b: str = "text_b"
+    labels: str | None = None
+    template: str = "{}"
+    multi_label: bool = False
+    method: ZeroShotMethod = "nli"
+    logits: bool = False
+    language: Language = "en"
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What is done with every chunk of a job. `prefix` begins the names of the result columns."""
+
+    task: TaskName
+    options: RunOptions
+    prefix: str = ""
+
+
+def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
+    """Check that `task` can be run with `options`.
+
+    Returns the labels that will be dropped, because they are blank or repeated. Raises InputError.
+    """
+    if task not in (names := [spec.name for spec in row_tasks()]):
+        raise InputError(
+            f"No such task for files: {task!r}. Choose from {', '.join(names)}.",
+            f"没有可用于文件的任务 {task!r}。可选：{'、'.join(names)}。",
+        )
+    if not TASKS[task].takes_labels:
+        return ()
+    if options.labels is None:
+        raise InputError(
+            'Zero-shot needs labels: give them with --labels "sport,finance,weather".',
+            "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
+        )
+    check_template(options.template)
+    labels = parse_labels(options.labels)
+    check_method(options.method, labels=len(labels.names), multi_label=options.multi_label, shortlist=SHORTLIST)
+    return labels.dropped
+
+
+def models_of(task: TaskName, options: RunOptions) -> tuple[TaskName, ...]:
+    """The tasks whose models the job runs, the one with the most work first."""
+    if not TASKS[task].takes_labels or options.method == "nli":
+        return (task,)
+    return ("embedding",) if options.method == "embedding" else (task, "embedding")
+
+
+def encodings_per_row(task: TaskName, options: RunOptions) -> int:
+    """How many inputs the first of `models_of` computes for each row."""
+    if not TASKS[task].takes_labels or options.labels is None:
+        return 1
+    return hypotheses_each(len(parse_labels(options.labels).names), options.method)
+
+
+def input_columns(task: TaskName, reader: TableReader, options: RunOptions) -> tuple[str, ...]:
+    """The names of the columns with the texts: one, or two for a task on pairs.
+
+    Raises InputError when the table lacks one of them, unless it is empty.
+    """
+    wanted = (
+        {"--text-a": options.text_a, "--text-b": options.text_b}
+        if TASKS[task].inputs == "pair"
+        else {"--text": options.text}
+    )
+    missing = {option: name for option, name in wanted.items() if name not in reader.columns}
+    if missing and (reader.columns or reader.row_count):
+        listed = [repr(name) for name in reader.columns[:_COLUMNS_LISTED]]
+        if len(reader.columns) > _COLUMNS_LISTED:
+            listed.append("…")
+        existing = ", ".join(listed) or "none"
+        lacking = ", ".join(f"{name!r}" for name in missing.values())
+        remedy = " / ".join(missing)
+        raise InputError(
+            f"{reader.path.name} has no column {lacking}. Its columns are: {existing}. Name the right one with "
+            f"{remedy}.",
+            f"{reader.path.name} 中没有列 {lacking}。现有的列：{existing}。请用 {remedy} 指定。",
+        )
+    return tuple(wanted.values())

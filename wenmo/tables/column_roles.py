@@ -1,0 +1,93 @@
+"""Guesses the role of a column (text, first or second text of a pair, label) from its name or its contents.
+
+A guess is a default for a user to confirm or correct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wenmo.tables.table import Row
+
+# Usual names of the columns of each role, in lower case. The first that a table has wins.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "text": (
+        "text",
+        "review",
+        "content",
+        "comment",
+        "sentence",
+        "title",
+        "评论",
+        "内容",
+        "文本",
+        "评价",
+        "正文",
+        "句子",
+        "留言",
+        "标题",
+    ),
+    "text_a": ("text_a", "sentence1", "text1", "question1", "first", "query", "句子1", "句子一", "文本1", "文本一"),
+    "text_b": (
+        "text_b",
+        "sentence2",
+        "text2",
+        "question2",
+        "second",
+        "candidate",
+        "document",
+        "句子2",
+        "句子二",
+        "文本2",
+        "文本二",
+    ),
+    "label": (
+        "label",
+        "sentiment",
+        "score",
+        "class",
+        "category",
+        "topic",
+        "标签",
+        "类别",
+        "情感",
+        "情绪",
+        "主题",
+        "分类",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextColumns:
+    """The names of the columns with the texts: `text` of single ones, `text_a` and `text_b` of pairs.
+
+    `text_a` and `text_b` are the same column only in a table that has just one.
+    """
+
+    text: str
+    text_a: str
+    text_b: str
+
+
+def column_named_for(role: str, columns: Sequence[str]) -> str | None:
+    """The one of `columns` with a usual name of `role` (text, text_a, text_b or label); None if there is none."""
+    by_name = {name.strip().lower(): name for name in reversed(columns)}
+    return next((by_name[name] for name in _NAMES[role] if name in by_name), None)
+
+
+def guess_text_columns(columns: Sequence[str], rows: Sequence[Row]) -> TextColumns:
+    """Guess by the columns' names, else take those with the longest texts in `rows`.
+
+    Raises ValueError for a table without columns.
+    """
+    if not columns:
+        raise ValueError("a table without columns")
+    longest = sorted(columns, key=lambda name: -sum(len(v) for row in rows if isinstance(v := row.get(name), str)))
+    text = column_named_for("text", columns) or longest[0]
+    first, second = column_named_for("text_a", columns), column_named_for("text_b", columns)
+    if first is None or second is None:
+        pair = [name for name in columns if name in longest[:2]]
+        first, second = pair[0], pair[-1]
+    return TextColumns(text=text, text_a=first, text_b=second)

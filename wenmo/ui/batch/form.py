@@ -1,0 +1,169 @@
+"""The form of the batch page: how the file is read, the task and its options, and the button to start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from wenmo.errors import WenmoError
+from wenmo.tasks.labels import MAX_LABELS
+from wenmo.tasks.table import TASKS, row_tasks
+from wenmo.tasks.zero_shot import SHORTLIST
+from wenmo.ui.batch.display import COLUMNS_SHOWN, cell
+from wenmo.ui.shell import components
+from wenmo.ui.shell.inputs import MAX_CHARACTERS, check_labels
+from wenmo.ui.shell.judging import judging
+from wenmo.ui.shell.runtime import get_file_jobs, session_engine
+from wenmo.ui.text import language, say
+
+if TYPE_CHECKING:
+    from wenmo.jobs.background import FileJob
+    from wenmo.jobs.options import RunOptions
+    from wenmo.tables.table import Row, TableReader
+    from wenmo.types import TaskName
+
+_SEPARATOR_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the form asks for; `columns` are those with the texts."""
+
+    task: TaskName
+    options: RunOptions
+    columns: tuple[str, ...]
+    reader: TableReader
+
+
+def ask(job: FileJob) -> Wish | None:
+    """The format of the file, its first rows, the task and its options; None after showing why a job cannot start."""
+    encoding, delimiter = _format(job)
+    try:
+        reader, first = job.open(encoding, delimiter)
+    except WenmoError as error:
+        components.show_error(error)
+        return None
+    read_as = getattr(reader, "encoding", None)
+    st.caption(
+        say("batch.read", rows=f"{reader.row_count:,}", columns=len(reader.columns))
+        + (say("batch.read_as", encoding=components.literal(read_as.removesuffix("-sig"))) if read_as else "")
+    )
+    _preview(reader, first)
+    names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
+    task = components.choice(say("batch.task"), names, key="batch_task")
+    return _options(task, reader, first, encoding, delimiter)
+
+
+def _format(job: FileJob) -> tuple[str | None, str | None]:
+    """Fields for the encoding and separator of a CSV file, filled with a guess; None and None for other files."""
+    from wenmo.tables.delimiter import COMMON_DELIMITERS, guess_delimiter
+    from wenmo.tables.encoding import ENCODINGS
+    from wenmo.tables.table import DELIMITERS
+
+    default = DELIMITERS.get(job.source.suffix)
+    if default is None:
+        return None, None
+    key = f"batch_delimiter_{job.id}"
+    if key not in st.session_state:
+        try:
+            guess = guess_delimiter(job.source)
+        except WenmoError:  # opening the file shows this error
+            guess = default
+        st.session_state[key] = guess
+    with st.expander(say("batch.format")):
+        left, right = st.columns(2)
+        encoding = left.selectbox(
+            say("batch.encoding"),
+            (None, *ENCODINGS),
+            format_func=lambda name: say("batch.encoding.auto") if name is None else name,
+            key=f"batch_encoding_{job.id}",
+        )
+        delimiter = right.selectbox(
+            say("batch.delimiter"),
+            COMMON_DELIMITERS,
+            format_func=lambda mark: say(f"batch.delimiter.{_SEPARATOR_NAMES[mark]}"),
+            key=key,
+        )
+    return encoding, delimiter
+
+
+def _preview(reader: TableReader, first: Sequence[Row]) -> None:
+    """A table of the first rows."""
+    columns = reader.columns[:COLUMNS_SHOWN]
+    st.dataframe(
+        {name: [cell(row.get(name)) for row in first] for name in columns},
+        hide_index=True,
+        height=247,  # room for six rows; the table scrolls
+        key="batch_preview",
+    )
+    st.caption(
+        say("batch.preview", rows=len(first))
+        + (say("batch.preview_columns", shown=len(columns)) if len(columns) < len(reader.columns) else "")
+    )
+
+
+def _options(
+    task: TaskName, reader: TableReader, first: Sequence[Row], encoding: str | None, delimiter: str | None
+) -> Wish | None:
+    """The columns and, for zero-shot, the labels; None while labels are missing or wrong."""
+    from wenmo.jobs.options import RunOptions, check_options
+    from wenmo.tables.column_roles import guess_text_columns
+
+    guess = guess_text_columns(reader.columns, first)
+    roles = ("text_a", "text_b") if TASKS[task].inputs == "pair" else ("text",)
+    chosen: dict[str, Any] = {}
+    for place, role in zip(st.columns(len(roles)), roles, strict=True):
+        chosen[role] = place.selectbox(
+            say(f"batch.column.{role}"),
+            reader.columns,
+            index=reader.columns.index(getattr(guess, role)),
+            key=f"batch_{role}_{hash(reader.columns)}",  # a file with other columns gets a new guess
+        )
+    asked: dict[str, Any] = {}
+    if TASKS[task].takes_labels:
+        asked = _zero_shot()
+    options = RunOptions(**chosen, **asked, language=language(), encoding=encoding, delimiter=delimiter)
+    if TASKS[task].takes_labels:
+        if not options.labels:
+            st.caption(say("batch.no_labels"))
+            return None
+        try:
+            check_labels(options.labels, texts=1, method=options.method)
+            check_options(task, options)
+        except WenmoError as error:
+            components.show_error(error)
+            return None
+    return Wish(task=task, options=options, columns=tuple(chosen.values()), reader=reader)
+
+
+def _zero_shot() -> dict[str, Any]:
+    """The labels and how they are judged, as arguments of RunOptions."""
+    labels = st.text_input(
+        say("zero_shot.labels"),
+        key="batch_labels",
+        max_chars=MAX_CHARACTERS,
+        placeholder=say("zero_shot.labels_placeholder"),
+        help=say("zero_shot.labels_help", limit=MAX_LABELS),
+        persist_state="session",
+    )
+    how = judging("batch")
+    if how.method != "nli":
+        st.caption(say(f"zero_shot.method_note.{how.method}", shortlist=SHORTLIST))
+    return {"labels": labels.strip(), **how._asdict()}
+
+
+def start(job: FileJob, wish: Wish) -> None:
+    """The button that starts the job."""
+    if not st.button(say("batch.start", rows=f"{wish.reader.row_count:,}"), type="primary", key="batch_start"):
+        return
+    try:
+        with st.spinner(say("app.starting")):
+            engine = session_engine()
+    except WenmoError as error:
+        components.show_error(error)
+        return
+    get_file_jobs().begin(job, engine, wish.task, wish.options)
+    st.rerun()

@@ -1,0 +1,80 @@
+"""Strings of the models page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wenmo.ui.localized import Text
+
+STRINGS: Mapping[str, Text] = {
+    "models.intro": Text("有哪些模型，各有多大、多准。", "Which models there are, how large and how accurate."),
+    "models.view": Text("内容", "View"),
+    "models.view.here": Text("一览", "All"),
+    "models.view.pull": Text("下载", "Download"),
+    "models.view.compare": Text("对比", "Compare"),
+    "models.name": Text("模型", "Model"),
+    "models.task": Text("任务", "Task"),
+    "models.where": Text("在哪里", "Where"),
+    "models.size": Text("大小 MiB", "Size, MiB"),
+    "models.kind.bundled": Text("随附", "bundled"),
+    "models.kind.cached": Text("已下载", "downloaded"),
+    "models.kind.known": Text("可下载", "on the hub"),
+    "models.kind.local": Text("本地", "local"),
+    "models.vectors": Text("句向量", "Embedding"),
+    "models.details": Text("细看", "Look closer"),
+    "models.parameters": Text("参数", "Parameters"),
+    "models.layers": Text("层数", "Layers"),
+    "models.hidden": Text("宽度", "Width"),
+    "models.heads": Text("注意力头", "Heads"),
+    "models.pieces": Text("词表", "Vocabulary"),
+    "models.file": Text("权重文件", "Weights"),
+    "models.no_card": Text(
+        "准确率未知：只有随附的模型在这里测过。", "Accuracy unknown: only the bundled models were measured here."
+    ),
+    "models.card.set": Text("测试集", "Test set"),
+    "models.card.n": Text("条数", "Rows"),
+    "models.card.accuracy": Text("准确率 %（95% 区间）", "Accuracy, % (95% interval)"),
+    "models.card.cosine": Text("余弦判断的准确率 %（95% 区间）", "Accuracy of the cosine, % (95% interval)"),
+    "models.card.f1": Text("宏 F1", "Macro F1"),
+    "models.card.ece": Text("校准误差 ECE", "ECE"),
+    "models.card_note": Text(
+        "出自模型卡（模型文件夹中的 README），测试集均未参与训练。重测：`{command}`",
+        "From the model's card, the README in its folder; none of the sets was trained on. To measure again: "
+        "`{command}`",
+    ),
+    "models.hub": Text("ModelScope 上的模型", "Models on ModelScope"),
+    "models.disk": Text(
+        "存入 ModelScope 的缓存，其磁盘余 {free} GiB。按 fp32 计，base 约 0.4 GiB，large 约 1.2 GiB。",
+        "Kept in ModelScope's cache; its disk has {free} GiB free. In fp32 base takes about 0.4 GiB, large about 1.2.",
+    ),
+    "models.pull": Text("下载", "Download"),
+    "models.connecting": Text("正在连接……{seconds} 秒", "Connecting … {seconds} s"),
+    "models.pulling": Text("{file}　{done} / {of} MiB　{seconds} 秒", "{file}  {done} / {of} MiB  {seconds} s"),
+    "models.pulled": Text("{name} 已下载，可以使用。", "{name} is here and can be used."),
+    "models.nothing_to_pull": Text("已知的模型都在本机。", "All known models are on this machine."),
+    "models.side.first": Text("左", "Left"),
+    "models.side.second": Text("右", "Right"),
+    "models.texts.sentiment": Text("文本", "Texts"),
+    "models.texts.zero_shot": Text("文本", "Texts"),
+    "models.texts.similarity": Text("句对：每行两句，用 | 隔开", "Pairs: two sentences a line, with | between them"),
+    "models.compare": Text("对比", "Compare"),
+    "models.compare_empty": Text(
+        "选两个模型，或同一模型的两种精度，在同样的文本上对比。",
+        "Choose two models, or two precisions of one, and compare them on the same texts.",
+    ),
+    "models.ms": Text("毫秒/条", "ms a text"),
+    "models.weights": Text("权重 MiB", "Weights, MiB"),
+    "models.sides_note": Text(
+        "轮流各算 {rounds} 遍，取中位数；一次算完全部文本。权重是载入后占用的内存。",
+        "Each ran {rounds} times in turn, all texts at once; the median. Weights are what they take in memory.",
+    ),
+    "models.one_difference": Text("概率最多相差 {difference}。", "Probabilities differ by {difference} at most."),
+    "models.agreement": Text("判断一致", "Agreement"),
+    "models.agreement_help": Text("{count} 条之中判断相同的比例。", "Share of {count} with the same decision."),
+    "models.mean_difference": Text("概率平均相差", "Mean difference"),
+    "models.largest_difference": Text("概率最多相差", "Largest difference"),
+    "models.difference": Text("概率差", "Difference"),
+    "models.score": Text("{side}·概率", "{side}: probability"),
+    "models.differing": Text("判断不同的 {count} 条", "{count} with different decisions"),
+    "models.none_differing": Text("判断全部相同；概率相差最大的几条", "All decisions agree; the largest differences"),
+}
