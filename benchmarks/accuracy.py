@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from wenmo.engine import Engine
-from wenmo.evaluation.evaluate import EvalTask, Evaluation, bootstrap_interval, evaluate
+from wenmo.evaluation.evaluate import EvalTask, Evaluation, evaluate
+from wenmo.evaluation.metrics import bootstrap_interval
 from wenmo.lab.throughput import write_result
 from wenmo.telemetry.machine import machine
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from recipes.data_pack import held_out_rows
 from wenmo.engine import Engine
-from wenmo.evaluation.evaluate import bootstrap_interval
+from wenmo.evaluation.metrics import bootstrap_interval
 from wenmo.lab.throughput import write_result
 from wenmo.telemetry.machine import machine
 from wenmo.types import ZeroShotMethod

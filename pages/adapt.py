@@ -12,11 +12,11 @@ from wenmo.ui.text import say
 components.heading("adapt")
 current = job.current()
 if current is not None:
-    view = current.view()
-    if view.state == "running":
+    status = current.status()
+    if status.state == "running":
         progress.show(current)
     else:
-        results.show(view)
+        results.show(status)
 else:
     names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
     task = components.choice(say("adapt.task"), names, key="adapt_task")

@@ -14,9 +14,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertForSequenceClassification
 
-from wenmo.adapt.data import NO_LABEL, Batch, Examples, TokenStore, TopicGroups, in_order, plan_epoch
-from wenmo.adapt.finetune import Learner
-from wenmo.adapt.loop import Schedule, Step, step_rng
+from wenmo.adapt.batches import Batch, evaluation_batches, plan_epoch
+from wenmo.adapt.dataset import NO_LABEL, Examples, TokenStore, TopicSampler
+from wenmo.adapt.objectives import TrainableModel
+from wenmo.adapt.training_loop import MakeStep, Step
 from wenmo.tasks.zero_shot import LOGIT_SCALE
 
 
@@ -26,11 +27,11 @@ class ContrastiveBatches:
 
     draw: Callable[[np.random.Generator], Examples]
 
-    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
+    def steps(self, learner: TrainableModel, tokens: int, rng: np.random.Generator) -> list[MakeStep]:
         examples = self.draw(rng)
 
-        def make(rows: np.ndarray) -> Callable[[Schedule, int], Step]:
-            def step(schedule: Schedule, number: int) -> Step:
+        def make(rows: np.ndarray) -> MakeStep:
+            def step(own: np.random.Generator) -> Step:
                 chosen = examples.take(rows)
                 batch = learner.batch(chosen.separated())
 
@@ -51,12 +52,11 @@ class ContrastiveBatches:
 class ContrastiveTopicBatches:
     """Topic texts and all names of their label set, each encoded alone: softmax over the cosines with the names."""
 
-    groups: TopicGroups
+    groups: TopicSampler
 
-    def steps(self, learner: Learner, tokens: int, rng: np.random.Generator) -> list[Callable[[Schedule, int], Step]]:
-        def make(texts: Examples, hypotheses: Sequence[np.ndarray]) -> Callable[[Schedule, int], Step]:
-            def step(schedule: Schedule, number: int) -> Step:
-                own = step_rng(schedule, number)
+    def steps(self, learner: TrainableModel, tokens: int, rng: np.random.Generator) -> list[MakeStep]:
+        def make(texts: Examples, hypotheses: Sequence[np.ndarray]) -> MakeStep:
+            def step(own: np.random.Generator) -> Step:
                 template = int(own.integers(hypotheses[0].shape[1]))
                 other = own.random() >= 0.5  # half of the time the names themselves, else any wording of each
                 names = [worded[int(own.integers(len(worded))) if other else 0, template] for worded in hypotheses]
@@ -130,11 +130,11 @@ def contrastive_loss(
     return partner + order
 
 
-def held_out_auc(learner: Learner, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
+def held_out_auc(learner: TrainableModel, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
     """How often a pair of the same meaning has a higher cosine than one of different meaning (area under the ROC)."""
     cosines = np.empty(len(examples))
     longest = learner.lengths(examples.separated()).reshape(2, -1).max(axis=0)
-    for rows in in_order(longest, tokens=batch_tokens // 2):
+    for rows in evaluation_batches(longest, tokens=batch_tokens // 2):
         first, second = mean_pooled(learner.model, learner.batch(examples.take(rows).separated())).chunk(2)
         cosines[rows] = F.cosine_similarity(first, second).cpu().numpy()
     same, different = cosines[examples.label == 1], np.sort(cosines[examples.label == 0])

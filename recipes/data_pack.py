@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wenmo.adapt.data import Examples, LabelSet, TokenStore
+from wenmo.adapt.dataset import Examples, LabelSet, TokenStore
 from wenmo.errors import InputError
 from wenmo.tasks.zero_shot import ZERO_SHOT
 

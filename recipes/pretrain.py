@@ -22,8 +22,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from transformers import BertConfig, BertModel
 
-from wenmo.adapt.data import NO_LABEL, Batch, Examples, TokenStore, collate, plan_epoch
-from wenmo.adapt.loop import Schedule, Step, epoch_rng, step_rng
+from wenmo.adapt.batches import Batch, collate, plan_epoch
+from wenmo.adapt.dataset import NO_LABEL, Examples, TokenStore
+from wenmo.adapt.training_loop import MakeStep, Schedule, Step, epoch_rng
 from wenmo.tokenizer import Tokenizer
 
 NEXT, PREVIOUS, RANDOM = 0, 1, 2
@@ -163,14 +164,13 @@ def pretraining_steps(
     schedule: Schedule,
     *,
     max_length: int,
-) -> Callable[[int], Iterator[Callable[[int], Step]]]:
+) -> Callable[[int], Iterator[MakeStep]]:
     """The `epoch_steps` of the loop."""
 
-    def epoch_steps(epoch: int) -> Iterator[Callable[[int], Step]]:
+    def epoch_steps(epoch: int) -> Iterator[MakeStep]:
         for rows in plan_epoch(lengths, tokens=schedule.batch_tokens, rng=epoch_rng(schedule, epoch)):
 
-            def make_step(step: int, rows: np.ndarray = rows) -> Step:
-                rng = step_rng(schedule, step)
+            def make_step(rng: np.random.Generator, rows: np.ndarray = rows) -> Step:
                 batch = _assemble(examples, rows, store, tokenizer, rng, max_length=max_length)
                 corrupted, positions, originals = corrupt(batch, tokenizer, rng)
 

@@ -22,9 +22,9 @@ from transformers import BertConfig, BertForSequenceClassification
 from recipes import contrastive, data_pack, pretrain, vocabulary
 from recipes.calibrate import calibrate
 from recipes.teach import CHARACTERS, Teaching, character_probabilities, network_probabilities, targets
-from wenmo.adapt import data, finetune
+from wenmo.adapt import batches, dataset, objectives
 from wenmo.adapt.export import export_checkpoint
-from wenmo.adapt.loop import Schedule, load_finished, train
+from wenmo.adapt.training_loop import Schedule, load_finished, train
 from wenmo.errors import InputError
 from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
@@ -156,9 +156,9 @@ class Run:
             state_path = self._work / f"pretrain-{number}.pt"
             if load_finished(module, schedule, state_path):
                 continue
-            store = data.TokenStore(tokenizer, max_tokens=384)
+            store = dataset.TokenStore(tokenizer, max_tokens=384)
             examples, held_out = self._pretraining_examples(store, shares, times, schedule.seed)
-            lengths = data.example_lengths(examples, store, max_length=max_length)
+            lengths = batches.example_lengths(examples, store, max_length=max_length)
             self._log(f"{state_path.stem}: {len(examples):,} examples, {int(lengths.sum()):,} tokens an epoch")
             train(
                 module,
@@ -173,27 +173,29 @@ class Run:
             )
 
     def _pretraining_examples(
-        self, store: data.TokenStore, shares: Mapping[str, float], times: Mapping[str, float], seed: int
-    ) -> tuple[data.Examples, data.Examples]:
+        self, store: dataset.TokenStore, shares: Mapping[str, float], times: Mapping[str, float], seed: int
+    ) -> tuple[dataset.Examples, dataset.Examples]:
         """The shuffled examples of a pass, and 256 that no pass is trained on.
 
         `shares` are by part of the data pack, `times` by source, as in fine-tuning.
         """
-        parts: list[data.Examples] = []
-        held_out: list[data.Examples] = []
+        parts: list[dataset.Examples] = []
+        held_out: list[dataset.Examples] = []
         sources = pretrain.pretraining_texts(self._data)
         for path, columns in sources:
             *texts, origin = data_pack.read(path, *columns, "source")
             order = np.random.default_rng(0).permutation(len(texts[0]))
             kept = max(1, 256 // len(sources))
             rows = order[kept:][data_pack.sample(len(order) - kept, shares.get(path.parent.name, 1.0), seed)]
-            rows = data.drawn_rows(rows, origin, times, np.random.default_rng(seed))
+            rows = dataset.resample(rows, origin, times, np.random.default_rng(seed))
             for into, chosen_rows in ((held_out, order[:kept]), (parts, rows)):
                 chosen = [store.add([column[row] for row in chosen_rows]) for column in texts]
                 second = chosen[1] if len(chosen) == 2 else np.full(len(chosen_rows), -1, np.int32)
-                into.append(data.Examples(first=chosen[0], second=second, label=np.zeros(len(chosen_rows), np.int64)))
-        examples = data.Examples.join(parts)
-        return examples.take(np.random.default_rng(seed).permutation(len(examples))), data.Examples.join(held_out)
+                into.append(
+                    dataset.Examples(first=chosen[0], second=second, label=np.zeros(len(chosen_rows), np.int64))
+                )
+        examples = dataset.Examples.join(parts)
+        return examples.take(np.random.default_rng(seed).permutation(len(examples))), dataset.Examples.join(held_out)
 
     # --- fine-tuning ---
 
@@ -212,19 +214,19 @@ class Run:
             if load_finished(model, schedule, state_path):
                 continue
             self._load(model, start_from, task)
-            learner = finetune.Learner(
+            learner = objectives.TrainableModel(
                 model=model,
-                store=data.TokenStore(tokenizer, max_tokens=max_length),
+                store=dataset.TokenStore(tokenizer, max_tokens=max_length),
                 tokenizer=tokenizer,
                 max_length=max_length,
                 label_smoothing=label_smoothing,
             )
             parts, dev = self._parts(task, learner, mix, targets_path=self._work / f"{task}-{number}-targets.npz")
-            report = contrastive.held_out_auc if task == "embedding" else finetune.held_out_accuracy
+            report = contrastive.held_out_auc if task == "embedding" else objectives.held_out_accuracy
             train(
                 model,
                 schedule,
-                finetune.finetuning_steps(learner, parts, schedule),
+                objectives.shuffled_steps(learner, parts, schedule),
                 state_path=state_path,
                 report=partial(report, learner, dev, batch_tokens=batch_tokens),
                 log=self._log,
@@ -247,8 +249,8 @@ class Run:
         ).to(self._device)  # type: ignore[arg-type]
 
     def _parts(
-        self, task: TaskName, learner: finetune.Learner, mix: Mapping[str, Any], *, targets_path: Path
-    ) -> tuple[list[finetune.Part], data.Examples]:
+        self, task: TaskName, learner: objectives.TrainableModel, mix: Mapping[str, Any], *, targets_path: Path
+    ) -> tuple[list[objectives.Objective], dataset.Examples]:
         """What a pass learns from, and the development examples."""
         store = learner.store
         times: dict[str, float] = mix.get("times", {})
@@ -261,14 +263,14 @@ class Run:
                 )
             pairs, origin = data_pack.embedding_examples(self._data, store)
 
-            def draw_pairs(rng: np.random.Generator) -> data.Examples:
-                return pairs.take(data.drawn_rows(np.arange(len(pairs)), origin, times, rng))
+            def draw_pairs(rng: np.random.Generator) -> dataset.Examples:
+                return pairs.take(dataset.resample(np.arange(len(pairs)), origin, times, rng))
 
             dev = data_pack.similarity_examples(self._data / "similarity" / "dev.parquet", store)
-            batches: list[finetune.Part] = [contrastive.ContrastiveBatches(draw=draw_pairs)]
+            parts: list[objectives.Objective] = [contrastive.ContrastiveBatches(draw=draw_pairs)]
             if "topics" in mix:
-                batches.append(contrastive.ContrastiveTopicBatches(groups=self._topic_groups(mix["topics"], store)))
-            return batches, dev
+                parts.append(contrastive.ContrastiveTopicBatches(groups=self._topic_groups(mix["topics"], store)))
+            return parts, dev
         folder = self._data / ("nli" if task == "zero_shot" else task)
         read = {
             "similarity": data_pack.similarity_examples,
@@ -286,31 +288,31 @@ class Run:
                 raise _wrong_option(error) from None
             examples, sources = self._taught(task, learner, examples, sources, kept, teaching, targets_path)
 
-        def draw(rng: np.random.Generator) -> data.Examples:
-            return examples.take(data.drawn_rows(np.arange(len(examples)), sources, times, rng))
+        def draw(rng: np.random.Generator) -> dataset.Examples:
+            return examples.take(dataset.resample(np.arange(len(examples)), sources, times, rng))
 
-        parts: list[finetune.Part] = [finetune.LabelledBatches(draw=draw, symmetric=task == "similarity")]
+        parts = [objectives.ClassificationObjective(draw=draw, symmetric=task == "similarity")]
         if "topics" in mix:
-            parts.append(finetune.TopicBatches(groups=self._topic_groups(mix["topics"], store)))
+            parts.append(objectives.TopicObjective(groups=self._topic_groups(mix["topics"], store)))
         return parts, dev
 
-    def _topic_groups(self, topics: Mapping[str, Any], store: data.TokenStore) -> data.TopicGroups:
+    def _topic_groups(self, topics: Mapping[str, Any], store: dataset.TokenStore) -> dataset.TopicSampler:
         """Of the section `topics` of a stage or pass. That of zero_shot has `wordings` and `moods`, for all."""
         common = self._recipe.zero_shot["topics"]
         sets, _ = data_pack.label_sets(self._data, store, wordings=common["wordings"], moods=common["moods"])
         given = {name: topics[name] for name in ("draw", "templates", "group") if name in topics}
-        return data.TopicGroups(sets, store, **given)
+        return dataset.TopicSampler(sets, store, **given)
 
     def _taught(
         self,
         task: TaskName,
-        learner: finetune.Learner,
-        examples: data.Examples,
+        learner: objectives.TrainableModel,
+        examples: dataset.Examples,
         sources: list[str],
         rows: np.ndarray,
         teaching: Teaching,
         targets_path: Path,
-    ) -> tuple[data.Examples, list[str]]:
+    ) -> tuple[dataset.Examples, list[str]]:
         """The examples, which are `rows` of the training file, and the unlabelled ones, with targets; their sources.
 
         Answering takes minutes, so the targets are kept in `targets_path` for a run that goes on.
@@ -330,10 +332,10 @@ class Run:
             texts += [column[row] for row in more]
             sources = sources + [origin[row] for row in more]
             first = learner.store.add(texts[len(examples) :])
-            unlabelled = data.Examples(
-                first=first, second=np.full(len(more), -1, np.int32), label=np.full(len(more), data.NO_LABEL)
+            unlabelled = dataset.Examples(
+                first=first, second=np.full(len(more), -1, np.int32), label=np.full(len(more), dataset.NO_LABEL)
             )
-            examples = data.Examples.join([examples, unlabelled])
+            examples = dataset.Examples.join([examples, unlabelled])
             if set(teaching.unlabelled) - set(origin):
                 raise InputError(
                     f"The running text has no source {', '.join(sorted(set(teaching.unlabelled) - set(origin)))}.",
@@ -362,7 +364,7 @@ class Run:
         partial_path.replace(targets_path)  # a death in between leaves no torn file
         return replace(examples, target=target), sources
 
-    def _made_of(self, teaching: Teaching, examples: data.Examples) -> str:
+    def _made_of(self, teaching: Teaching, examples: dataset.Examples) -> str:
         """A digest of all that targets depend on: kept ones are used only where it is the same."""
         digest = hashlib.sha256(repr(teaching).encode())
         digest.update(examples.label.tobytes())

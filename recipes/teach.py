@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from wenmo.adapt.data import NO_LABEL, Examples, in_order
-from wenmo.adapt.finetune import Learner, classify
+from wenmo.adapt.batches import evaluation_batches
+from wenmo.adapt.dataset import NO_LABEL, Examples
+from wenmo.adapt.objectives import TrainableModel
 from wenmo.errors import InputError
 from wenmo.inference.precision import has_fast_half
 
@@ -35,14 +36,14 @@ class Teaching:
     unlabelled: list[str] = field(default_factory=list)
 
 
-def network_probabilities(learner: Learner, examples: Examples, *, batch_tokens: int) -> np.ndarray:
+def network_probabilities(learner: TrainableModel, examples: Examples, *, batch_tokens: int) -> np.ndarray:
     """(N, K) float64: what `learner.model` answers."""
     model = learner.model.eval()
     bf16 = model.device.type == "cuda" or has_fast_half(torch.bfloat16).value
     answers: np.ndarray | None = None
     with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-        for rows in in_order(learner.lengths(examples), tokens=batch_tokens):
-            found = classify(model, learner.batch(examples.take(rows))).softmax(-1).double().cpu().numpy()
+        for rows in evaluation_batches(learner.lengths(examples), tokens=batch_tokens):
+            found = learner.logits(learner.batch(examples.take(rows))).softmax(-1).double().cpu().numpy()
             if answers is None:
                 answers = np.empty((len(examples), found.shape[1]))
             answers[rows] = found

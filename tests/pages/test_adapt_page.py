@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import GOLDEN_MODELS, ROOT
 from tests.pages.conftest import TIMEOUT_S, OpenPage, shown, submit
 from wenmo import Engine
-from wenmo.adapt.train import Adapted, AdaptProgress
+from wenmo.adapt.types import Adapted, AdaptProgress
 from wenmo.errors import InputError
 from wenmo.models import local
 from wenmo.ui.shell.runtime import get_adapt_jobs
@@ -53,7 +53,7 @@ def test_from_the_sample_to_a_model_in_use(open_page: OpenPage, models_folder: P
     app.button(key="adapt_start").click().run()
     _finished(app)
     (job,) = get_adapt_jobs()._jobs.values()
-    adapted = job.view().result
+    adapted = job.status().result
     assert adapted is not None and adapted.options.checkpointing
     text = shown(app)
     assert TEXTS[f"adapt.verdict.{adapted.difference.verdict}"].zh in text

@@ -1,1 +1,4 @@
-"""A model of one's own from labelled rows."""
+"""Adapts a model to labelled rows: `run.adapt` is the entry point.
+
+`training_loop`, `dataset`, `batches` and `objectives` also make the bundled models.
+"""

@@ -1,47 +1,54 @@
-"""The card of an adapted model: what it was made of and what it reaches. Counts and figures, no word of the texts."""
+"""The model card (README.md) of an adapted model: its accuracy, data and training, without any of the user's texts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from wenmo.adapt.types import Adapted
+from wenmo.evaluation.metrics import Score
 
 _VERDICT = {
-    "better": "better on rows that it did not learn",
+    "better": "better on the test rows",
     "unclear": "no better than before, within the interval",
-    "worse": "worse on rows that it did not learn",
+    "worse": "worse on the test rows",
 }
 
 
-def write(folder: Path, figures: Mapping[str, Any]) -> None:
-    """README.md in `folder`, from `Adapted.figures`."""
-    before, after, change = figures["before"], figures["after"], figures["difference"]
-    low, high = (f"{100 * bound:+.1f}" for bound in change["interval"])
-    start = Path(figures["start_from"])
-    train, dev, test = (sum(figures[part].values()) for part in ("train", "dev", "test"))
+def write_card(folder: Path, adapted: Adapted) -> None:
+    """Write README.md into `folder`."""
+    change = adapted.difference
+    low, high = (f"{100 * bound:+.1f}" for bound in change.interval)
+    start = Path(adapted.start_from)
+    train, dev, test = (
+        sum(labels.values()) for labels in (adapted.train_labels, adapted.dev_labels, adapted.test_labels)
+    )
     lines = [
-        f"# {figures['name']}",
+        f"# {adapted.name}",
         "",
-        f"A model for {figures['task']}, adapted from {start.name if start.is_absolute() else start} by",
+        # Of a path only the last part: the card may be passed on, and the rest is nobody's business.
+        f"A model for {adapted.task}, adapted from {start.name if start.is_absolute() else start} by",
         "`python -m wenmo train adapt`.",
         "",
-        "| held-out rows | accuracy (95% interval) | macro F1 |",
+        "| test rows | accuracy (95% interval) | macro F1 |",
         "| --- | --- | --- |",
-        f"| {before['n']}, before | {_percent(before)} | {100 * before['macro_f1']:.1f} |",
-        f"| {after['n']}, after | {_percent(after)} | {100 * after['macro_f1']:.1f} |",
+        _row("before", adapted.before),
+        _row("after", adapted.after),
         "",
-        f"Change {100 * change['change']:+.1f} points ({low} to {high}): {_VERDICT[change['verdict']]}.",
-        f"The most frequent label alone would reach {100 * figures['majority_share']:.1f}.",
+        f"Change: {100 * change.change:+.1f} points ({low} to {high}): {_VERDICT[change.verdict]}.",
+        f"Always answering the most frequent label would reach {100 * adapted.majority_share:.1f}%.",
         "",
-        f"Learnt from {train} rows; {dev} others decided when to stop and set the temperatures; tested on {test} more.",
-        "All are of one file: on other texts it may do worse.",
+        f"Trained on {train} rows; {dev} dev rows decided when to stop and set the temperatures; {test} test rows took "
+        "no part in either.",
+        "All rows come from one file; on other texts the model may do worse.",
         "",
-        f"Steps {figures['best_step']} of {figures['steps']}, learning rate {figures['learning_rate']:g}, arithmetic "
-        f"in {figures['precision']['value']}, checkpointing {'on' if figures['checkpointing'] else 'off'}.",
+        f"The weights are those of step {adapted.best_step} of {adapted.steps}. Learning rate "
+        f"{adapted.learning_rate.value:g}, precision {adapted.precision.value}, activation checkpointing "
+        f"{'on' if adapted.options.checkpointing else 'off'}.",
     ]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _percent(figures: Mapping[str, Any]) -> str:
-    low, high = figures["interval"]
-    return f"{100 * figures['accuracy']:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+def _row(when: str, score: Score) -> str:
+    low, high = score.interval
+    accuracy = f"{100 * score.accuracy:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+    return f"| {score.n}, {when} | {accuracy} | {100 * score.macro_f1:.1f} |"

@@ -1,4 +1,4 @@
-"""From a trained model to a folder in ModelScope's layout, weights in fp16 safetensors."""
+"""Writes a trained model as a checkpoint in ModelScope's layout, with weights in fp16 safetensors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def export_checkpoint(
 ) -> None:
     """Write config.json, configuration.json, vocab.txt and model.safetensors (fp16) into `folder`.
 
-    `labels` in the order of the logits, by default ours. `max_length`: pieces that the model reads at most.
+    `labels` are the names of the classes in the order of the logits, by default those of the task. `max_length` is the
+    number of tokens that the model reads of an input; None leaves it out, and the engine then uses its default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec = TASKS[task]
@@ -65,8 +66,8 @@ def export_checkpoint(
     }
     _write_json(folder / "config.json", config)
     _write_json(folder / "configuration.json", configuration)
-    pieces = sorted(tokenizer.vocabulary, key=tokenizer.vocabulary.__getitem__)
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokens = sorted(tokenizer.vocabulary, key=tokenizer.vocabulary.__getitem__)
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     weights = {
         name: tensor.detach().to("cpu", torch.float16).contiguous()
         for name, tensor in model.state_dict().items()

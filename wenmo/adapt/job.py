@@ -1,7 +1,7 @@
-"""Adapting in the background: one run at a time in a thread of its own, watched and stopped from any other.
+"""Runs `adapt` in a background thread, one run at a time, for pages that watch and stop it.
 
-Whoever has a job's id may look at it and stop it: a visitor who reloads the page finds it again. Curves are bounded
-however long the run; the texts are let go of when it ends.
+A job is known by its id, and whoever has the id may watch and stop it, so that a visitor who reloads the page finds it
+again. A job keeps no texts once it has ended.
 """
 
 from __future__ import annotations
@@ -13,44 +13,47 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from wenmo.adapt.types import Adapted, AdaptProgress
 from wenmo.errors import BusyError, WenmoError
 
-if TYPE_CHECKING:  # brings torch and transformers, which a page should not wait for
-    from wenmo.adapt.train import Adapted, AdaptProgress
-
 State = Literal["running", "done", "failed", "stopped"]
-_MOST_POINTS = 400  # of a curve; beyond, every other one is dropped
-_KEPT = 8  # jobs: results of the last ones can be seen again
+Work = Callable[[Callable[[AdaptProgress], None]], Adapted]  # `adapt`, with all of its arguments but `progress`
+_MAX_POINTS = 400  # of a curve
+_KEPT = 8  # jobs whose results can still be seen
 
 logger = logging.getLogger("wenmo")
 
 
 class _StoppedError(Exception):
-    """Raised within the run, to end it."""
+    """Raised within the run to end it."""
 
 
 @dataclass(kw_only=True)
 class Curve:
-    """Points (x, y) of a line that grows, at most _MOST_POINTS of them."""
+    """The points (x, y) of a growing line. Beyond _MAX_POINTS every other point is dropped."""
 
     points: list[tuple[float, float]] = field(default_factory=list)
-    _every: int = 1
-    _seen: int = 0
+    _every: int = 1  # so many points are added for one that is kept
+    _added: int = 0
 
     def add(self, x: float, y: float) -> None:
-        if self._seen % self._every == 0:
+        if self._added % self._every == 0:
             self.points.append((x, y))
-        self._seen += 1
-        if len(self.points) > _MOST_POINTS:
+        self._added += 1
+        if len(self.points) > _MAX_POINTS:
             self.points = self.points[::2]
             self._every *= 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
-    """A job as it is now; a copy. `error` may be one that is no WenmoError: a bug, which stands in the log."""
+class AdaptJobStatus:
+    """A snapshot of a job.
+
+    `loss` and `dev_loss` are curves over steps, `memory_mib` over seconds. An `error` that is not a WenmoError is a
+    bug, and in the log.
+    """
 
     state: State
     progress: AdaptProgress | None
@@ -63,13 +66,13 @@ class View:
 
 
 class AdaptJob:
-    """One run. `work` is `adapt` with everything but its `progress`."""
+    """A run in a thread of its own, which starts at once. Any thread may use it."""
 
-    def __init__(self, work: Callable[[Callable[[AdaptProgress], None]], Adapted]) -> None:
+    def __init__(self, work: Work) -> None:
         self.id = secrets.token_urlsafe(9)
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._ended: float | None = None
         self._state: State = "running"
         self._progress: AdaptProgress | None = None
@@ -79,45 +82,46 @@ class AdaptJob:
         self._thread = threading.Thread(target=self._run, args=(work,), name="wenmo-adapt", daemon=True)
         self._thread.start()
 
-    def view(self) -> View:
+    def status(self) -> AdaptJobStatus:
+        """The state of the job now."""
         with self._lock:
-            return View(
+            return AdaptJobStatus(
                 state=self._state,
                 progress=self._progress,
                 loss=list(self._loss.points),
                 dev_loss=list(self._dev_loss.points),
                 memory_mib=list(self._memory.points),
-                seconds=(self._ended or time.monotonic()) - self._began,
+                seconds=(self._ended or time.monotonic()) - self._started,
                 result=self._result,
                 error=self._error,
             )
 
     def stop(self) -> None:
-        """Ask it to end; nothing of it is kept."""
+        """Request the end of the run, which then leaves nothing behind; returns at once."""
         self._stop.set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Whether it has ended, at the latest after `timeout_s`."""
+        """Wait for the end of the run, at most `timeout_s` seconds; returns whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _hear(self, event: AdaptProgress) -> None:
+    def _on_progress(self, progress: AdaptProgress) -> None:
         if self._stop.is_set():
             raise _StoppedError
         with self._lock:
-            self._progress = event
-            self._memory.add(time.monotonic() - self._began, event.memory_mib)
-            if event.loss is not None:
-                self._loss.add(event.step, event.loss)
-            if event.dev_loss is not None:
-                self._dev_loss.add(event.step, event.dev_loss)
+            self._progress = progress
+            self._memory.add(time.monotonic() - self._started, progress.memory_mib)
+            if progress.loss is not None:
+                self._loss.add(progress.step, progress.loss)
+            if progress.dev_loss is not None:
+                self._dev_loss.add(progress.step, progress.dev_loss)
 
-    def _run(self, work: Callable[[Callable[[AdaptProgress], None]], Adapted]) -> None:
+    def _run(self, work: Work) -> None:
         state: State = "failed"
         result: Adapted | None = None
         failure: Exception | None = None
         try:
-            result = work(self._hear)
+            result = work(self._on_progress)
             state = "done"
         except _StoppedError:
             state = "stopped"
@@ -132,14 +136,14 @@ class AdaptJob:
 
 
 class AdaptJobs:
-    """The jobs of a process: at most one runs, the last few that ended are kept."""
+    """The jobs of a process: at most one runs, and the last _KEPT are kept."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, AdaptJob] = OrderedDict()
 
-    def start(self, work: Callable[[Callable[[AdaptProgress], None]], Adapted]) -> AdaptJob:
-        """Raises BusyError while another one runs."""
+    def start(self, work: Work) -> AdaptJob:
+        """Start a job. Raises BusyError while another one runs."""
         with self._lock:
             if self._running() is not None:
                 raise BusyError(
@@ -154,19 +158,19 @@ class AdaptJobs:
             return job
 
     def get(self, job_id: str) -> AdaptJob | None:
-        """The job with this id, or None where there is none (any more)."""
+        """The job with this id; None if there is none, or if it is no longer kept."""
         return self._jobs.get(job_id)
 
     def running(self) -> AdaptJob | None:
-        """The one that runs."""
+        """The job that runs, if one does."""
         with self._lock:
             return self._running()
 
     def _running(self) -> AdaptJob | None:
-        return next((job for job in self._jobs.values() if job.view().state == "running"), None)
+        return next((job for job in self._jobs.values() if job.status().state == "running"), None)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Stop what runs, and wait for it a little."""
+        """Stop the running job and wait for its end, at most `timeout_s` seconds."""
         job = self.running()
         if job is not None:
             job.stop()

@@ -1,85 +1,151 @@
-"""What a run of adapting learns from a file: steps, figures on the development rows, the lengths of its inputs."""
+"""Training objectives of the shared encoder: the batches of each, and their loss.
+
+- `ClassificationObjective`: cross-entropy of labelled texts or pairs.
+- `TopicObjective`: zero-shot classification of a text as one of several topics, by entailment.
+
+An epoch shuffles the steps of all objectives of a run together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
+from transformers import BertForSequenceClassification
 
-from wenmo.adapt.data import Examples, LabelSet, TopicGroups, drawn_rows, in_order
-from wenmo.adapt.finetune import LabelledBatches, Learner, Part, TopicBatches, classify, held_out_accuracy
-from wenmo.evaluation.labelled import LabelledRows, Split
-from wenmo.tasks.table import TASKS
-from wenmo.tasks.zero_shot import ENTAILMENT
-
-_TOPICS_A_TEXT = 6  # hypotheses that a text is learnt beside: its own topic and five others
-_DEV_TOKENS = 8192
-_DEV_HYPOTHESES = 4_000  # a zero-shot text is asked about every topic: fewer texts where there are many topics
-_RAREST_TIMES = 4  # a rare label's rows are drawn up to so many times an epoch
-
-Lesson = tuple[Part, Callable[[], dict[str, float]], np.ndarray]
+from wenmo.adapt.batches import Batch, collate_examples, evaluation_batches, example_lengths, plan_epoch
+from wenmo.adapt.dataset import Examples, TokenStore, TopicSampler
+from wenmo.adapt.training_loop import MakeStep, Schedule, Step, epoch_rng
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
+from wenmo.tokenizer import Tokenizer
 
 
-def times_drawn(label: np.ndarray) -> dict[str, float]:
-    """How often the rows of each label are drawn an epoch, so that a rare one weighs about as much as the others."""
-    counts = np.bincount(label)
-    return {
-        str(index): float(min(_RAREST_TIMES, round(counts.max() / count)))
-        for index, count in enumerate(counts.tolist())
-        if count
-    }
+@dataclass(frozen=True, kw_only=True)
+class TrainableModel:
+    """A model in training, with the tokenised texts that its batches are made of."""
+
+    model: BertForSequenceClassification
+    store: TokenStore
+    tokenizer: Tokenizer
+    max_length: int  # tokens of an input, special ones included
+    label_smoothing: float
+
+    def batch(self, examples: Examples) -> Batch:
+        """The batch of `examples`, on the model's device."""
+        return collate_examples(examples, self.store, self.tokenizer, max_length=self.max_length).to(self.model.device)
+
+    def lengths(self, examples: Examples) -> np.ndarray:
+        """The number of tokens of each example in a batch, (N,) int64."""
+        return example_lengths(examples, self.store, max_length=self.max_length)
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """The logits of the classifier, (B, labels) float32."""
+        logits: torch.Tensor = self.model(
+            input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
+        ).logits
+        return logits.float()
+
+    def cross_entropy(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy with label smoothing; `truth` is (N,) classes or (N, K) probabilities."""
+        return F.cross_entropy(logits, truth, label_smoothing=self.label_smoothing)
 
 
-def _drawn(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Row numbers (N,) of an epoch."""
-    return drawn_rows(np.arange(len(label)), [str(value) for value in label.tolist()], times_drawn(label), rng)
+class Objective(Protocol):
+    """Something to learn: it splits an epoch's examples into steps."""
+
+    def steps(self, trainable: TrainableModel, tokens: int, rng: np.random.Generator) -> list[MakeStep]:
+        """The steps of an epoch, of at most `tokens` tokens each; `rng` has the epoch's random numbers."""
 
 
-def two_classes(learner: Learner, rows: LabelledRows, split: Split) -> Lesson:
-    """The steps of a classifier, its dev figures, and the lengths of what it learns."""
-    pairs = TASKS[rows.task].inputs == "pair"
-    texts = list(zip(*rows.inputs, strict=True)) if pairs else [rows.inputs]
-    first = learner.store.add(texts[0])
-    second = learner.store.add(texts[1]) if pairs else np.full(len(first), -1, np.int32)
-    examples = Examples(first=first, second=second, label=rows.label)
-    learnt, dev = examples.take(split.train), examples.take(split.dev)
-    part = LabelledBatches(draw=lambda rng: learnt.take(_drawn(learnt.label, rng)), symmetric=pairs)
-    return part, lambda: held_out_accuracy(learner, dev, batch_tokens=_DEV_TOKENS), learner.lengths(learnt)
+@dataclass(frozen=True, kw_only=True)
+class ClassificationObjective:
+    """Cross-entropy of labelled texts or pairs, with the targets of teachers where there are any.
+
+    `draw` samples an epoch's examples. `symmetric` swaps the texts of a pair at random.
+    """
+
+    draw: Callable[[np.random.Generator], Examples]
+    symmetric: bool = False
+
+    def steps(self, trainable: TrainableModel, tokens: int, rng: np.random.Generator) -> list[MakeStep]:
+        examples = self.draw(rng)
+        return [
+            partial(self._step, trainable, examples, rows)
+            for rows in plan_epoch(trainable.lengths(examples), tokens=tokens, rng=rng)
+        ]
+
+    def _step(self, trainable: TrainableModel, examples: Examples, rows: np.ndarray, rng: np.random.Generator) -> Step:
+        chosen = examples.take(rows)
+        if self.symmetric:
+            chosen = chosen.swapped(rng.random(len(rows)) < 0.5)
+        batch = trainable.batch(chosen)
+        truth = batch.label if batch.target is None else batch.target
+        return Step(
+            loss=lambda: trainable.cross_entropy(trainable.logits(batch), truth),
+            tokens=batch.tokens(),
+        )
 
 
-def topics(learner: Learner, rows: LabelledRows, split: Split, *, template: str, seed: int) -> Lesson:
-    """The same for zero-shot: each text beside hypotheses made of the topics."""
-    first = learner.store.add(rows.inputs)
-    drawn = split.train[_drawn(rows.label[split.train], np.random.default_rng(seed))]
-    groups = TopicGroups(
-        {"own": LabelSet(texts=first[drawn], label=rows.label[drawn], names=[[name] for name in rows.names])},
-        learner.store,
-        draw={"own": len(drawn)},
-        templates=[template],
-        group=_TOPICS_A_TEXT,
-    )
-    count = len(rows.names)
-    hypotheses = learner.store.add([template.format(name) for name in rows.names])
-    dev = np.random.default_rng(seed).permutation(split.dev)[: max(1, _DEV_HYPOTHESES // count)]  # not by file order
-    asked = Examples(
-        first=np.repeat(first[dev], count),
-        second=np.tile(hypotheses, len(dev)),
-        label=np.zeros(len(dev) * count, np.int64),
-    )
-    truth = torch.from_numpy(rows.label[dev])
+@dataclass(frozen=True, kw_only=True)
+class TopicObjective:
+    """Zero-shot classification: a text with a group of hypotheses, one of which is true, see TopicSampler.
 
-    def report() -> dict[str, float]:
-        entailment = torch.empty(len(asked))
-        for chosen in in_order(learner.lengths(asked), tokens=_DEV_TOKENS):
-            entailment[chosen] = classify(learner.model, learner.batch(asked.take(chosen)))[:, ENTAILMENT].cpu()
-        choices = entailment.reshape(len(dev), count)
-        return {
-            "dev_accuracy": float((choices.argmax(1) == truth).float().mean()),
-            "dev_loss": float(F.cross_entropy(choices, truth)),
-        }
+    The loss is made of what zero-shot answers are computed from: the softmax over the entailment logits of a group, and
+    for each hypothesis alone entailment against contradiction.
+    """
 
-    examples = Examples(first=first[drawn], second=np.full(len(drawn), -1, np.int32), label=rows.label[drawn])
-    group = min(_TOPICS_A_TEXT, count)
-    return TopicBatches(groups=groups), report, learner.lengths(examples) * group + 8 * group
+    groups: TopicSampler
+
+    def steps(self, trainable: TrainableModel, tokens: int, rng: np.random.Generator) -> list[MakeStep]:
+        steps: list[MakeStep] = []
+        for examples, size in self.groups.draw(rng):
+            longest = trainable.lengths(examples).reshape(-1, size).max(axis=1)
+            for groups in plan_epoch(longest, tokens=tokens // size, rng=rng):
+                rows = (groups[:, None] * size + np.arange(size)).reshape(-1)
+                steps.append(partial(self._step, trainable, examples.take(rows), size))
+        return steps
+
+    def _step(self, trainable: TrainableModel, examples: Examples, size: int, rng: np.random.Generator) -> Step:
+        batch = trainable.batch(examples)
+        return Step(loss=lambda: self._loss(trainable, batch, size), tokens=batch.tokens())
+
+    @staticmethod
+    def _loss(trainable: TrainableModel, batch: Batch, size: int) -> torch.Tensor:
+        # The first of each group is true. The model cannot learn that from the position: it reads each pair alone.
+        logits = trainable.logits(batch)  # (groups * size, 3)
+        place = torch.arange(len(logits), device=logits.device) % size
+        choices = logits[:, ENTAILMENT].reshape(-1, size)
+        best = trainable.cross_entropy(choices, place[::size])
+        each = F.cross_entropy(logits[:, [ENTAILMENT, CONTRADICTION]], (place > 0).long())
+        # The last term keeps all logits small: no other holds that of "neutral" in place.
+        return best + 0.5 * each + 0.01 * logits.square().mean()
+
+
+def shuffled_steps(
+    trainable: TrainableModel, objectives: Sequence[Objective], schedule: Schedule
+) -> Callable[[int], Iterator[MakeStep]]:
+    """The `epoch_steps` of `training_loop.train`: the steps of all objectives in random order."""
+
+    def epoch_steps(epoch: int) -> Iterator[MakeStep]:
+        rng = epoch_rng(schedule, epoch)
+        steps = [step for each in objectives for step in each.steps(trainable, schedule.batch_tokens, rng)]
+        for index in rng.permutation(len(steps)):
+            yield steps[index]
+
+    return epoch_steps
+
+
+def held_out_accuracy(trainable: TrainableModel, examples: Examples, *, batch_tokens: int) -> dict[str, float]:
+    """`dev_accuracy`, a share of 1, and `dev_loss`, the mean cross-entropy, of labelled `examples`."""
+    correct, loss = 0, 0.0
+    for rows in evaluation_batches(trainable.lengths(examples), tokens=batch_tokens):
+        batch = trainable.batch(examples.take(rows))
+        logits = trainable.logits(batch)
+        correct += int((logits.argmax(-1) == batch.label).sum())
+        loss += float(F.cross_entropy(logits, batch.label, reduction="sum"))
+    return {"dev_accuracy": correct / len(examples), "dev_loss": loss / len(examples)}

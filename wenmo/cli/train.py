@@ -37,7 +37,8 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _adapt(options: argparse.Namespace) -> None:
     with needs("train"):
-        from wenmo.adapt.train import AdaptOptions, AdaptProgress, adapt
+        from wenmo.adapt.run import adapt
+    from wenmo.adapt.types import AdaptOptions, AdaptProgress
     from wenmo.evaluation.labelled import guess_columns, read_rows
     from wenmo.settings import Settings
     from wenmo.tables.readers import open_reader

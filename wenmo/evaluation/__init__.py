@@ -1,1 +1,1 @@
-"""How good a model is: accuracy, calibration, comparison of two models."""
+"""How good a model is: reads labelled rows, predicts their labels, computes metrics; calibrates and compares models."""

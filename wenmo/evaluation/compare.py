@@ -1,7 +1,7 @@
-"""Two models, or two precisions of one, on the same inputs: what each answers, how fast, in how much memory.
+"""Compares two models, or two precisions of a model, on the same inputs: results, speed and size.
 
-The engines take turns over the inputs, so that a busy machine slows down both; medians are compared. A decision is the
-more probable of two, or the best label: models that name their labels differently can still be compared.
+The engines take turns, so that other load on the machine slows down both; their medians are compared. Models that name
+their labels differently can be compared, because the labels of two-class tasks are matched by their roles.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from wenmo.types import Precision, Resolved, Result, TaskName
 
 T = TypeVar("T")
 
-_SECONDS = 1.0  # an engine is asked again until it has computed for so long,
-_ROUNDS = 20  # at most so often, at least three times,
-_LONG_S = 3.0  # but only once where that took so long
+_TARGET_S = 1.0  # rounds are repeated for about so long,
+_MAX_ROUNDS = 20  # at most so often and at least three times,
+_LONG_S = 3.0  # but a round that takes longer than this is not repeated
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two. `ms_per_input` is the median over the rounds; `weights_mib` what the model's tensors take."""
+    """One of the two models. `ms_per_input` is the median over the rounds, `weights_mib` the size of its tensors."""
 
     model: str
     precision: Resolved[Precision]
@@ -40,9 +40,10 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """`differing` are the indices of the inputs on which the decisions differ.
+    """The results of both models, and where they differ.
 
-    `differences` are, for each input, the largest difference of a probability. `rounds` is how often each was asked.
+    `rounds` is how often each model answered all inputs. `differing` are the indices of the inputs with different
+    decisions. `differences` has, for each input, the largest difference of a probability, in shares of 1.
     """
 
     first: Side
@@ -53,7 +54,7 @@ class Comparison:
 
     @property
     def agreement(self) -> float:
-        """Share of the inputs with the same decision."""
+        """The share of inputs with the same decision."""
         return 1 - len(self.differing) / len(self.differences)
 
 
@@ -66,10 +67,10 @@ def compare(
     *,
     progress: OnProgress = lambda done, of: None,
 ) -> Comparison:
-    """`ask` both engines for `inputs`. They must not keep results (`cache_mib=0`), or the second round measures that.
+    """Compare two engines on `inputs`; `ask` calls an engine. Both need `cache_mib=0`: a cache would be timed instead.
 
-    `progress` is told of each time that an engine has answered, out of how many, and may raise to stop. Raises
-    InputError without inputs, and what the engines raise.
+    `progress` is called after each engine's round with the rounds done and their total, of both engines; it may raise
+    to stop. Raises InputError if there are no inputs, and the errors of the engines.
     """
     if not inputs:
         raise InputError("There is nothing to compare on. Give a text.", "没有可供比较的输入。请至少给出一条文本。")
@@ -78,22 +79,22 @@ def compare(
         ask(engine, inputs[:1])  # loads the model, and compiles what INT8 needs
     progress(0, 2)
     seconds: tuple[list[float], list[float]] = ([], [])
-    answers: list[Sequence[Result]] = []
+    results: list[Sequence[Result]] = []
     rounds = done = 0
     while not rounds or done < 2 * rounds:
         for engine, taken in zip(engines, seconds, strict=True):
             start = time.perf_counter()
-            answer = ask(engine, inputs)
+            result = ask(engine, inputs)
             taken.append(time.perf_counter() - start)
             done += 1
-            if len(answers) < 2:
-                answers.append(answer)
+            if len(results) < 2:
+                results.append(result)
             progress(done, max(2 * rounds, 2))
         if not rounds:
             longest = max(seconds[0][0], seconds[1][0])
-            rounds = 1 if longest > _LONG_S else max(3, min(_ROUNDS, int(_SECONDS / max(longest, 1e-9))))
+            rounds = 1 if longest > _LONG_S else max(3, min(_MAX_ROUNDS, int(_TARGET_S / max(longest, 1e-9))))
     ms = [statistics.median(taken) / len(inputs) * 1000 for taken in seconds]
-    sides = [_side(*each, task) for each in zip(engines, ms, answers, strict=True)]
+    sides = [_side(*each, task) for each in zip(engines, ms, results, strict=True)]
     pairs = list(zip(*(map(distribution, side.results) for side in sides), strict=True))
     return Comparison(
         first=sides[0],
@@ -105,7 +106,10 @@ def compare(
 
 
 def distribution(result: Result) -> Mapping[str, float]:
-    """Probabilities under names that all models of the task share."""
+    """The probabilities of a result, under names that all models of the task share.
+
+    The names are the keys of the roles for a two-class task, and the labels otherwise.
+    """
     field = result.probability
     if field is None:
         return result.scores
@@ -115,7 +119,7 @@ def distribution(result: Result) -> Mapping[str, float]:
 
 
 def decision(probabilities: Mapping[str, float]) -> str:
-    """The most probable; of equal ones the first."""
+    """The most probable label; of equal ones the first."""
     return max(probabilities, key=probabilities.__getitem__)
 
 

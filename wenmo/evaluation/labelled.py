@@ -1,15 +1,15 @@
-"""A user's labelled rows: which columns they are in, what their labels mean, and which of them a model may not learn.
+"""A user's file of labelled rows: finds its columns, reads its labels, and removes duplicate rows.
 
-Rows that say the same (but for spaces, width and case; pairs also the other way round) count once, and not at all
-where their labels contradict each other, so that no held-out row was also learnt. Rewordings are not recognised: a file
-with many of them makes a model look better than it is.
+Rows with the same text (apart from spaces, character width and case; for pairs in either order) are duplicates. One of
+them is kept, or none if their labels differ, so that no test row is also trained on. Paraphrases are not recognised: in
+a file with many of them a model looks better than it is.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from wenmo.errors import InputError
+from wenmo.tables.cells import as_text
 from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
+from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 
 MAX_ROWS = 20_000
 MAX_TOPICS = 50
-FEWEST_ROWS = 20
-FEWEST_OF_A_LABEL = 4  # two to learn from, one to stop by, one to test on
+MIN_ROWS = 20
+MIN_LABEL_ROWS = 4  # two to train on, one for the dev rows, one for the test rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,31 +40,36 @@ class Columns:
     label: str = "label"
 
     def of(self, task: TaskName) -> tuple[str, ...]:
-        """Those that a file for `task` must have, the label last."""
-        return (*((self.text_a, self.text_b) if TASKS[task].inputs == "pair" else (self.text,)), self.label)
+        """The columns that a file for `task` must have, the label last."""
+        return tuple(getattr(self, role) for role in roles_of(TASKS[task]))
+
+
+def roles_of(spec: TaskSpec) -> tuple[str, ...]:
+    """The roles of the columns in a labelled file for a task, the label last."""
+    return ("text_a", "text_b", "label") if spec.inputs == "pair" else ("text", "label")
 
 
 def guess_columns(names: Sequence[str], task: TaskName) -> Columns:
-    """The columns of a file with the columns `names`: by what they are called, else by their places."""
-    roles = ("text_a", "text_b", "label") if TASKS[task].inputs == "pair" else ("text", "label")
-    found = {role: column_named_for(role, names) for role in roles}
+    """The columns of a file with the columns `names`: by their usual names, the rest by position."""
+    found = {role: column_named_for(role, names) for role in roles_of(TASKS[task])}
     left = [name for name in names if name not in found.values()]
     chosen = {role: name or (left.pop(0) if left else None) for role, name in found.items()}
     return Columns(**{role: name for role, name in chosen.items() if name is not None})
 
 
 def has_pairs(names: Sequence[str]) -> bool:
-    """Whether a file with the columns `names` has two texts a row, by what its columns are called."""
+    """Whether a file with the columns `names` has pairs of texts, judged by usual names."""
     return all(column_named_for(role, names) is not None for role in ("text_a", "text_b"))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # arrays do not compare as one
+@dataclass(frozen=True, kw_only=True, eq=False)  # == of arrays gives an array
 class LabelledRows:
-    """`inputs` are texts, for similarity pairs of them; `label` (N,) int64 indexes `names`.
+    """Distinct rows with their labels.
 
-    For zero-shot `names` are the topics of the file; for the others two words, the second the "same" or "positive".
-    `meanings` tells for each value of the label column how many rows have it and which of `names` it is. `skipped` rows
-    had an empty cell, `repeated` ones said the same as another, `contradicting` ones did so with another label.
+    `inputs` are texts, or pairs of texts. `label` (N,) int64 indexes `names`: for zero-shot the topics of the file, for
+    other tasks the labels of the task in the order of the logits. `meanings` has, for each value of the label column,
+    the number of rows with it and its label. `skipped` rows had an empty cell; `repeated` rows were duplicates;
+    `contradicting` rows were duplicates with different labels.
     """
 
     task: TaskName
@@ -78,13 +85,15 @@ class LabelledRows:
         return len(self.inputs)
 
     def take(self, rows: np.ndarray) -> LabelledRows:
+        """The rows at the indices `rows`, with the counts of the whole file."""
         return replace(self, inputs=[self.inputs[row] for row in rows.tolist()], label=self.label[rows])
 
 
 def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> LabelledRows:
-    """Read a CSV, TSV, JSONL, Parquet or Excel file; `columns` are guessed where they are not given.
+    """Read a CSV, TSV, JSONL, Parquet or Excel file; without `columns` they are guessed.
 
-    Raises InputError for a file, a column, a label or a number of rows that cannot be learnt from.
+    Raises InputError if the file cannot be read, lacks a column, has a row that cannot be read, an unknown label, fewer
+    than two labels, or too many or too few rows.
     """
     reader = open_reader(path)
     wanted = (columns or guess_columns(reader.columns, task)).of(task)
@@ -112,25 +121,27 @@ def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> Lab
                 f"{path.name}, row {len(cells) + index + 1}: {bad_row.error.en}",
                 f"{path.name} 第 {len(cells) + index + 1} 行：{bad_row.error.zh}",
             )
-        cells += zip(*([_text(cell) for cell in chunk.values(name)] for name in wanted), strict=True)
+        cells += zip(*([cell_text(cell) for cell in chunk.values(name)] for name in wanted), strict=True)
     return labelled_rows(cells, task)
 
 
 def labelled_rows(cells: Sequence[tuple[str, ...]], task: TaskName) -> LabelledRows:
-    """Rows from cells: (text, label), for similarity (first, second, label). Raises InputError, see `read_rows`."""
+    """Rows from cells: (text, label), or (first, second, label) for pairs. Raises InputError, see `read_rows`."""
+    spec = TASKS[task]
     whole = [row for row in cells if all(row)]
     values = [row[-1] for row in whole]
-    meaning, names = _meanings(values, task)
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for number, row in enumerate(whole):
-        groups.setdefault(_sameness(row[:-1]), []).append(number)
-    agreeing = [numbers for numbers in groups.values() if len({meaning[values[number]] for number in numbers}) == 1]
-    kept = [numbers[0] for numbers in agreeing]
-    label = np.asarray([meaning[values[number]] for number in kept], dtype=np.int64)
+    names = _topics(values) if spec.takes_labels else spec.label_names
+    meaning = label_indices(values, spec, names)
+    duplicates: dict[tuple[str, ...], list[int]] = {}
+    for index, row in enumerate(whole):
+        duplicates.setdefault(_normalized(row[:-1]), []).append(index)
+    agreeing = [rows for rows in duplicates.values() if len({meaning[values[index]] for index in rows}) == 1]
+    kept = [rows[0] for rows in agreeing]
+    label = np.asarray([meaning[values[index]] for index in kept], dtype=np.int64)
     _check_enough(label, names)
     return LabelledRows(
         task=task,
-        inputs=[whole[number][:-1] if TASKS[task].inputs == "pair" else whole[number][0] for number in kept],
+        inputs=[whole[index][:-1] if spec.inputs == "pair" else whole[index][0] for index in kept],
         label=label,
         names=names,
         meanings={value: (count, meaning[value]) for value, count in Counter(values).most_common()},
@@ -140,73 +151,49 @@ def labelled_rows(cells: Sequence[tuple[str, ...]], task: TaskName) -> LabelledR
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Split:
-    """Row numbers of three parts: `train` is learnt, `dev` decides when to stop, `test` is asked before and after."""
+def cell_text(cell: Any) -> str:
+    """A cell as text without spaces around it, "" if it is empty.
 
-    train: np.ndarray
-    dev: np.ndarray
-    test: np.ndarray
-
-
-def split_rows(
-    label: np.ndarray,
-    *,
-    seed: int,
-    most_dev: int = 500,
-    most_test: int = 1_000,
-    shares: tuple[float, float] = (0.15, 0.25),
-) -> Split:
-    """Each label's rows (N,) in the same `shares` of dev and test, at least one in each part; drawn by `seed`."""
-    rng = np.random.default_rng(seed)
-    dev_share, test_share = min(shares[0], most_dev / len(label)), min(shares[1], most_test / len(label))
-    parts: tuple[list[np.ndarray], ...] = ([], [], [])
-    for value in np.unique(label):
-        rows = rng.permutation(np.flatnonzero(label == value))
-        test, dev = (max(1, round(share * len(rows))) for share in (test_share, dev_share))
-        for part, chosen in zip(parts, np.split(rows, [test, test + dev]), strict=True):
-            part.append(chosen)
-    test_rows, dev_rows, train_rows = (np.sort(np.concatenate(part)) for part in parts)
-    return Split(train=train_rows, dev=dev_rows, test=test_rows)
-
-
-def _text(cell: Any) -> str:
-    """A cell as text, "" where it is empty; 1.0, as spreadsheets' numbers arrive, is 1."""
-    if cell is None:
-        return ""
+    1.0 becomes "1": a column of integers with an empty cell arrives as floats.
+    """
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return str(cell).strip()
+    return (as_text(cell) or "").strip()
 
 
-def _sameness(texts: Sequence[str]) -> tuple[str, ...]:
-    """Equal for rows that say the same."""
-    return tuple(sorted("".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts))
+def label_indices(values: Iterable[str], spec: TaskSpec, names: Sequence[str]) -> dict[str, int]:
+    """The label of `names` that each of `values` stands for, see `TaskSpec.label_index`.
 
-
-def _meanings(values: Sequence[str], task: TaskName) -> tuple[dict[str, int], tuple[str, ...]]:
-    """What each value of the label column is, and the names of the labels."""
-    spec = TASKS[task]
-    if spec.takes_labels:
-        names = tuple(sorted(set(values)))
-        if len(names) > MAX_TOPICS:
-            raise InputError(
-                f"The label column has {len(names)} different values; at most {MAX_TOPICS} topics are taken. Is it the "
-                "right column?",
-                f"标签列有 {len(names)} 种取值，最多 {MAX_TOPICS} 个主题。列是否选对了？",
-            )
-        return {name: index for index, name in enumerate(names)}, names
-    meaning = {value: spec.role_of(value) for value in set(values)}
-    unknown = sorted(value for value, role in meaning.items() if role is None)
+    Raises InputError that names the values that stand for none.
+    """
+    found = {value: spec.label_index(value, names) for value in dict.fromkeys(values)}
+    unknown = sorted(value for value, index in found.items() if index is None)
     if unknown:
         shown = ", ".join(repr(value if len(value) <= 20 else f"{value[:20]}…") for value in unknown[:5])
-        first, second = (", ".join((*role.words, role.name, role.key)) for role in spec.roles)
+        known = [names] if spec.takes_labels else [(*role.words, role.name, role.key) for role in spec.roles]
+        each = [", ".join(words) for words in known]
         raise InputError(
-            f"The label column has values of unknown meaning: {shown}. Known are {first} - and {second}. Replace the "
+            f"The label column has values of unknown meaning: {shown}. Known are {' - and '.join(each)}. Replace the "
             "others, or choose another column or task.",
-            f"标签列中有含义不明的值：{shown}。可用的值：{first}；以及 {second}。请改写其余的值，或另选列、另选任务。",
+            f"标签列中有含义不明的值：{shown}。可用的值：{'；以及 '.join(each)}。请改写其余的值，或另选列、另选任务。",
         )
-    return {value: role for value, role in meaning.items() if role is not None}, spec.label_names
+    return {value: index for value, index in found.items() if index is not None}
+
+
+def _topics(values: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(sorted(set(values)))
+    if len(names) > MAX_TOPICS:
+        raise InputError(
+            f"The label column has {len(names)} different values; at most {MAX_TOPICS} topics are taken. Is it the "
+            "right column?",
+            f"标签列有 {len(names)} 种取值，最多 {MAX_TOPICS} 个主题。列是否选对了？",
+        )
+    return names
+
+
+def _normalized(texts: Sequence[str]) -> tuple[str, ...]:
+    """The same for duplicate rows."""
+    return tuple(sorted("".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts))
 
 
 def _check_enough(label: np.ndarray, names: tuple[str, ...]) -> None:
@@ -218,10 +205,10 @@ def _check_enough(label: np.ndarray, names: tuple[str, ...]) -> None:
             f"所有行只有一个标签（{only}），无从区分。请补充其他标签的行。",
         )
     rarest = int(counts.argmin())
-    if len(label) < FEWEST_ROWS or counts[rarest] < FEWEST_OF_A_LABEL:
+    if len(label) < MIN_ROWS or counts[rarest] < MIN_LABEL_ROWS:
         raise InputError(
             f"There are {len(label)} distinct rows, the rarest label ({names[rarest]}) has {counts[rarest]}. At least "
-            f"{FEWEST_ROWS} rows are needed, and {FEWEST_OF_A_LABEL} of each label; a few hundred tell more. Add rows.",
+            f"{MIN_ROWS} rows are needed, and {MIN_LABEL_ROWS} of each label; a few hundred tell more. Add rows.",
             f"去重后共 {len(label)} 行，最少的标签（{names[rarest]}）有 {counts[rarest]} 行。"
-            f"至少需要 {FEWEST_ROWS} 行，且每个标签 {FEWEST_OF_A_LABEL} 行；几百行更好。请补充。",
+            f"至少需要 {MIN_ROWS} 行，且每个标签 {MIN_LABEL_ROWS} 行；几百行更好。请补充。",
         )

@@ -19,8 +19,6 @@ from wenmo.errors import InputError
 from wenmo.tables.cells import as_text
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Row
-from wenmo.tasks.table import TASKS
-from wenmo.types import TaskName
 
 BINS = 20  # of the histogram of confidence, 0.05 wide each
 MOST_VALUES = 10_000  # distinct values of a column to group by
@@ -219,19 +217,3 @@ def reasons(errors: Path) -> Mapping[str, int]:
             if reason in counts or len(counts) < MOST_VALUES:
                 counts[reason] += 1
     return dict(counts.most_common(MOST_REASONS))
-
-
-def guess_meanings(values: Sequence[str], labels: Sequence[str], task: TaskName) -> Mapping[str, str | None]:
-    """The model's label that each value of a label column most likely stands for; None if there is none."""
-    by_name = {label.casefold(): label for label in labels}
-    spec = TASKS[task]
-    by_role = {spec.role_of(label): label for label in labels}
-    meanings: dict[str, str | None] = {}
-    for value in values:
-        plain = value.strip().casefold()
-        meaning = by_name.get(plain)
-        if meaning is None:
-            role = spec.role_of(plain.removesuffix(".0"))  # an integer that a reader made a float
-            meaning = None if role is None else by_role.get(role)
-        meanings[value] = meaning
-    return meanings

@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from wenmo.engine import Engine
-from wenmo.evaluation.held_out import (
-    Difference,
-    HeldOut,
-    answers,
-    difference,
-    held_out,
+from wenmo.evaluation.labelled import LabelledRows, has_pairs, read_rows
+from wenmo.evaluation.metrics import (
+    AccuracyChange,
+    Score,
+    accuracy_change,
     majority_share,
+    score,
     wilson_interval,
 )
-from wenmo.evaluation.labelled import LabelledRows, has_pairs, read_rows
+from wenmo.evaluation.predict import predict
 from wenmo.inference.precision import computes_natively
 from wenmo.tables.readers import open_reader
 from wenmo.types import Precision, TaskName
@@ -47,7 +47,7 @@ class Changed:
 
     decisions: int
     share_interval: tuple[float, float]
-    difference: Difference
+    difference: AccuracyChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class PrecisionAccuracy:
 
     precision: Precision
     native: bool
-    figures: HeldOut
+    figures: Score
     seconds: float
     changed: Changed | None
 
@@ -112,7 +112,7 @@ def accuracy(
             PrecisionAccuracy(
                 precision=precision,
                 native=native,
-                figures=held_out(rows.label, answered),
+                figures=score(rows.label, answered),
                 seconds=seconds,
                 changed=changed,
             )
@@ -139,10 +139,10 @@ def sample_of(rows: LabelledRows, most: int) -> LabelledRows:
 
 
 def _answered(engine: Engine, rows: LabelledRows, progress: Callable[[int, int], None]) -> tuple[np.ndarray, float]:
-    """The answered label of each row (N,), and the seconds that this took."""
-    answers(engine, rows.take(np.arange(1)), template=_TEMPLATE, on_progress=lambda done, of: None)  # loads the model
+    """The predicted label of each row (N,), and the seconds that this took."""
+    predict(engine, rows.take(np.arange(1)), template=_TEMPLATE, on_progress=lambda done, of: None)  # loads the model
     start = time.perf_counter()
-    answered = answers(engine, rows, template=_TEMPLATE, on_progress=progress)
+    answered = predict(engine, rows, template=_TEMPLATE, on_progress=progress)
     return answered, time.perf_counter() - start
 
 
@@ -151,5 +151,5 @@ def _changed(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> Change
     return Changed(
         decisions=decisions,
         share_interval=wilson_interval(decisions, len(truth)),
-        difference=difference(before == truth, after == truth),
+        difference=accuracy_change(before == truth, after == truth),
     )

@@ -83,6 +83,28 @@ class TaskSpec:
         """The index of the label that `word` is a name of, or None."""
         return next((index for index, role in enumerate(self.roles) if role.means(word)), None)
 
+    def label_index(self, value: str, names: Sequence[str]) -> int | None:
+        """The index in `names` of the label that a value in a file stands for; None if it stands for none of them.
+
+        `names` are the labels of a model in the order of its logits, or those that were asked about. A value is a
+        label's name or, unless the task takes labels, one of the words for its role, or its index. Case is ignored, and
+        1.0 is 1: a column of integers with an empty cell becomes floats.
+        """
+        if value in names:
+            return names.index(value)
+        folded = [name.casefold() for name in names]
+        plain = value.strip().casefold()
+        for word in (plain, plain.removesuffix(".0")):
+            if word in folded:
+                return folded.index(word)
+            if not self.takes_labels:
+                role = self.role_of(word)
+                if role is not None:
+                    return role
+                if word in map(str, range(len(self.roles))):
+                    return int(word)
+        return None
+
     def encode(self, tokenizer: Tokenizer, items: Sequence[Any], *, max_length: int) -> list[Encoding]:
         """One encoding per text or pair."""
         encode: Callable[..., list[Encoding]] = encode_pairs if self.inputs == "pair" else encode_texts

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +13,13 @@ import torch
 
 from tests.conftest import GOLDEN, GOLDEN_MODELS
 from wenmo import DeviceError, Engine, InputError
-from wenmo.adapt.data import Examples, TokenStore
-from wenmo.adapt.finetune import Learner
-from wenmo.adapt.objectives import times_drawn
-from wenmo.adapt.train import Adapted, AdaptOptions, AdaptProgress, _classifier, adapt
+from wenmo.adapt import fine_tune
+from wenmo.adapt.dataset import Examples, TokenStore
+from wenmo.adapt.fine_tune import load_for_training
+from wenmo.adapt.objectives import TrainableModel
+from wenmo.adapt.run import adapt
+from wenmo.adapt.training_sets import resampling_rates
+from wenmo.adapt.types import Adapted, AdaptOptions, AdaptProgress
 from wenmo.evaluation.labelled import LabelledRows, labelled_rows
 from wenmo.models.checkpoint import load_checkpoint
 
@@ -90,7 +93,7 @@ def test_the_card_has_counts_and_no_word_of_the_texts(moods: LabelledRows, tmp_p
     adapted = _adapt(moods, tmp_path, epochs=1)
     card = (adapted.folder / "README.md").read_text(encoding="utf-8")
     figures = json.dumps(adapted.figures(), ensure_ascii=False)
-    assert "Learnt from 48 rows; 12 others" in card and "tested on 20 more" in card
+    assert "Trained on 48 rows; 12 dev rows" in card and "20 test rows" in card
     assert f"{100 * adapted.after.accuracy:.1f}" in card
     assert str(GOLDEN) not in card
     for text in moods.inputs:
@@ -164,10 +167,17 @@ def test_the_weights_of_the_lowest_dev_loss_are_kept(moods: LabelledRows, tmp_pa
     assert adapted.steps == looks[-1][1] and looks.index(min(looks)) == len(looks) - 6  # five looks without a lower one
 
 
-def test_the_time_limit_ends_training_and_keeps_what_was_learnt(moods: LabelledRows, tmp_path: Path) -> None:
+def test_the_time_limit_ends_training_and_keeps_what_was_learnt(
+    moods: LabelledRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that stands still but for one step."""
+    now = 0.0
+    monkeypatch.setattr(fine_tune, "time", SimpleNamespace(monotonic=lambda: now))
+
     def progress(event: AdaptProgress) -> None:
+        nonlocal now
         if event.stage == "training" and event.step == 1:
-            time.sleep(1.1)
+            now = 1.1
 
     adapted = adapt(
         moods,
@@ -191,13 +201,14 @@ def test_checkpointing_changes_no_gradient(task: str) -> None:
     examples = Examples(first=first, second=second, label=np.array([0, 1] * 3))
     gradients = []
     for checkpointing in (False, True):
-        model = _classifier(checkpoint, replace(QUICK, checkpointing=checkpointing), "cpu").train()
+        model = load_for_training(checkpoint, device="cpu", checkpointing=checkpointing).train()
         assert model.is_activation_checkpointing == checkpointing
-        learner = Learner(model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=64, label_smoothing=0.0)
+        trainable = TrainableModel(
+            model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=64, label_smoothing=0.0
+        )
         torch.manual_seed(7)
-        batch = learner.batch(examples)
-        loss, _ = learner.loss(batch, batch.label, lambda logits: logits)
-        loss.backward()
+        batch = trainable.batch(examples)
+        trainable.cross_entropy(trainable.logits(batch), batch.label).backward()
         gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
     for name, gradient in gradients[0].items():
         assert gradient is not None
@@ -212,9 +223,11 @@ def test_checkpointing_keeps_less_for_the_way_back() -> None:
     examples = Examples(first=first, second=np.full(16, -1, np.int32), label=np.array([0, 1] * 8))
     kept = []
     for checkpointing in (False, True):
-        model = _classifier(checkpoint, replace(QUICK, checkpointing=checkpointing), "cpu").train()
-        learner = Learner(model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=64, label_smoothing=0.0)
-        batch = learner.batch(examples)
+        model = load_for_training(checkpoint, device="cpu", checkpointing=checkpointing).train()
+        trainable = TrainableModel(
+            model=model, store=store, tokenizer=checkpoint.tokenizer, max_length=64, label_smoothing=0.0
+        )
+        batch = trainable.batch(examples)
         parameters = {parameter.data_ptr() for parameter in model.parameters()}
         sizes: dict[int, int] = {}
 
@@ -223,13 +236,13 @@ def test_checkpointing_keeps_less_for_the_way_back() -> None:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            learner.loss(batch, batch.label, lambda logits: logits)
+            trainable.cross_entropy(trainable.logits(batch), batch.label)
         kept.append(sum(size for place, size in sizes.items() if place not in parameters))
     assert kept[1] < 0.4 * kept[0]
 
 
 def test_what_the_machine_cannot_do_is_told() -> None:
-    from wenmo.adapt.loop import resolve_training_precision
+    from wenmo.adapt.precision import resolve_training_precision
 
     resolved = resolve_training_precision("fp16", "cpu")
     assert resolved.value == "fp32" and "CUDA" in resolved.reason and "CUDA" in resolved.reason_zh
@@ -239,19 +252,19 @@ def test_what_the_machine_cannot_do_is_told() -> None:
 
 def test_bf16_arithmetic_learns_as_well(moods: LabelledRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU without such units too, where nobody would choose it: the arithmetic is the same."""
-    from wenmo.adapt import loop
+    from wenmo.adapt import precision
     from wenmo.types import Resolved
 
     yes = Resolved(value=True, reason="for the test", reason_zh="测试用")
-    monkeypatch.setattr(loop, "has_fast_half", lambda dtype: yes)
+    monkeypatch.setattr(precision, "has_fast_half", lambda dtype: yes)
     adapted = _adapt(moods, tmp_path, precision="bf16")
     assert adapted.precision.value == "bf16"
     assert adapted.difference.verdict == "better"
 
 
 def test_rare_labels_are_drawn_more_often() -> None:
-    assert times_drawn(np.array([0] * 30 + [1] * 10)) == {"0": 1.0, "1": 3.0}
-    assert times_drawn(np.array([0] * 300 + [1] * 10)) == {"0": 1.0, "1": 4.0}  # no more: they would be learnt by heart
+    assert resampling_rates(np.array([0] * 30 + [1] * 10)) == {0: 1.0, 1: 3.0}
+    assert resampling_rates(np.array([0] * 300 + [1] * 10)) == {0: 1.0, 1: 4.0}  # more would be learnt by heart
 
 
 @pytest.mark.parametrize(

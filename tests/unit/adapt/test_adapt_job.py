@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from wenmo.adapt.job import AdaptJob, AdaptJobs, Curve
-from wenmo.adapt.train import Adapted, AdaptProgress
+from wenmo.adapt.types import Adapted, AdaptProgress
 from wenmo.errors import BusyError, InputError
 
 Tell = Callable[[AdaptProgress], None]
@@ -42,7 +42,7 @@ def test_closing_stops_what_runs() -> None:
     job = jobs.start(work)
     assert begun.wait(TIMEOUT_S)
     jobs.close(TIMEOUT_S)
-    assert job.view().state == "stopped"
+    assert job.status().state == "stopped"
 
 
 def test_the_last_few_are_kept() -> None:
@@ -65,7 +65,7 @@ def test_an_error_that_is_a_bug_ends_the_job_and_is_logged(caplog: pytest.LogCap
 
     job = AdaptJob(work)
     assert job.wait(TIMEOUT_S)
-    assert job.view().state == "failed" and isinstance(job.view().error, KeyError)
+    assert job.status().state == "failed" and isinstance(job.status().error, KeyError)
     assert "KeyError" in caplog.text
 
 

@@ -13,7 +13,7 @@ from wenmo.models.checkpoint import Checkpoint
 
 
 class TurnedRuntime(LengthRuntime):
-    """Long texts (seven pieces and more) get the other answer."""
+    """Long texts (seven tokens and more) get the other answer."""
 
     def logits(self, encodings, *, on_batch=None):  # type: ignore[no-untyped-def]
         output = super().logits(encodings, on_batch=on_batch)

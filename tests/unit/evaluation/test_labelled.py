@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import ROOT
 from wenmo.errors import InputError
-from wenmo.evaluation.labelled import Columns, guess_columns, labelled_rows, read_rows, split_rows
+from wenmo.evaluation.labelled import Columns, guess_columns, labelled_rows, read_rows
+from wenmo.evaluation.split import split_rows
 
 
 def _moods(count: int, *, label: tuple[str, str] = ("0", "1")) -> list[tuple[str, ...]]:

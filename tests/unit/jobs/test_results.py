@@ -15,7 +15,7 @@ from wenmo.errors import InputError
 from wenmo.jobs import results as module
 from wenmo.jobs.estimate import estimate
 from wenmo.jobs.options import RunOptions
-from wenmo.jobs.results import Results, guess_meanings, reasons
+from wenmo.jobs.results import Results, reasons
 from wenmo.tables.column_roles import guess_text_columns
 from wenmo.tables.delimiter import guess_delimiter
 from wenmo.tables.readers import open_reader
@@ -92,10 +92,6 @@ def test_too_many_values_are_refused(table: Results, monkeypatch: pytest.MonkeyP
 
 def test_agreement_with_labels(table: Results) -> None:
     assert dict(table.compare("gold")) == {("1", "正"): 1, ("0", "负"): 1, ("1", "负"): 1}
-    meanings = guess_meanings(["1", "0", "Positive", "差评", "负面", "五星", "1.0"], ["负面", "正面"], "sentiment")
-    assert list(meanings.values()) == ["正面", "负面", "正面", "负面", "负面", None, "正面"]
-    assert guess_meanings(["1", "不相似"], ["不相似", "相似"], "similarity") == {"1": "相似", "不相似": "不相似"}
-    assert guess_meanings(["1"], ["体育", "财经"], "zero_shot") == {"1": None}
 
 
 def test_reasons_that_differ_in_numbers_are_one(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from tests.fakes import LengthRuntime
 from wenmo import Engine
 from wenmo.__main__ import main
 from wenmo.errors import InputError
-from wenmo.evaluation.held_out import wilson_interval
 from wenmo.evaluation.labelled import LabelledRows, labelled_rows
+from wenmo.evaluation.metrics import wilson_interval
 from wenmo.inference.runtime import OnBatch
 from wenmo.lab.accuracy import AccuracyByPrecision, accuracy, read_labelled, sample_of
 from wenmo.lab.configuration import Configuration

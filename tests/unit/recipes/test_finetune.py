@@ -12,9 +12,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from recipes.contrastive import ContrastiveTopicBatches, _sharing_a_text, contrastive_loss, mean_pooled
 from recipes.data_pack import held_out_rows, label_sets
-from wenmo.adapt.data import Examples, LabelSet, TokenStore, TopicGroups, drawn_rows
-from wenmo.adapt.finetune import Learner
-from wenmo.adapt.loop import Schedule, Step, train
+from wenmo.adapt.dataset import Examples, LabelSet, TokenStore, TopicSampler
+from wenmo.adapt.objectives import TrainableModel
+from wenmo.adapt.training_loop import Schedule, step_rng
 from wenmo.tokenizer import Tokenizer
 
 CHARACTERS = "体育运动财经房产雨书好坏关于正面负"
@@ -27,46 +27,9 @@ def tokenizer(tmp_path: Path) -> Tokenizer:
     return Tokenizer.from_folder(tmp_path)
 
 
-def _words(store: TokenStore, index: int, tokenizer: Tokenizer) -> str:
-    names = {number: token for token, number in tokenizer.vocabulary.items()}
-    return "".join(names[int(token)] for token in store[index])
-
-
-def test_drawn_rows_follow_the_wanted_shares() -> None:
-    rows = np.arange(1000)
-    sources = ["twice" if row % 2 else "half" for row in rows]
-    drawn = drawn_rows(rows, sources, {"twice": 2, "half": 0.5}, np.random.default_rng(0))
-    odd = drawn % 2 == 1
-    assert odd.sum() == 1000  # exactly two of each
-    assert 200 < (~odd).sum() < 300
-    assert set(np.bincount(drawn)[0::2]) == {0, 1}
-
-
 def test_held_out_rows_are_the_same_every_time() -> None:
     assert np.array_equal(held_out_rows(1000), held_out_rows(1000))
     assert len(set(held_out_rows(1000).tolist())) == 20
-
-
-def test_topic_groups_put_the_true_label_first_and_never_among_the_others(tokenizer: Tokenizer) -> None:
-    store = TokenStore(tokenizer, max_tokens=16)
-    texts = store.add(["书", "雨", "好"])
-    label_set = LabelSet(texts=texts, label=np.array([0, 1, 2]), names=[["体育", "运动"], ["财经"], ["房产"]])
-    groups = TopicGroups({"news": label_set}, store, draw={"news": 300}, templates=["{}", "关于{}"], group=3)
-    ((examples, count),) = groups.draw(np.random.default_rng(0))
-    assert (count, len(examples)) == (3, 900)
-    wordings = {0: {"体育", "运动"}, 1: {"财经"}, 2: {"房产"}}
-    seen = set()
-    for start in range(0, 900, 3):
-        text = int(np.flatnonzero(texts == examples.first[start])[0])
-        assert len(set(examples.first[start : start + 3].tolist())) == 1
-        hypotheses = [_words(store, int(index), tokenizer) for index in examples.second[start : start + 3]]
-        bare = [hypothesis.removeprefix("关于") for hypothesis in hypotheses]
-        assert len({len(whole) - len(part) for whole, part in zip(hypotheses, bare, strict=True)}) == 1  # one template
-        assert bare[0] in wordings[text]
-        others = set().union(*(words for label, words in wordings.items() if label != text))
-        assert set(bare[1:]) <= others and len(set(bare)) == 3
-        seen |= set(bare)
-    assert seen == {"体育", "运动", "财经", "房产"}
 
 
 def test_label_sets_keep_the_held_out_texts_apart(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -107,14 +70,14 @@ def test_a_text_comes_near_to_the_name_of_its_topic(tokenizer: Tokenizer) -> Non
     store = TokenStore(tokenizer, max_tokens=16)
     texts, label = ["雨雨好", "书书坏", "好雨", "坏书"] * 4, [0, 1, 0, 1] * 4
     labels = LabelSet(texts=store.add(texts), label=np.asarray(label), names=[["财", "体"], ["好", "坏"]])
-    groups = TopicGroups({"toy": labels}, store, draw={"toy": 20}, templates=["{}"])
-    learner = Learner(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)
+    groups = TopicSampler({"toy": labels}, store, draw={"toy": 20}, templates=["{}"])
+    learner = TrainableModel(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)
     schedule = Schedule(tokens=1, batch_tokens=128, learning_rate=0.01)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses: list[float] = []
     for number in range(60):
         (make, *_) = ContrastiveTopicBatches(groups=groups).steps(learner, 1024, np.random.default_rng(number))
-        step = make(schedule, number)
+        step = make(step_rng(schedule, number))
         optimizer.zero_grad()
         loss = step.loss()
         loss.backward()
@@ -168,36 +131,9 @@ def test_pooling_is_what_the_engine_computes(tokenizer: Tokenizer, tmp_path: Pat
     model, store = _small_model(tokenizer), TokenStore(tokenizer, max_tokens=16)
     texts = ["体育好", "财经坏关于雨"]
     export_checkpoint(model, tokenizer, "embedding", tmp_path / "model")
-    learner = Learner(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)
+    learner = TrainableModel(model=model, store=store, tokenizer=tokenizer, max_length=16, label_smoothing=0.0)
     examples = Examples(first=store.add(texts), second=np.full(2, -1, np.int32), label=np.zeros(2, np.int64))
     with torch.inference_mode():
         trained = mean_pooled(model, learner.batch(examples)).numpy()
     with Engine(device="cpu", precision="fp32", models={"embedding": tmp_path / "model"}) as engine:
         assert np.abs(engine.embed(texts) - trained).max() < 2e-3  # the checkpoint is in fp16
-
-
-def test_averaged_weights_by_hand(tmp_path: Path) -> None:
-    """A weight that falls by the learning rate each step, and its average with a decay of 0.5."""
-    module = torch.nn.Linear(1, 1, bias=False)
-    with torch.no_grad():
-        module.weight.fill_(1.0)
-    seen: list[float] = []
-
-    def epoch_steps(epoch: int):  # type: ignore[no-untyped-def]
-        for _ in range(3):
-
-            def make(step: int) -> Step:
-                seen.append(module.weight.item())
-                return Step(loss=lambda: module.weight.sum(), tokens=1)
-
-            yield make
-
-    schedule = Schedule(tokens=3, batch_tokens=1, learning_rate=0.1, warmup=0.0, weight_decay=0.0, averaging=0.5)
-    train(module, schedule, epoch_steps, state_path=tmp_path / "run.pt", report=dict, log=lambda line: None)
-    saved = torch.load(tmp_path / "run.pt", weights_only=True)
-    last = float(saved["average"][0])  # finished: the average is in the module, the last weights are beside it
-    average = seen[0]
-    for weight in (seen[1], seen[2], last):
-        average = 0.5 * average + 0.5 * weight
-    assert module.weight.item() == pytest.approx(average)
-    assert last < average < 1.0

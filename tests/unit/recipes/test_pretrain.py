@@ -7,7 +7,8 @@ import torch
 
 from recipes.pretrain import corrupt
 from tests.conftest import GOLDEN
-from wenmo.adapt.data import NO_LABEL, collate, plan_epoch
+from wenmo.adapt.batches import collate
+from wenmo.adapt.dataset import NO_LABEL
 from wenmo.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
@@ -33,10 +34,3 @@ def test_corruption() -> None:
     assert 0.18 < share < 0.27
     # Shuffling only reorders: what is neither masked nor replaced keeps the multiset of the tokens of its row.
     assert int((corrupted.input_ids == TOKENIZER.mask_id).sum()) / ordinary > 0.10
-
-
-def test_an_epoch_holds_every_example_once() -> None:
-    lengths = np.random.default_rng(1).integers(1, 129, size=5_000)
-    batches = plan_epoch(lengths, tokens=2048, rng=np.random.default_rng(2))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(5_000))
-    assert all(len(batch) * -(-lengths[batch].max() // 8) * 8 <= 2048 for batch in batches)

@@ -8,15 +8,14 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from recipes.teach import character_probabilities, network_probabilities, targets
-from wenmo.adapt.data import NO_LABEL, Examples, TokenStore
-from wenmo.adapt.finetune import LabelledBatches, Learner, classify
-from wenmo.adapt.loop import Schedule
+from wenmo.adapt.dataset import NO_LABEL, Examples, TokenStore
+from wenmo.adapt.objectives import ClassificationObjective, TrainableModel
 from wenmo.tokenizer import Tokenizer
 
 CHARACTERS = "书雨好坏风花雪月山水天地人和春秋"
 
 
-def _learner(folder: Path) -> Learner:
+def _learner(folder: Path) -> TrainableModel:
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     tokenizer = Tokenizer.from_folder(folder)
@@ -24,7 +23,7 @@ def _learner(folder: Path) -> Learner:
     config = BertConfig(  # type: ignore[call-arg]
         vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     )
-    return Learner(
+    return TrainableModel(
         model=BertForSequenceClassification(config).eval(),
         store=TokenStore(tokenizer, max_tokens=16),
         tokenizer=tokenizer,
@@ -63,7 +62,7 @@ def test_networks_answer_in_the_order_of_the_examples(tmp_path: Path) -> None:
     answers = network_probabilities(learner, examples, batch_tokens=16)
     for row in range(3):
         with torch.inference_mode():
-            alone = classify(learner.model, learner.batch(examples.take(np.array([row])))).softmax(-1)
+            alone = learner.logits(learner.batch(examples.take(np.array([row])))).softmax(-1)
         assert answers[row] == pytest.approx(alone.numpy()[0], abs=5e-3)  # bf16 where the processor has it
 
 
@@ -74,10 +73,10 @@ def test_a_target_stands_in_for_the_label(tmp_path: Path) -> None:
     losses = []
     for label in ([0, 1], [1, NO_LABEL]):
         examples = Examples(first=texts, second=np.full(2, -1, np.int32), label=np.array(label), target=target)
-        part = LabelledBatches(draw=lambda rng, examples=examples: examples)
+        part = ClassificationObjective(draw=lambda rng, examples=examples: examples)
         (make,) = part.steps(learner, 100, np.random.default_rng(0))
-        step = make(Schedule(tokens=100, batch_tokens=100, learning_rate=1e-3), 0)
+        step = make(np.random.default_rng(0))
         losses.append(step.loss().item())
     with torch.inference_mode():
-        logs = classify(learner.model, learner.batch(examples)).log_softmax(-1).numpy()
+        logs = learner.logits(learner.batch(examples)).log_softmax(-1).numpy()
     assert losses == pytest.approx([-(target * logs).sum(1).mean()] * 2, abs=1e-6)

@@ -21,7 +21,7 @@ from wenmo.ui.shell.runtime import get_adapt_jobs
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.adapt.train import Adapted, AdaptProgress
+    from wenmo.adapt.types import Adapted, AdaptProgress
 
 SAMPLE = ASSETS / "samples" / "adapt-sentiment.csv"
 TIME_LIMIT_S = 900.0  # of a run; other visitors wait for its end
@@ -121,7 +121,8 @@ def start(wish: Wish) -> None:
     settings = Settings.read()
 
     def work(progress: Callable[[AdaptProgress], None]) -> Adapted:
-        from wenmo.adapt.train import AdaptOptions, adapt  # in the thread of the run: it imports transformers
+        from wenmo.adapt.run import adapt  # in the thread of the run: it imports transformers
+        from wenmo.adapt.types import AdaptOptions
 
         return adapt(
             wish.rows,

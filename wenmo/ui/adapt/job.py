@@ -47,7 +47,7 @@ def others_run() -> bool:
     job = get_adapt_jobs().running()
     if job is None:
         return False
-    progress = job.view().progress
+    progress = job.status().progress
     done, of = (progress.step, progress.of) if progress else (0, 1)
     st.info(say("adapt.busy", percent=f"{done / of:.0%}"))
     return True

@@ -13,21 +13,21 @@ from wenmo.ui.shell import components, model_choice
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.adapt.job import View
-    from wenmo.adapt.train import Adapted
+    from wenmo.adapt.job import AdaptJobStatus
+    from wenmo.adapt.types import Adapted
 
 
-def show(view: View) -> None:
+def show(status: AdaptJobStatus) -> None:
     """The result, or why there is none, and a button to begin again."""
-    if view.result is not None:
-        _comparison(view.result)
-        _saved(view.result)
-        _how(view.result)
-        progress.curves(view)
-    elif view.state == "stopped":
+    if status.result is not None:
+        _comparison(status.result)
+        _saved(status.result)
+        _how(status.result)
+        progress.curves(status)
+    elif status.state == "stopped":
         st.info(say("adapt.stopped"))
-    elif isinstance(view.error, WenmoError):
-        components.show_error(view.error)
+    elif isinstance(status.error, WenmoError):
+        components.show_error(status.error)
     else:
         st.error(say("adapt.broken"))
     st.button(say("adapt.another"), on_click=_begin_again, key="adapt_another")

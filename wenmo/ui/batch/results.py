@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.jobs.results import Results, Scores, guess_meanings, reasons
+from wenmo.jobs.results import Results, Scores, reasons
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 from wenmo.ui import charts
@@ -274,15 +274,15 @@ def _agreement(results: Results, view: FileJobStatus, options: RunOptions, other
 
 def _meanings(column: str, values: list[str], labels: list[str], task: TaskName) -> Mapping[str, str | None]:
     """The label that each value stands for: fields filled with a guess."""
-    guessed = guess_meanings(values, labels, task)
+    guessed = {value: TASKS[task].label_index(value, labels) for value in values}
     chosen: dict[str, str | None] = {}
     with st.expander(say("batch.meanings"), expanded=None in guessed.values()):
         for value in values:
-            options = [None, *labels]
+            guess = guessed[value]
             chosen[value] = st.selectbox(
                 components.literal(charts.one_line(value, width=40)),
-                options,
-                index=options.index(guessed[value]),
+                [None, *labels],
+                index=0 if guess is None else guess + 1,
                 format_func=lambda label: say("batch.left_out") if label is None else label,
                 key=f"batch_meaning_{column}_{value}",
             )
