@@ -38,9 +38,9 @@ def reports(folder: Path) -> list[tuple[str, ThroughputResult]]:
 def title(report: ThroughputResult) -> str:
     """What was run, in a line."""
     weights = "" if report.weights == "bundled" else ", random weights"
-    mean = report.pieces / report.items
+    mean = report.tokens / report.items
     return (
-        f"{report.shape}{weights}, {_PRECISIONS[report.precision]}, {report.items:,} inputs of {mean:.0f} pieces, "
+        f"{report.shape}{weights}, {_PRECISIONS[report.precision]}, {report.items:,} inputs of {mean:.0f} tokens, "
         f"{report.machine}"
     )
 

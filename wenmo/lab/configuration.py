@@ -32,9 +32,10 @@ class Configuration:
 
     `model`: tiny, base or large (that size with random weights), bundled (the sentiment model), or the name or folder
     of a checkpoint. `precision`: in inference that of the weights and, where the device has units for it, of the
-    arithmetic; in a training step that of autocast over float32 weights, as in wenmo/adapt/training_loop.py. `lengths`: the
-    tokens of each sequence of the batch. `work`: a training step is forward, backward and AdamW. `layout`: packed is
-    our forward; padded is transformers' BERT, with each sequence padded to the longest or to `pad_to` tokens.
+    arithmetic; in a training step that of autocast over float32 weights, as in wenmo/adapt/training_loop.py.
+    `lengths`: the tokens of each sequence of the batch. `work`: a training step is forward, backward and AdamW.
+    `layout`: packed is our forward; padded is transformers' BERT, with each sequence padded to the longest or to
+    `pad_to` tokens.
     `checkpointing`: the backward pass recomputes the activations of each layer.
 
     Raises InputError for values that are out of range or do not go together.

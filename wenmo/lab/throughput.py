@@ -64,7 +64,7 @@ class Latency:
 class ThroughputResult:
     """All contestants of one run, as in the files of benchmarks/results/.
 
-    `weights` is "bundled" or "random". `pieces` is the number of tokens of all items, without padding. `precision` is
+    `weights` is "bundled" or "random". `tokens` is the number of tokens of all items, without padding. `precision` is
     the first of those that were asked for, and `ratios` are the speed of ours in that precision over each other's.
     """
 
@@ -74,7 +74,7 @@ class ThroughputResult:
     shape: str
     weights: str
     items: int
-    pieces: int
+    tokens: int
     rounds: int
     peak_gflops: float
     figures: tuple[ContestantResult, ...]
@@ -224,7 +224,7 @@ def throughput(
         shape=shape,
         weights="bundled" if shape == "bundled" else "random",
         items=len(items),
-        pieces=sum(len(encoding) for encoding in encodings),
+        tokens=sum(len(encoding) for encoding in encodings),
         rounds=rounds,
         peak_gflops=round(peak / 1e9, 1),
         figures=tuple(

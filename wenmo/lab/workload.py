@@ -210,7 +210,7 @@ def _workload(
 
 
 def _optimizer(model: nn.Module, *, steps: int) -> torch.optim.AdamW:
-    """Fused AdamW as in wenmo/adapt/training_loop.py, with its state already allocated, as in every step but the first."""
+    """Fused AdamW as in wenmo/adapt/training_loop.py, its state already allocated, as in every step but the first."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     for parameter in model.parameters():
         optimizer.state[parameter] = {

@@ -56,7 +56,7 @@ def test_a_peer_is_held_against_ours() -> None:
     assert (ours.name, ours.largest_difference) == ("wenmo fp32", 0.0)
     assert zeros.largest_difference > 0.01
     assert set(report.ratios) == {"zeros"} and report.weights == "bundled"
-    assert report.pieces > 6 * 50
+    assert report.tokens > 6 * 50
 
 
 def test_invented_reviews_are_always_the_same() -> None:

@@ -73,7 +73,7 @@ def _details() -> None:
         "layers": sizes.layers,
         "hidden": sizes.hidden_size,
         "heads": sizes.heads,
-        "pieces": None if sizes.vocab_size is None else f"{sizes.vocab_size:,}",
+        "vocabulary": None if sizes.vocab_size is None else f"{sizes.vocab_size:,}",
         "file": None if sizes.weights_mib is None else f"{sizes.weights_mib:.1f} MiB",
     }
     with st.container(horizontal=True, gap="small"):

@@ -26,7 +26,7 @@ STRINGS: Mapping[str, Text] = {
     "models.layers": Text("层数", "Layers"),
     "models.hidden": Text("宽度", "Width"),
     "models.heads": Text("注意力头", "Heads"),
-    "models.pieces": Text("词表", "Vocabulary"),
+    "models.vocabulary": Text("词表", "Vocabulary"),
     "models.file": Text("权重文件", "Weights"),
     "models.no_card": Text(
         "准确率未知：只有随附的模型在这里测过。", "Accuracy unknown: only the bundled models were measured here."

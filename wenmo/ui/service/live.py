@@ -60,11 +60,11 @@ def _now(schedulers: list[SchedulerStatistics], rest: RestCalls) -> None:
     statuses = ", ".join(f"{status}: {count:,}" for status, count in sorted(rest.by_status.items())) or "–"
     with st.container(horizontal=True, gap="medium"):
         st.metric(say("service.health"), say("service.ready"), width=130)
-        pieces = sum(each.waiting_tokens for each in schedulers)
+        tokens = sum(each.waiting_tokens for each in schedulers)
         st.metric(
             say("service.waiting"),
             f"{sum(each.waiting for each in schedulers):,}",
-            help=say("service.waiting_help", pieces=f"{pieces:,}"),
+            help=say("service.waiting_help", tokens=f"{tokens:,}"),
             width=130,
         )
         st.metric(

@@ -15,7 +15,7 @@ STRINGS: Mapping[str, Text] = {
         "引擎无法启动，请求会得到 503。", "The engine cannot start; calls are answered with 503."
     ),
     "service.waiting": Text("排队请求", "Calls waiting"),
-    "service.waiting_help": Text("共 {pieces} 个词元在等待前向计算。", "{pieces} tokens wait for their forward."),
+    "service.waiting_help": Text("共 {tokens} 个词元在等待前向计算。", "{tokens} tokens wait for their forward."),
     "service.calls": Text("REST 请求", "REST calls"),
     "service.calls_help": Text(
         "本进程启动以来需要计算的 REST 请求，按状态码：{statuses}。页面上的点击不在其内。",

@@ -59,7 +59,7 @@ def _decisions(engine: Engine) -> None:
     for key, resolved in decisions.items():
         with st.container(gap="xxsmall"):
             st.caption(say(f"status.{key}"))
-            st.text(say("status.pieces", value=f"{resolved.value:,}") if key == "batch" else resolved.value)
+            st.text(say("status.tokens", value=f"{resolved.value:,}") if key == "batch" else resolved.value)
             st.caption(components.literal(resolved.reason_zh if language() == "zh" else resolved.reason))
 
 

@@ -75,7 +75,7 @@ STRINGS: Mapping[str, Text] = {
     "status.device": Text("设备", "Device"),
     "status.precision": Text("精度", "Precision"),
     "status.batch": Text("批次上限", "Batch"),
-    "status.pieces": Text("{value} 词元", "{value} tokens"),
+    "status.tokens": Text("{value} 词元", "{value} tokens"),
     "status.memory": Text("进程内存", "Process memory"),
     "status.gpu_memory": Text("显存", "GPU memory"),
     "status.mib": Text("{value} MiB", "{value} MiB"),

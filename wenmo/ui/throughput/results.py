@@ -58,7 +58,7 @@ def _summary(race: Race) -> None:
             device=race.device,
             model=components.literal(race.model),
             texts=f"{race.texts:,}",
-            pieces=f"{race.tokens:,}",
+            tokens=f"{race.tokens:,}",
         )
     )
     if race.other_cores > _DISTURBED_CORES:
@@ -122,14 +122,14 @@ def _padding(race: Race) -> None:
 def _download(race: Race) -> None:
     """All figures as a file, with the machine and the model."""
     lanes = race.lanes
-    same = {"texts": race.texts, "pieces": race.tokens, "model": race.model, "device": race.device}
+    same = {"texts": race.texts, "tokens": race.tokens, "model": race.model, "device": race.device}
     components.download(
         "throughput",
         {
             "step": [lane.step for lane in lanes],
             "seconds": [round(lane.seconds, 4) for lane in lanes],
             "texts_per_s": [round(lane.texts_per_s, 2) for lane in lanes],
-            "computed_pieces": [lane.computed_tokens for lane in lanes],
+            "computed_tokens": [lane.computed_tokens for lane in lanes],
             "padding_share": [round(1 - race.tokens / lane.computed_tokens, 4) for lane in lanes],
             "same_decisions": [lane.agreeing for lane in lanes],
             "largest_difference": [lane.largest_difference for lane in lanes],

@@ -50,8 +50,8 @@ STRINGS: Mapping[str, Text] = {
         "at most.",
     ),
     "throughput.measured_on": Text(
-        "{machine}，{device}；模型 {model}；{texts} 条文本，{pieces} 个词元。",
-        "{machine}, {device}; model {model}; {texts} texts, {pieces} tokens.",
+        "{machine}，{device}；模型 {model}；{texts} 条文本，{tokens} 个词元。",
+        "{machine}, {device}; model {model}; {texts} texts, {tokens} tokens.",
     ),
     "throughput.disturbed": Text(
         "其间别的程序占用了约 {cores} 个核：数字偏低，占用全部核心的跑法受害更重，倍数也随之失真。空闲时再跑一次。",
