@@ -183,8 +183,8 @@ def test_what_nobody_looks_at_expires_unless_it_runs(make: Make) -> None:
     running, left = _receive(jobs), _receive(jobs)
     _begin(jobs, running, engine)
     assert engine.reached.wait(WAIT_S)
-    running.seen_s -= 100.0
-    left.seen_s -= 100.0
+    running.viewed_s -= 100.0
+    left.viewed_s -= 100.0
     jobs.sweep()
     assert jobs.get(left.id) is None and not left.folder.exists()
     assert jobs.get(running.id) is running
