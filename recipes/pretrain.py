@@ -88,7 +88,7 @@ def corrupt(batch: Batch, tokenizer: Tokenizer, rng: np.random.Generator) -> tup
     how = rng.random(ids.shape)
     ids[masked & (how < 0.8)] = tokenizer.mask_id
     swapped = masked & (how >= 0.9)
-    ids[swapped] = rng.integers(len(tokenizer.vocabulary), size=int(swapped.sum()))
+    ids[swapped] = rng.integers(tokenizer.vocab_size, size=int(swapped.sum()))
     # A run of three may start where none of the three is masked or special and no other run has started.
     free = ordinary & ~masked
     starts = free.copy()

@@ -132,7 +132,7 @@ class Run:
 
     def _config(self, tokenizer: Tokenizer, **more: Any) -> BertConfig:
         return BertConfig(  # type: ignore[call-arg]
-            vocab_size=len(tokenizer.vocabulary),
+            vocab_size=tokenizer.vocab_size,
             # Plain matrix products: on a CPU their backward pass is three times as fast as that of the fused kernel.
             attn_implementation="eager",
             **{**self._recipe.model, **more},

@@ -1,4 +1,4 @@
-"""Text to BERT tokens, exactly as ModelScope's tokenizer produces them. Thread-safe.
+"""Text to BERT tokens; with a vocab.txt exactly as ModelScope's tokenizer produces them. Thread-safe.
 
 Each text is tokenised once, on its own, without special tokens. Truncating and joining pairs happens afterwards on
 plain lists of ids (`encode_single`, `encode_pair`), because
@@ -20,12 +20,13 @@ from itertools import groupby
 from pathlib import Path
 
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers
-from tokenizers import Tokenizer as _WordPieceTokenizer
+from tokenizers import Tokenizer as _Pipeline
 
 from wenmo.errors import CheckpointError
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+VOCABULARY_FILE, OPTIONS_FILE, PIPELINE_FILE = "vocab.txt", "tokenizer_config.json", "tokenizer.json"
 
 # The Rust tokenizer rejects a lone UTF-16 surrogate, as UTF-8 cannot encode it. BERT's cleaning drops all characters of
 # the Unicode categories C*, surrogates included, so dropping them here gives the same tokens.
@@ -77,36 +78,57 @@ def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield start, len(texts)
 
 
-class Tokenizer:
-    """WordPiece over a vocabulary, with BERT's cleaning, lower-casing and splitting of Chinese characters."""
+def _bert_pipeline(vocabulary: Mapping[str, int], options: Mapping[str, object]) -> _Pipeline:
+    """BERT's cleaning, lower-casing and splitting of Chinese characters; `options` are of tokenizer_config.json."""
+    pipeline = _Pipeline(models.WordPiece(dict(vocabulary), unk_token=UNK, max_input_chars_per_word=100))
+    strip_accents = options.get("strip_accents")
+    pipeline.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=bool(options.get("tokenize_chinese_chars", True)),
+        strip_accents=None if strip_accents is None else bool(strip_accents),
+        lowercase=bool(options.get("do_lower_case", True)),
+    )
+    pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    # As in ModelScope's tokenizer, a special token typed in a text, in capitals, becomes that token.
+    present = [token for token in SPECIAL_TOKENS if token in vocabulary]
+    pipeline.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in present])
+    return pipeline
 
-    def __init__(
-        self,
-        vocabulary: Mapping[str, int],
-        *,
-        lowercase: bool = True,
-        strip_accents: bool | None = None,
-        split_chinese: bool = True,
-    ) -> None:
+
+def _read(folder: Path, name: str) -> str:
+    path = folder / name
+    try:
+        return path.read_bytes().decode("utf-8")  # read_text() would turn a lone \r, which may be a token, into \n
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{folder} has no {name}. Copy the file that belongs to the checkpoint there, or download it again.",
+            f"{folder} 里没有 {name}。请放入该模型自带的词表，或重新下载模型。",
+        ) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not UTF-8 text ({error}). Download the checkpoint again.",
+            f"{path} 不是 UTF-8 文本（{error}）。请重新下载模型。",
+        ) from None
+
+
+class Tokenizer:
+    """WordPiece of a model folder: BERT's own steps over `vocab.txt`, or those that `tokenizer.json` describes."""
+
+    def __init__(self, pipeline: _Pipeline, files: Mapping[str, str]) -> None:
+        """`files` are the contents of the files that `pipeline` was made of, by name, for `save`."""
+        vocabulary = pipeline.get_vocab(with_added_tokens=True)
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
         if missing:
-            names = ", ".join(missing)
+            names, first = ", ".join(missing), next(iter(files))
             raise CheckpointError(
-                f"The vocabulary lacks the special tokens {names}. Use the vocab.txt that belongs to the checkpoint.",
-                f"词表缺少特殊词元 {names}。请使用训练该模型时的 vocab.txt。",
+                f"The vocabulary lacks the special tokens {names}. Use the {first} that belongs to the checkpoint.",
+                f"词表缺少特殊词元 {names}。请使用训练该模型时的 {first}。",
             )
-        tokenizer = _WordPieceTokenizer(models.WordPiece(dict(vocabulary), unk_token=UNK, max_input_chars_per_word=100))
-        tokenizer.normalizer = normalizers.BertNormalizer(
-            clean_text=True,
-            handle_chinese_chars=split_chinese,
-            strip_accents=strip_accents,
-            lowercase=lowercase,
-        )
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        # As in ModelScope's tokenizer, a special token typed in a text, in capitals, becomes that token.
-        tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL_TOKENS])
-        self._tokenizer = tokenizer
-        self.vocabulary = dict(vocabulary)
+        pipeline.no_truncation()
+        pipeline.no_padding()
+        self._pipeline = pipeline
+        self._files = dict(files)
+        self.vocab_size = max(vocabulary.values()) + 1
         self.pad_id = vocabulary[PAD]
         self.cls_id = vocabulary[CLS]
         self.sep_id = vocabulary[SEP]
@@ -115,44 +137,47 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
-        """Read `vocab.txt`, and `tokenizer_config.json` if it exists.
+        """Read `vocab.txt` with `tokenizer_config.json`, as ModelScope does; without a `vocab.txt`, `tokenizer.json`.
 
-        Raises CheckpointError when the vocabulary is missing, is not UTF-8, or lacks a special token.
+        Raises CheckpointError when there is neither, when a file cannot be read, or when a special token is missing.
         """
-        path = folder / "vocab.txt"
-        try:
-            # Not splitlines(), which also splits at U+2028 and others, and these may be tokens of the vocabulary.
-            lines = path.read_text(encoding="utf-8").split("\n")
-        except FileNotFoundError:
-            raise CheckpointError(
-                f"{folder} has no vocab.txt. Copy the file that belongs to the checkpoint there, or download it again.",
-                f"{folder} 里没有 vocab.txt。请放入该模型自带的词表，或重新下载模型。",
-            ) from None
-        except (UnicodeDecodeError, OSError) as error:
-            raise CheckpointError(
-                f"{path} is not UTF-8 text ({error}). Download the checkpoint again.",
-                f"{path} 不是 UTF-8 文本（{error}）。请重新下载模型。",
-            ) from None
+        if not (folder / VOCABULARY_FILE).is_file() and (folder / PIPELINE_FILE).is_file():
+            text = _read(folder, PIPELINE_FILE)
+            try:
+                pipeline = _Pipeline.from_str(text)
+            except Exception as error:  # the library raises nothing more special
+                raise CheckpointError(
+                    f"{folder / PIPELINE_FILE} cannot be read: {error}. Download the checkpoint again.",
+                    f"无法读取 {folder / PIPELINE_FILE}：{error}。请重新下载模型。",
+                ) from None
+            if not isinstance(pipeline.model, models.WordPiece):
+                kind = type(pipeline.model).__name__
+                raise CheckpointError(
+                    f"{folder / PIPELINE_FILE} describes a {kind} tokenizer; only BERT's WordPiece can be read.",
+                    f"{folder / PIPELINE_FILE} 描述的是 {kind} 分词器；这里只能读取 BERT 的 WordPiece。",
+                )
+            return cls(pipeline, {PIPELINE_FILE: text})
+        files = {VOCABULARY_FILE: _read(folder, VOCABULARY_FILE)}
+        if (folder / OPTIONS_FILE).is_file():
+            files[OPTIONS_FILE] = _read(folder, OPTIONS_FILE)
+        # Not splitlines(), which also splits at U+2028 and others, and these may be tokens of the vocabulary.
+        lines = files[VOCABULARY_FILE].split("\n")
         if lines and not lines[-1]:
             lines.pop()
         vocabulary = {line.rstrip("\r"): index for index, line in enumerate(lines)}
-        options: dict[str, object] = {}
-        config = folder / "tokenizer_config.json"
-        if config.is_file():
-            try:
-                options = dict(json.loads(config.read_text(encoding="utf-8")))
-            except (ValueError, TypeError, OSError, RecursionError) as error:
-                raise CheckpointError(
-                    f"{config} is not valid JSON ({error}). Download the checkpoint again.",
-                    f"{config} 不是有效的 JSON（{error}）。请重新下载模型。",
-                ) from None
-        strip_accents = options.get("strip_accents")
-        return cls(
-            vocabulary,
-            lowercase=bool(options.get("do_lower_case", True)),
-            strip_accents=None if strip_accents is None else bool(strip_accents),
-            split_chinese=bool(options.get("tokenize_chinese_chars", True)),
-        )
+        try:
+            options = dict(json.loads(files.get(OPTIONS_FILE, "{}")))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{folder / OPTIONS_FILE} is not valid JSON ({error}). Download the checkpoint again.",
+                f"{folder / OPTIONS_FILE} 不是有效的 JSON（{error}）。请重新下载模型。",
+            ) from None
+        return cls(_bert_pipeline(vocabulary, options), files)
+
+    def save(self, folder: Path) -> None:
+        """Write the files that this tokenizer was read from into `folder`."""
+        for name, content in self._files.items():
+            (folder / name).write_text(content, encoding="utf-8")
 
     def tokenize(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
         """The ids of each text's first `limit` tokens, without special tokens.
@@ -163,7 +188,7 @@ class Tokenizer:
         ids: list[list[int]] = []
         for start, end in _slices(texts):
             clean = [_LONE_SURROGATE.sub("", text) for text in texts[start:end]]
-            encodings = self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)
+            encodings = self._pipeline.encode_batch_fast(clean, add_special_tokens=False)
             ids += [encoding.ids[:limit] for encoding in encodings]
         return ids
 
@@ -174,7 +199,7 @@ class Tokenizer:
         control characters and those cut off. A combining accent belongs to the word before it.
         """
         positions = [index for index, character in enumerate(text) if not _LONE_SURROGATE.match(character)]
-        encoding = self._tokenizer.encode("".join(text[position] for position in positions), add_special_tokens=False)
+        encoding = self._pipeline.encode("".join(text[position] for position in positions), add_special_tokens=False)
         tokens = list(zip(encoding.word_ids, encoding.offsets, strict=True))
         words = []
         index = 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import GOLDEN
+from wenmo.errors import CheckpointError
 from wenmo.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
@@ -117,3 +120,24 @@ def test_words_end_with_the_tokens_that_are_read() -> None:
         (0, 1, 1),
         (1, 2, 1),
     ]
+
+
+def test_a_pipeline_file_that_cannot_be_used_says_so(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Tokenizer.from_folder(tmp_path)
+    unigram = tokenizers.Tokenizer(tokenizers.models.Unigram([("[UNK]", 0.0)], unk_id=0))
+    unigram.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(CheckpointError, match="Unigram"):
+        Tokenizer.from_folder(tmp_path)
+    lacking = tokenizers.Tokenizer(tokenizers.models.WordPiece({"[UNK]": 0, "书": 1}, unk_token="[UNK]"))
+    lacking.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(CheckpointError, match=r"\[PAD\], \[CLS\]"):
+        Tokenizer.from_folder(tmp_path)
+
+
+def test_a_vocabulary_file_goes_before_a_pipeline(tmp_path: Path) -> None:
+    """ModelScope reads vocab.txt; a tokenizer.json beside it may have been made by another program."""
+    (tmp_path / "vocab.txt").write_bytes((GOLDEN / "similarity" / "vocab.txt").read_bytes())
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    assert Tokenizer.from_folder(tmp_path).vocab_size == Tokenizer.from_folder(GOLDEN / "similarity").vocab_size

@@ -31,6 +31,7 @@ _MODEL_FILES = (
     "configuration.json",
     "vocab.txt",
     "tokenizer_config.json",
+    "tokenizer.json",
     "label_mapping.json",
     "model.safetensors",
     "pytorch_model.bin",

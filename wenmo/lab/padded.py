@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.tokenizer import PIPELINE_FILE, SPECIAL_TOKENS
 
 Items = Sequence[str] | Sequence[tuple[str, str]]
 Answer = Callable[[Items], np.ndarray]  # texts or pairs to logits (N, labels), in the order of the items
@@ -23,15 +24,22 @@ MAX_LENGTH = 512
 
 def export(checkpoint: Checkpoint, folder: Path) -> None:
     """Write `checkpoint` to `folder` in transformers' layout, which other libraries read, too."""
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer, PreTrainedTokenizerFast
 
     config = BertConfig(**asdict(checkpoint.shape), num_labels=len(checkpoint.labels))  # type: ignore[call-arg]
     model = BertForSequenceClassification(config)
     model.load_state_dict({name: tensor.float() for name, tensor in checkpoint.weights.items()})
     model.save_pretrained(folder)
-    tokens = sorted(checkpoint.tokenizer.vocabulary, key=checkpoint.tokenizer.vocabulary.__getitem__)
-    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    BertTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH).save_pretrained(folder)
+    checkpoint.tokenizer.save(folder)
+    if (folder / PIPELINE_FILE).is_file():  # BertTokenizer would replace its steps by BERT's own
+        tokenizer: Any = PreTrainedTokenizerFast(
+            tokenizer_file=str(folder / PIPELINE_FILE),
+            model_max_length=MAX_LENGTH,
+            **{f"{token.strip('[]').lower()}_token": token for token in SPECIAL_TOKENS},
+        )
+    else:
+        tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH)
+    tokenizer.save_pretrained(folder)
 
 
 def tokenizer_of(folder: Path) -> Any:

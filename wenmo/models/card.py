@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wenmo.models.registry import bundled_models
+from wenmo.models.shape import SCALE
 
 _MEASURED_BY = re.compile(r"`(python -m [^`]+)`")
 
@@ -84,6 +85,7 @@ def _parameters(weights: Path) -> int | None:
         return None
     try:
         with safe_open(weights, framework="numpy") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no mapping
+            names = [name for name in file.keys() if not name.endswith(SCALE)]  # noqa: SIM118 - no mapping
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
     except (SafetensorError, OSError):
         return None

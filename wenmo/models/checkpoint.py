@@ -2,7 +2,7 @@
 
     config.json          sizes (model_type structbert); StructBERT is BERT's architecture
     configuration.json   ModelScope's: task, preprocessor, where the labels are; our own field `calibration`
-    vocab.txt            WordPiece vocabulary
+    vocab.txt            WordPiece vocabulary; without one, tokenizer.json
     model.safetensors or pytorch_model.bin
     label_mapping.json   sometimes
 
@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from wenmo.errors import CheckpointError
 from wenmo.models.hub_tasks import named_task, task_by_hub_name
 from wenmo.models.label_map import logit_labels
-from wenmo.models.shape import MODEL_TYPES, BertShape
+from wenmo.models.shape import MODEL_TYPES, SCALE, BertShape
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
@@ -131,13 +131,12 @@ def _configured_length(folder: Path, configuration: Mapping[str, Any]) -> int | 
 
 def _read_tokenizer(folder: Path, shape: BertShape) -> Tokenizer:
     tokenizer = Tokenizer.from_folder(folder)
-    highest = max(tokenizer.vocabulary.values())
-    if highest >= shape.vocab_size:
+    if tokenizer.vocab_size > shape.vocab_size:
         raise CheckpointError(
-            f"{folder}: vocab.txt has {highest + 1} tokens, config.json says {shape.vocab_size}. "
-            "Use the vocab.txt that belongs to the model.",
-            f"{folder}：vocab.txt 有 {highest + 1} 个词元，config.json 却写着 {shape.vocab_size}。"
-            "请使用该模型自带的 vocab.txt。",
+            f"{folder}: the vocabulary has {tokenizer.vocab_size} tokens, config.json says {shape.vocab_size}. "
+            "Use the vocab.txt or tokenizer.json that belongs to the model.",
+            f"{folder}：词表有 {tokenizer.vocab_size} 个词元，config.json 却写着 {shape.vocab_size}。"
+            "请使用该模型自带的 vocab.txt 或 tokenizer.json。",
         )
     return tokenizer
 
@@ -267,7 +266,7 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     safe, torch_file = folder / "model.safetensors", folder / "pytorch_model.bin"
     try:
         if safe.is_file():
-            return load_file(safe)
+            return _dequantized(load_file(safe))
         if torch_file.is_file():
             # weights_only refuses anything but tensors and plain containers, and so executes nothing.
             content = torch.load(torch_file, map_location="cpu", weights_only=True)
@@ -304,6 +303,28 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
         f"{folder} has neither model.safetensors nor pytorch_model.bin. Download the whole model again.",
         f"{folder} 里既没有 model.safetensors，也没有 pytorch_model.bin。请重新下载完整的模型。",
     )
+
+
+def _dequantized(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """int8 matrices (rows, columns) with a scale a row, `<name>_scale`, as float32; see `quantized_rows`."""
+    scales = {name for name in weights if name.endswith(SCALE) and name.removesuffix(SCALE) in weights}
+    return {
+        name: tensor.float() * weights[name + SCALE].float().reshape(-1, 1)
+        if tensor.dtype == torch.int8 and name + SCALE in scales and tensor.ndim == 2
+        else tensor
+        for name, tensor in weights.items()
+        if name not in scales
+    }
+
+
+def quantized_rows(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A matrix (rows, columns) as int8, and the fp16 scale of each row (rows,): how the bundled models are stored.
+
+    Symmetric, the largest value of a row becoming 127, which halves the size of fp16. Only the file is in int8; the
+    arithmetic is that of the precision asked for.
+    """
+    scale = (matrix.float().abs().amax(1) / 127).clamp(min=1e-7).half()
+    return (matrix.float() / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8), scale
 
 
 def _read_parameters(folder: Path, shape: BertShape, spec: TaskSpec) -> dict[str, torch.Tensor]:

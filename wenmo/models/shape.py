@@ -21,6 +21,7 @@ class BertShape:
     layer_norm_eps: float = 1e-12
 
 
+SCALE = "_scale"  # behind the name of an int8 matrix: the scale of each of its rows
 MODEL_TYPES = ("structbert", "sbert", "bert")  # `model_type` of the config.json files that can be read
 
 # Hidden size, layers, heads, inner size. base, large: BERT's and StructBERT's; tiny: BERT-mini (Turc et al., 2019).

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from tests.conftest import GOLDEN
 from wenmo import CheckpointError, Engine
-from wenmo.models.checkpoint import expected_shapes, load_checkpoint
+from wenmo.models.checkpoint import expected_shapes, load_checkpoint, quantized_rows
 
 
 @pytest.fixture
@@ -76,6 +76,35 @@ def test_safetensors_in_half_precision(folder: Path) -> None:
     with Engine(device="cpu", models={"similarity": folder}) as engine:
         after = engine.similarity([("天气好", "天气不错")])[0].similarity
     assert after == pytest.approx(before, abs=0.01)
+
+
+def test_matrices_in_int8_with_a_scale_a_row(folder: Path) -> None:
+    """As the bundled models are stored: every weight within half a step of its row's scale."""
+    weights = _weights(folder)
+    (folder / "pytorch_model.bin").unlink()
+    stored = dict(weights)
+    matrices = [name for name, tensor in weights.items() if tensor.ndim == 2 and tensor.is_floating_point()]
+    for name in matrices:
+        stored[name], stored[f"{name}_scale"] = quantized_rows(weights[name])
+    save_file(stored, folder / "model.safetensors")
+    checkpoint = load_checkpoint(folder)
+    plain = {name.removeprefix("bert."): tensor for name, tensor in checkpoint.weights.items()}
+    for name in matrices:
+        step = weights[name].abs().amax(1, keepdim=True) / 127
+        own = plain[name.removeprefix("bert.")]
+        assert own.dtype == torch.float32
+        assert ((own - weights[name]).abs() <= 0.6 * step + 1e-6).all(), name
+    assert checkpoint.parameters == sum(tensor.numel() for tensor in weights.values() if tensor.is_floating_point())
+
+
+def test_int8_without_scales_is_refused(folder: Path) -> None:
+    weights = _weights(folder)
+    (folder / "pytorch_model.bin").unlink()
+    name = next(name for name, tensor in weights.items() if tensor.ndim == 2 and tensor.is_floating_point())
+    weights[name] = quantized_rows(weights[name])[0]
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="no floats"):
+        load_checkpoint(folder)
 
 
 def test_a_missing_key_is_named(folder: Path) -> None:

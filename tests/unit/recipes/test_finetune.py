@@ -112,7 +112,7 @@ def test_contrast_has_gradients_whatever_the_labels(label: list[int]) -> None:
 def _small_model(tokenizer: Tokenizer) -> BertForSequenceClassification:
     torch.manual_seed(0)
     config = BertConfig(  # type: ignore[call-arg]
-        vocab_size=len(tokenizer.vocabulary),
+        vocab_size=tokenizer.vocab_size,
         hidden_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
