@@ -11,6 +11,7 @@ Neither sees memory that does not come from torch's allocator: MKL's buffers, th
 from __future__ import annotations
 
 import contextlib
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -144,6 +145,16 @@ def _standing_events(standing: Standing) -> tuple[list[Event], dict[int, Categor
     return events, of
 
 
+def _ordered_frees(events: Sequence[Event]) -> Iterator[Event]:
+    """The same events, each run of frees ordered by block.
+
+    Autocast frees its copies of the weights all at once, in the order of a hash table of their addresses, which differs
+    from run to run. What is allocated before and after a run of frees does not depend on their order.
+    """
+    for freed, run in itertools.groupby(events, key=lambda event: event.size < 0):
+        yield from sorted(run, key=lambda event: event.block) if freed else run
+
+
 _WITHIN_OPERATOR: ContextVar[bool] = ContextVar("within_operator", default=False)
 
 
@@ -186,7 +197,7 @@ class TensorLog(TorchDispatchMode):
             block = self._alive.get(tensor.untyped_storage()._cdata, -1)
             if block >= 0:
                 of[block] = "gradients"
-        return Timeline(events=tuple(self._events), of=of)
+        return Timeline(events=tuple(_ordered_frees(self._events)), of=of)
 
     def _note(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
