@@ -152,7 +152,7 @@ def _ordered_frees(events: Sequence[Event]) -> Iterator[Event]:
     from run to run. What is allocated before and after a run of frees does not depend on their order.
     """
     for freed, run in itertools.groupby(events, key=lambda event: event.size < 0):
-        yield from sorted(run, key=lambda event: event.block) if freed else run
+        yield from sorted(run, key=lambda event, freed=freed: event.block if freed else 0)  # type: ignore[misc]
 
 
 _WITHIN_OPERATOR: ContextVar[bool] = ContextVar("within_operator", default=False)
