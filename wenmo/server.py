@@ -87,7 +87,7 @@ def serve(settings: Settings) -> None:
     log_calls()
     if settings.api_token is not None and settings.pages_password is None:
         logging.getLogger("wenmo").warning(
-            "WENMO_API_TOKEN locks REST alone; the pages are open to whoever reaches %s. WENMO_PAGES_PASSWORD locks them.",
+            "WENMO_API_TOKEN locks REST alone; pages are open to whoever reaches %s. WENMO_PAGES_PASSWORD locks them.",
             settings.host,
         )
     # Streamlit reads its configuration from the folder of sys.argv[0] and puts that folder on sys.path. It must be the
