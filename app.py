@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from wenmo.ui.shell import history, sidebar, theme
+from wenmo.ui.shell.password import ask_password
 from wenmo.ui.text import say
 
 st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL)
@@ -13,6 +14,7 @@ st.logo(theme.LOGO, size="large", icon_image=theme.SEAL)
 with st.sidebar:
     sidebar.language_switch()  # first, because everything below is in the chosen language
     status = st.container()
+ask_password()
 
 # Each url_path differs from the name of its file, or AppTest.switch_page would run the page without this shell.
 # The list has no sections, because for them Streamlit puts <div> into <ul>, which confuses screen readers.

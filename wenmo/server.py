@@ -6,20 +6,32 @@ does not use it. The engine is the one in `wenmo.ui.shell.runtime`: built on fir
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
+from wenmo.api.allowed_hosts import AllowedHosts
 from wenmo.api.preload import Preload
-from wenmo.api.server_setup import api_from_settings, check_address, log_calls, stop_on_sigterm, trust_no_proxy_unasked
+from wenmo.api.server_setup import (
+    FORWARD_S,
+    api_from_settings,
+    check_address,
+    end_within,
+    log_calls,
+    stop_on_sigterm,
+    trust_no_proxy_unasked,
+)
 from wenmo.errors import InputError
 from wenmo.paths import APP
-from wenmo.ui.shell.runtime import get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
+from wenmo.ui.shell.runtime import close_engine, get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
 
 if TYPE_CHECKING:
     from wenmo.settings import Settings
@@ -46,15 +58,22 @@ def create_app(settings: Settings) -> App:
 
     @asynccontextmanager
     async def lifespan(_app: App) -> AsyncIterator[None]:
+        if threading.current_thread() is threading.main_thread():
+            end_within(settings.wait_s + FORWARD_S)
         preload.start()
         yield
         preload.stop()
         get_adapt_jobs().close()
         get_file_jobs().close()
-        get_engine.clear()
+        close_engine()
         get_sampler.clear()
 
-    return App(MAIN_SCRIPT, routes=[Mount("/api", api), Route("/analyze", api)], lifespan=lifespan)
+    return App(
+        MAIN_SCRIPT,
+        routes=[Mount("/api", api), Route("/analyze", api)],
+        lifespan=lifespan,
+        middleware=[Middleware(AllowedHosts, names=settings.allowed_hosts)],
+    )
 
 
 def serve(settings: Settings) -> None:
@@ -66,6 +85,11 @@ def serve(settings: Settings) -> None:
     check_address(settings.host, settings.port)
     trust_no_proxy_unasked()
     log_calls()
+    if settings.api_token is not None and settings.pages_password is None:
+        logging.getLogger("wenmo").warning(
+            "WENMO_API_TOKEN locks REST alone; pages are open to whoever reaches %s. WENMO_PAGES_PASSWORD locks them.",
+            settings.host,
+        )
     # Streamlit reads its configuration from the folder of sys.argv[0] and puts that folder on sys.path. It must be the
     # repository's: the types.py of this package would shadow Python's.
     sys.argv = [str(MAIN_SCRIPT)]

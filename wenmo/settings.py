@@ -55,6 +55,12 @@ def _models(overrides: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _checked_host(name: str) -> str:
+    if not re.fullmatch(r"\*|(?:\*\.)?[\w-]+(?:\.[\w-]+)*", name):
+        raise ValueError("a host is a name such as wenmo.example.org, *.example.org for all below it, or *; no port")
+    return name
+
+
 class Settings(BaseSettings):
     """Each field is read from the environment variable WENMO_<FIELD>, for example WENMO_DEVICE=cpu."""
 
@@ -85,6 +91,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_checked_origin)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
+    # Names with a dot under which the service answers; addresses and names without a dot always are.
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(_checked_host)], ...], NoDecode, BeforeValidator(_split)
+    ] = ()
+    pages_password: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
     # None: all tasks with --api-only, none with pages, whose first visitor should not wait for models to load.
     preload: Annotated[tuple[TaskName, ...] | None, NoDecode, BeforeValidator(_tasks)] = None
     host: str = "127.0.0.1"

@@ -208,7 +208,8 @@ def test_ready_when_there_is_an_engine(client: TestClient) -> None:
         raise wenmo.DeviceError("no such device", "没有该设备")
 
     with TestClient(create_api(failing)) as broken:
-        assert "no such device" in assert_problem(broken.get("/health/ready"), 503)["detail"]
+        told = assert_problem(broken.get("/health/ready"), 503)["detail"]
+        assert "the log holds the cause" in told and "no such device" not in told  # anybody may ask
 
 
 def test_so_many_calls_at_once_and_no_more(engine: wenmo.Engine) -> None:
@@ -399,7 +400,7 @@ def test_what_the_engine_refuses_is_422(client: TestClient, engine: wenmo.Engine
 @pytest.mark.parametrize("path", [*ROUTES, "/analyze"])
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"\xff\xfe", b'{"texts": ["\xff"]}', b"[" * 100_000, b'{"texts": [' + b"9" * 5000 + b"]}"],
+    [b"{", b"\xff\xfe", b'{"texts": ["\xff"]}', b"[" * 9_000, b'{"texts": [' + b"9" * 5000 + b"]}"],
     ids=["cut", "no text", "not UTF-8", "too deep", "too long a number"],
 )
 def test_what_is_not_json_is_400(client: TestClient, path: str, content: bytes) -> None:

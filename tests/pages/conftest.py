@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from wenmo.engine.loading import LoadOptions
 from wenmo.inference.runtime import ModelRuntime
 from wenmo.models.checkpoint import Checkpoint
-from wenmo.ui.shell.runtime import get_adapt_jobs, get_file_jobs
+from wenmo.ui.shell.runtime import close_engine, get_adapt_jobs, get_file_jobs
 
 TIMEOUT_S = 60  # the first run imports torch
 
@@ -61,6 +61,7 @@ def _golden_weights(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 
 def _clear() -> None:
+    close_engine()
     st.cache_resource.clear()
     for jobs in (get_adapt_jobs, get_file_jobs):
         if jobs.cache_info().currsize:

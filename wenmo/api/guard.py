@@ -19,9 +19,12 @@ from urllib.parse import quote
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wenmo.api import problems
+from wenmo.api.bodies import Bodies, BodyRefused, ClientGone, replay
+from wenmo.api.error_handlers import CLIENT_GONE
 from wenmo.api.rate_limit import TokenBuckets, client_of
 from wenmo.api.schemas import MAX_BODY_BYTES
 from wenmo.errors import BusyError
@@ -50,7 +53,8 @@ class Guard:
     - 429: with `requests_per_minute`, a client that calls more often
     - 503: a call while `calls_at_once` others are being answered. Each call that is let in has a thread: if it had to
       wait for one, it could not join a batch, and small calls would queue behind long ones.
-    - 413, 431: a body, or path and headers, with too many bytes
+    - 413, 431: a body, or path and headers, with too many bytes; 422: a body with too many values
+    - 408: a body that does not come; a call takes its place when its body is there
 
     Health checks need no token, are never refused for the number of calls, and do not count as one.
     """
@@ -72,6 +76,7 @@ class Guard:
         self._token = token
         self._calls_at_once = calls_at_once
         self._calls = 0
+        self._bodies = Bodies()
         self._buckets = None if requests_per_minute is None else TokenBuckets(requests_per_minute)
         self._observe = observe
 
@@ -96,19 +101,56 @@ class Guard:
 
         threads = to_thread.current_default_thread_limiter()  # belongs to the event loop, so it exists only in a call
         threads.total_tokens = max(threads.total_tokens, self._calls_at_once)
-        refusal = self._refusal(scope)
-        counts = refusal is None and not _is_open(scope)
-        self._calls += counts
         try:
-            await (refusal or self._app)(scope, receive, send_with_headers)
+            refusal = self._refusal(scope)
+            if refusal is not None or _is_open(scope):
+                await (refusal or self._app)(scope, receive, send_with_headers)
+            else:
+                await self._answer(scope, receive, send_with_headers)
         finally:
-            self._calls -= counts
             seconds = time.perf_counter() - start
             # Quoted, because line ends in the path would let a caller write lines into the log.
             path = quote(scope["path"][:_LOGGED_PATH_CHARACTERS])
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, seconds * 1000, call_id)
             # Unknown paths count as one route, or anyone could fill the memory with made-up ones.
             self._observe(getattr(scope.get("route"), "path", "other"), status, seconds)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, then take a place. Refuses a body that does not come or fit, and a call without a place."""
+        request = Request(scope)
+        try:
+            body = await self._bodies.read(receive)
+        except BodyRefused as refused:
+            wait = {"Retry-After": str(_RETRY_AFTER_S)} if refused.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+            # The rest of the body may still come: the connection cannot be used for another call.
+            headers = {**wait, "Connection": "close"}
+            refusal = problems.problem(request, refused.status, en=refused.en, zh=refused.zh, headers=headers)
+            await refusal(scope, receive, send)
+            return
+        except ClientGone:
+            await Response(status_code=CLIENT_GONE)(scope, receive, send)
+            return
+        try:
+            if self._calls >= self._calls_at_once:
+                await self._no_place(request)(scope, receive, send)
+                return
+            self._calls += 1
+            try:
+                await self._app(scope, replay(body, receive), send)
+            finally:
+                self._calls -= 1
+        finally:
+            self._bodies.release(body)
+
+    def _no_place(self, request: Request) -> ASGIApp:
+        return problems.problem(
+            request,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            en=f"{self._calls} calls are being answered already. Try again in a moment.",
+            zh=f"正在处理的请求已有 {self._calls} 个。请稍后重试。",
+            problem_type=problems.PROBLEM_TYPES[BusyError],
+            headers={"Retry-After": str(_RETRY_AFTER_S)},
+        )
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """The response to a call that is refused; None for one that is let in."""
@@ -142,15 +184,8 @@ class Guard:
                 zh="此服务需要令牌。请发送 Authorization: Bearer <令牌>。",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if self._calls >= self._calls_at_once:
-            return problems.problem(
-                request,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                en=f"{self._calls} calls are being answered already. Try again in a moment.",
-                zh=f"正在处理的请求已有 {self._calls} 个。请稍后重试。",
-                problem_type=problems.PROBLEM_TYPES[BusyError],
-                headers={"Retry-After": str(_RETRY_AFTER_S)},
-            )
+        if self._calls >= self._calls_at_once:  # asked again when the body is there
+            return self._no_place(request)
         if int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:  # the server has parsed it
             return problems.status_problem(request, 413)
         return None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = 15.0
+_STOP_S = 5.0
 
 
 class Preload:
@@ -42,10 +43,13 @@ class Preload:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the model that is being loaded. Does nothing if it was never started."""
+        """Stop after the model that is being loaded, which is waited for a while: it may wait for a hub itself.
+
+        Does nothing if it was never started.
+        """
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_STOP_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -138,17 +138,18 @@ def status_problem(
     return problem(request, status, en=en, zh=zh, headers=headers)
 
 
-def not_ready(request: Request, tasks: Sequence[str], error: Exception | None) -> ProblemResponse:
-    """The response while the models of `tasks` are not loaded; `error` is why the last attempt failed."""
-    en, zh = "", ""
-    if isinstance(error, WenmoError):
-        en, zh = f" The last attempt failed: {error.text('en')}", f"上次载入失败：{error.text('zh')}"
-    elif error is not None:
-        en, zh = " The last attempt failed; the log holds the cause.", "上次载入失败，原因见日志。"
+def not_ready(request: Request, tasks: Sequence[str], *, failed: bool) -> ProblemResponse:
+    """The response while the models of `tasks` are not loaded, or there is no engine; `failed`: an attempt has failed.
+
+    It does not say why: anybody may ask, and the reason may hold paths of the server. The log has it.
+    """
+    waiting_en = f"Models are being loaded: {', '.join(tasks)}." if tasks else ""
+    waiting_zh = f"模型正在载入：{'、'.join(tasks)}。" if tasks else ""
+    failed_en, failed_zh = (" The last attempt failed; the log holds the cause.", "上次载入失败，原因见日志。")
     return problem(
         request,
         HTTPStatus.SERVICE_UNAVAILABLE,
-        en=f"Models are being loaded: {', '.join(tasks)}.{en}",
-        zh=f"模型正在载入：{'、'.join(tasks)}。{zh}",
+        en=(waiting_en + (failed_en if failed else "")).strip(),
+        zh=waiting_zh + (failed_zh if failed else ""),
         headers={"Retry-After": "1"},
     )

@@ -7,6 +7,7 @@ which serves the app's pages, too.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.api.preload import Preload
     from wenmo.types import TaskName
+
+log = logging.getLogger(__name__)
 
 GetEngine = Callable[[], "Engine"]
 
@@ -133,11 +136,12 @@ def _add_health_and_metrics(app: FastAPI, get_engine: GetEngine, preload: Preloa
     async def ready(request: Request) -> Response:
         """Whether calls can be answered: 503 while models load or the engine cannot be had. Names what is loaded."""
         if preload is not None and preload.missing:
-            return problems.not_ready(request, preload.missing, preload.error)
+            return problems.not_ready(request, preload.missing, failed=preload.error is not None)
         try:
             engine = await to_thread.run_sync(get_engine, limiter=threads)
-        except WenmoError as error:
-            return problems.problem(request, 503, en=error.text("en"), zh=error.text("zh"))
+        except WenmoError:
+            log.exception("the engine cannot be had")
+            return problems.not_ready(request, [], failed=True)
         return SafeJSONResponse({"status": "ok", "loaded": list(engine.loaded_tasks())})
 
     @app.get("/metrics", response_class=PlainTextResponse)

@@ -6,8 +6,10 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from wenmo.api.metrics import Metrics
 from wenmo.api.preload import Preload
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from wenmo.engine import Engine
     from wenmo.settings import Settings
+
+
+FORWARD_S = 10.0  # allowed for a call that has waited as long as it may, and is computed while the service ends
 
 
 def api_from_settings(
@@ -43,6 +48,34 @@ def log_calls() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+
+
+def end_within(seconds: float) -> None:
+    """Make SIGTERM and SIGINT start a countdown, too: `seconds` later the process ends, whatever holds it.
+
+    A server waits for calls under way; a call that waits for a hub, or a body that never ends, would hold it for ever.
+    Call it in the main thread when the server has set its own handlers, that is in the application's lifespan.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        installed = signal.getsignal(number)
+
+        def handle(
+            received: int,
+            frame: FrameType | None,
+            installed: signal.Handlers | Callable[..., Any] | int | None = installed,
+        ) -> None:
+            countdown = threading.Timer(seconds, _end_now, (received, seconds))
+            countdown.daemon = True
+            countdown.start()
+            if callable(installed):
+                installed(received, frame)
+
+        signal.signal(number, handle)
+
+
+def _end_now(received: int, seconds: float) -> None:
+    logging.getLogger("wenmo").error("not ended %.0f s after signal %d: ending now", seconds, received)
+    os._exit(128 + received)
 
 
 def stop_on_sigterm() -> None:

@@ -26,15 +26,19 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from wenmo.api.allowed_hosts import AllowedHosts
 from wenmo.api.metrics import Metrics
 from wenmo.api.preload import Preload
 from wenmo.api.server_setup import (
+    FORWARD_S,
     api_from_settings,
     check_address,
+    end_within,
     log_calls,
     stop_on_sigterm,
     trust_no_proxy_unasked,
@@ -48,7 +52,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FORWARD_S = 10.0  # allowed for a call that has waited as long as it may, and is computed while the service ends
 _SILENT_WORKER_S = 30  # without a sign of life a worker counts as dead; starting on a busy machine takes seconds
 
 
@@ -68,7 +71,7 @@ def serve_api(settings: Settings) -> int:
         http="h11",  # it limits the size of the headers; httptools, the default if installed, accepts megabytes
         access_log=False,  # the guard logs each call
         server_header=False,
-        timeout_graceful_shutdown=ceil(settings.wait_s + _FORWARD_S),
+        timeout_graceful_shutdown=ceil(settings.wait_s + FORWARD_S),
         timeout_worker_healthcheck=_SILENT_WORKER_S,
     )
     if settings.workers == 1:
@@ -102,12 +105,18 @@ def create_service(settings: Settings, engine: Engine, *, alone: bool) -> Starle
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if threading.current_thread() is threading.main_thread():
+            end_within(settings.wait_s + FORWARD_S)
         preload.start()
         yield
         preload.stop()
         engine.close()
 
-    return Starlette(routes=[Mount("/api", api), Mount("/", api)], lifespan=lifespan)
+    return Starlette(
+        routes=[Mount("/api", api), Mount("/", api)],
+        lifespan=lifespan,
+        middleware=[Middleware(AllowedHosts, names=settings.allowed_hosts)],
+    )
 
 
 def _build_engine(settings: Settings) -> Engine:

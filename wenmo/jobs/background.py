@@ -6,7 +6,9 @@ the process. The name of an uploaded file is displayed, and never used as a path
 
 One job runs at a time, since it uses the whole machine; the others queue. Few jobs are kept: when a new one needs room,
 the one whose last view is longest ago is deleted, provided that this is long ago and the job is neither queued nor
-running.
+running. A page that shows a job views it every few seconds, so a job that runs for nobody ends after an hour, too.
+
+A process that is killed cannot delete its folder: the next one that starts does.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from filelock import FileLock, Timeout
 
 from wenmo.errors import BusyError, InputError, WenmoError
 from wenmo.jobs.backend import EngineBackend
@@ -48,6 +52,7 @@ KEPT = 4  # jobs
 KEPT_S = 3600.0  # after its last view a job is deleted
 IDLE_S = 600.0  # after its last view a job may be deleted to make room for another
 _SWEEP_S = 60.0
+_PREFIX, _LOCK = "wenmo-jobs-", ".lock"
 
 logger = logging.getLogger("wenmo")
 
@@ -219,12 +224,25 @@ class FileJob:
         return InputError(named(error.en), named(error.zh))
 
 
+def delete_abandoned(folder: Path) -> None:
+    """Delete the files of visitors that processes left in `folder` when they were killed: nobody holds their lock."""
+    for root in folder.glob(f"{_PREFIX}*"):
+        if root.is_symlink() or not (root / _LOCK).is_file():
+            continue
+        # Held by a process that lives; an OSError for another user's, or one that was just deleted.
+        with contextlib.suppress(OSError, Timeout), FileLock(root / _LOCK, timeout=0):
+            shutil.rmtree(root, ignore_errors=True)
+
+
 class FileJobs:
     """The jobs of this process: at most `kept` at a time. KEPT_S and IDLE_S explain `kept_s` and `idle_s`."""
 
     def __init__(self, *, kept: int = KEPT, kept_s: float = KEPT_S, idle_s: float = IDLE_S) -> None:
         self._kept, self._kept_s, self._idle_s = kept, kept_s, idle_s
-        self._root = tempfile.TemporaryDirectory(prefix="wenmo-jobs-")  # readable only by the user of this process
+        delete_abandoned(Path(tempfile.gettempdir()))
+        self._root = tempfile.TemporaryDirectory(prefix=_PREFIX)  # readable only by the user of this process
+        self._alive = FileLock(Path(self._root.name) / _LOCK, timeout=0)  # for as long as the process lives
+        self._alive.acquire()
         self._lock = threading.Lock()
         self._jobs: dict[str, FileJob] = {}
         self._queue: deque[FileJob] = deque()
@@ -305,11 +323,11 @@ class FileJobs:
             self._discard(job_id)
 
     def sweep(self) -> None:
-        """Discard the jobs whose last view is too long ago, unless they are queued or running."""
+        """Discard the jobs whose last view is too long ago, also those that are queued or running."""
         now = time.monotonic()
         with self._lock:
             for job in list(self._jobs.values()):
-                if now - job.viewed_s > self._kept_s and not self._is_busy(job):
+                if now - job.viewed_s > self._kept_s:
                     self._discard(job.id)
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -321,6 +339,7 @@ class FileJobs:
             worker = self._worker
         if worker is not None:
             worker.join(timeout_s)
+        self._alive.release()
         with contextlib.suppress(OSError):
             self._root.cleanup()
 

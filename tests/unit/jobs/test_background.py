@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.length_engine import LengthEngine
 from tests.waiting import WAIT_S, until
 from wenmo.engine import Engine, ModelInfo
@@ -177,7 +180,7 @@ def test_closing_stops_what_runs_and_deletes_everything(make: Make) -> None:
         _receive(jobs)
 
 
-def test_what_nobody_looks_at_expires_unless_it_runs(make: Make) -> None:
+def test_what_nobody_looks_at_expires_even_if_it_runs(make: Make) -> None:
     engine = HeldEngine()
     jobs = make(kept_s=60.0)
     running, left = _receive(jobs), _receive(jobs)
@@ -187,8 +190,27 @@ def test_what_nobody_looks_at_expires_unless_it_runs(make: Make) -> None:
     left.viewed_s -= 100.0
     jobs.sweep()
     assert jobs.get(left.id) is None and not left.folder.exists()
-    assert jobs.get(running.id) is running
+    assert jobs.get(running.id) is None
     engine.go_on.set()
+    until(lambda: not running.folder.exists())
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next(make: Make) -> None:
+    script = (
+        "import io, os, signal\n"
+        "from wenmo.jobs.background import FileJobs\n"
+        "job = FileJobs().receive('a.csv', io.BytesIO(b'text'))\n"
+        "print(job.folder.parent, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    left = Path(killed.stdout.strip())
+    assert left.is_dir() and list(left.rglob("*.csv")), killed.stderr
+    here = make()
+    assert not left.exists()
+    kept = _receive(here)
+    make()  # another one beside it, which is alive
+    assert kept.source.exists()
 
 
 def test_the_sweeper_comes_by_itself(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,7 @@ from wenmo.lab.fits import timelines, what_fits
 from wenmo.lab.predict import timeline_of
 from wenmo.types import PRECISIONS, Precision
 
-COMBINATIONS = list(
-    itertools.product(get_args(Work), PRECISIONS, get_args(Layout), get_args(Attention), (False, True))
-)
+COMBINATIONS = list(itertools.product(get_args(Work), PRECISIONS, get_args(Layout), get_args(Attention), (False, True)))
 
 
 def _configuration(

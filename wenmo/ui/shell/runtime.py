@@ -27,17 +27,30 @@ if TYPE_CHECKING:
     from wenmo.types import Precision, TaskName
 
 
-@st.cache_resource(on_release=lambda engine: engine.close(), show_spinner=False)
+@st.cache_resource(show_spinner=False)
 def get_engine() -> Engine:
-    """The engine of this process, from the settings in the environment.
+    """The engine of this process, from the settings in the environment; the same one until `close_engine`.
 
     Raises DeviceError when the settings ask for a device or precision that this machine does not have, InputError when
     one of them cannot be read. Models load at their first use, not here.
     """
+    return _engine()
+
+
+@cache  # otherwise one visitor could unload the models of all: the cache of Streamlit is cleared by a message
+def _engine() -> Engine:
     from wenmo.engine.build import build_engine
     from wenmo.settings import Settings  # it imports torch, which the first page should not wait for
 
     return build_engine(Settings.read(), events=get_events())
+
+
+def close_engine() -> None:
+    """Release the models. A later `get_engine` builds another engine."""
+    if _engine.cache_info().currsize:
+        _engine().close()
+        _engine.cache_clear()
+    get_engine.clear()
 
 
 # Two, as many as are compared at a time.

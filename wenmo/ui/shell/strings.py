@@ -48,6 +48,10 @@ STRINGS: Mapping[str, Text] = {
         "The inputs have {length} characters, more than {limit}, and are not in the address: this result cannot be "
         "shared by a link.",
     ),
+    # The password of the pages
+    "password.field": Text("访问密码", "Password"),
+    "password.enter": Text("进入", "Enter"),
+    "password.wrong": Text("密码不对。请向管理员索取。", "This is not the password. Ask the operator for it."),
     # The history in the sidebar
     "history.title": Text("历史", "History"),
     "history.empty": Text(
