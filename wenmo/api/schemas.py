@@ -102,7 +102,7 @@ class ZeroShotRequest(TextsRequest):
         AfterValidator(_check_labels),
         Field(
             description=f"At most {MAX_LABELS}, those judged times texts at most {MAX_HYPOTHESES}: a list, or a string "
-            "with , or ，.",
+            "with , ， 、 ; ； | or line breaks between them.",
             examples=[["物流", "质量", "价格"]],
         ),
     ]

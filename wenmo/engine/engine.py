@@ -176,7 +176,7 @@ class Engine:
         shortlist: int = zero_shot_task.SHORTLIST,
         progress: OnProgress | None = None,
     ) -> list[ZeroShotResult]:
-        """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`.
+        """Which of `labels` fits each text. `labels`: a list, or one text, see `split_labels`.
 
         Each label is inserted into `template`. `multi_label`: labels are judged independently. `method`: nli judges
         each label by the zero-shot model, one forward per label. embedding takes the label whose vector is nearest to
