@@ -54,7 +54,9 @@ def create_app(settings: Settings) -> App:
         get_engine.clear()
         get_sampler.clear()
 
-    return App(MAIN_SCRIPT, routes=[Mount("/api", api), Route("/analyze", api)], lifespan=lifespan)
+    return App(
+        MAIN_SCRIPT, routes=[Mount("/api", api), Route("/analyze", api), Route("/analyze/", api)], lifespan=lifespan
+    )
 
 
 def serve(settings: Settings) -> None:

@@ -60,7 +60,8 @@ class Engine:
 
     Raises DeviceError for an unavailable device or precision. The first use of a task raises the errors of loading its
     model: ModelNotFoundError, DownloadError, CheckpointError. Task methods raise InputError for invalid inputs, and
-    return an empty list for an empty list.
+    return an empty list for an empty list. In a child that was forked off after the engine was made they raise
+    WenmoError: use spawn, or make the engine in the child.
 
     Task methods call `progress(done, of)` after every batch, in the calling thread; an exception from it stops the work
     and is passed on. If some inputs cannot be computed, for example because memory runs out, the others are, and
