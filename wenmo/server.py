@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> App:
 
     return App(
         MAIN_SCRIPT,
-        routes=[Mount("/api", api), Route("/analyze", api)],
+        routes=[Mount("/api", api), Route("/analyze", api), Route("/analyze/", api)],
         lifespan=lifespan,
         middleware=[Middleware(AllowedHosts, names=settings.allowed_hosts)],
     )

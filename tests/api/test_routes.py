@@ -111,6 +111,86 @@ def test_rerank_orders_by_the_engines_similarity(client: TestClient, engine: wen
     assert_problem(post(client, "/v1/rerank", {**request, "top_n": 0}), 422)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {
+            "return_len": "true",
+            "rank_fields": ["text"],
+            "max_chunks_per_doc": 10,
+            "raw_scores": False,
+            "truncate": None,
+        },
+        {"model": None, "top_n": None, "return_documents": None},
+        {"model": {"name": "x"}, "top_n": "2", "return_documents": "true"},
+        {"top_k": 2, "return_text": 1},
+        {"top_n": 100, "return_documents": "False"},
+    ],
+)
+def test_rerank_takes_the_bodies_of_other_services(
+    client: TestClient, engine: wenmo.Engine, more: dict[str, Any]
+) -> None:
+    documents = ["发票在哪里下载", {"text": "营业时间是几点", "id": 7}, {"text": "如何申请电子发票"}]
+    texts = ["发票在哪里下载", "营业时间是几点", "如何申请电子发票"]
+    similar = [result.similarity for result in engine.similarity([("怎么开发票", text) for text in texts])]
+    order = sorted(range(3), key=lambda index: -similar[index])
+    count = int(more.get("top_n") or more.get("top_k") or 3)
+    repeats = str(more.get("return_documents", more.get("return_text"))).lower() in ("true", "1")
+    for name in ("documents", "texts"):
+        response = post(client, "/v1/rerank", {"query": "怎么开发票", name: documents, **more})
+        assert response.status_code == 200, response.text
+        results = response.json()["results"]
+        assert [result["index"] for result in results] == order[:count]
+        assert [result.get("document") for result in results] == [
+            {"text": texts[index]} if repeats else None for index in order[:count]
+        ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"documents": [None]},
+        {"documents": [{"title": "无"}]},
+        {"documents": [{"text": 5}]},
+        {"documents": [5]},
+        {"documents": "一篇"},
+        {"documents": None},
+        {"query": None},
+        {"top_n": "two"},
+        {"top_n": 1.5},
+        {"top_n": -1},
+        {"return_documents": "perhaps"},
+        {"return_documents": []},
+    ],
+)
+def test_rerank_names_what_does_not_fit(client: TestClient, more: dict[str, Any]) -> None:
+    body = post(client, "/v1/rerank", {"query": "怎么开发票", "documents": ["一篇"], **more})
+    problem = assert_problem(body, 422)
+    assert problem["errors"][0]["pointer"].startswith("#/" + next(iter(more)))
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/metrics", "/docs"])
+def test_head_is_answered_as_get_is(client: TestClient, path: str) -> None:
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.headers["content-type"]) == (get.status_code, get.headers["content-type"])
+
+
+def test_a_slash_at_the_end_is_no_other_address(client: TestClient, engine: wenmo.Engine) -> None:
+    """Not even by a redirect, whose address would be the one behind a proxy."""
+    for path in (*ROUTES, "/analyze"):
+        body = {"texts": ["墨"], "labels": ["甲"], "text": "墨", "pairs": [["墨", "砚"]], "query": "墨"}
+        fields = {"/v1/similarity": ["pairs"], "/v1/zero-shot": ["texts", "labels"], "/v1/rerank": ["query", "texts"]}
+        asked = {name: body[name] for name in fields.get(path, ["text"] if path == "/analyze" else ["texts"])}
+        plain, slashed = post(client, path, asked), post(client, f"{path}/", asked)
+        assert (slashed.status_code, slashed.json()) == (200, plain.json())
+    for path in ("/health/live/", "/health/ready//", "/metrics/"):
+        assert client.get(path, follow_redirects=False).status_code == 200
+    assert_problem(client.get("/made/up/", follow_redirects=False), 404)
+    with TestClient(create_api(lambda: engine, token="correct-horse-battery")) as guarded:
+        assert guarded.get("/health/live/").status_code == 200
+        assert guarded.get("/metrics/").status_code == 401
+
+
 def test_texts_times_labels_are_bounded(client: TestClient) -> None:
     """256 texts and 200 labels are each allowed: together they would be 51,200 forwards in one call."""
     request = {"texts": ["墨"] * 200, "labels": [str(number) for number in range(21)]}

@@ -84,6 +84,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _without_last_slash(scope)
         given = Headers(scope=scope).get(REQUEST_ID, "")
         call_id = given if _VALID_ID.fullmatch(given) else uuid.uuid4().hex
         start = time.perf_counter()
@@ -196,6 +197,15 @@ class Guard:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # In constant time, so that the duration does not tell how many characters of a guess are right.
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token.encode())
+
+
+def _without_last_slash(scope: Scope) -> Scope:
+    """The scope of the same address without slashes at its end: `/v1/sentiment/` is answered as `/v1/sentiment`."""
+    path = scope["path"]
+    bare = path.rstrip("/")
+    if bare == path or bare == scope.get("root_path", ""):
+        return scope
+    return {**scope, "path": bare, "raw_path": quote(bare).encode("ascii")}
 
 
 def _is_open(scope: Scope) -> bool:

@@ -95,6 +95,7 @@ def create_api(
         docs_url=None,
         redoc_url=None,
         max_body_size=MAX_BODY_BYTES,
+        redirect_slashes=False,  # behind a proxy the redirect may lose scheme and port; the guard drops the slash
     )
     install_error_handlers(app)
     _add_health_and_metrics(app, get_engine, preload, metrics)
@@ -126,12 +127,15 @@ def create_api(
 def _add_health_and_metrics(app: FastAPI, get_engine: GetEngine, preload: Preload | None, metrics: Metrics) -> None:
     threads = CapacityLimiter(2)  # of their own: monitoring needs an answer even when calls occupy all other threads
 
+    @app.head("/health", include_in_schema=False)  # what load balancers and `wget --spider` send
+    @app.head("/health/live", include_in_schema=False)
     @app.get("/health")
     @app.get("/health/live")
     async def health() -> dict[str, str]:
         """Whether the service answers; loads no model."""
         return {"status": "ok"}
 
+    @app.head("/health/ready", include_in_schema=False)
     @app.get("/health/ready", responses={503: _ERRORS[503]})
     async def ready(request: Request) -> Response:
         """Whether calls can be answered: 503 while models load or the engine cannot be had. Names what is loaded."""
@@ -144,6 +148,7 @@ def _add_health_and_metrics(app: FastAPI, get_engine: GetEngine, preload: Preloa
             return problems.not_ready(request, [], failed=True)
         return SafeJSONResponse({"status": "ok", "loaded": list(engine.loaded_tasks())})
 
+    @app.head("/metrics", include_in_schema=False)
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         """Calls, durations, what waits, cache and memory, for Prometheus."""
@@ -151,6 +156,7 @@ def _add_health_and_metrics(app: FastAPI, get_engine: GetEngine, preload: Preloa
 
 
 def _add_docs(app: FastAPI) -> None:
+    @app.head("/docs", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def documentation(request: Request) -> HTMLResponse:
         servers = [{"url": request.scope.get("root_path", "")}]

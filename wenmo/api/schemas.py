@@ -1,7 +1,7 @@
 """The bodies of REST requests and responses: their shapes, their limits, and examples for the OpenAPI schema.
 
 Only shapes and sizes are checked here; the engine checks what a text or a label contains. Unknown fields are refused,
-so that a misspelt option is an error rather than a silent default.
+so that a misspelt option is an error, not a silent default; only rerank passes them over, for clients of others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from wenmo.tasks.labels import MAX_LABELS, split_labels
@@ -102,7 +114,7 @@ class ZeroShotRequest(TextsRequest):
         AfterValidator(_check_labels),
         Field(
             description=f"At most {MAX_LABELS}, those judged times texts at most {MAX_HYPOTHESES}: a list, or a string "
-            "with , or ，.",
+            "with , ， 、 ; ； | or line breaks between them.",
             examples=[["物流", "质量", "价格"]],
         ),
     ]
@@ -141,22 +153,90 @@ class ZeroShotRequest(TextsRequest):
         return self
 
 
-class RerankRequest(_Request):
-    """A query and documents, in the shape of common reranking services."""
+def _text_of(value: Any) -> Any:
+    """The text of a document, which is a string or an object with one as `text`."""
+    return value["text"] if isinstance(value, dict) and isinstance(value.get("text"), str) else value
 
-    query: Annotated[Text, Field(examples=["怎么开发票"])]
+
+_FLAGS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _flag(value: Any) -> bool:
+    """true or false, also as a string or as 0 and 1; null is false."""
+    if isinstance(value, bool) or value is None:
+        return bool(value)
+    known = _FLAGS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
+    if known is None:
+        raise PydanticCustomError("bool_type", "Should be true or false")
+    return known
+
+
+def _count(value: Any) -> Any:
+    """A whole number, also as a string of digits."""
+    digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
+    return int(value) if digits else value
+
+
+_TEXT_SCHEMA: dict[str, Any] = {"type": "string", "maxLength": MAX_CHARACTERS}
+Document = Annotated[
+    str,
+    BeforeValidator(_text_of),
+    _length_up_to(MAX_CHARACTERS),
+    WithJsonSchema(
+        {"anyOf": [_TEXT_SCHEMA, {"type": "object", "properties": {"text": _TEXT_SCHEMA}, "required": ["text"]}]}
+    ),
+]
+Flag = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "boolean"}, {"type": "null"}, {"enum": [0, 1]}],
+            "description": "Also as a string.",
+            "default": False,
+        }
+    ),
+]
+
+
+class RerankRequest(BaseModel):
+    """A query and documents, in the shape of common reranking services (Cohere, Jina, Voyage, TEI).
+
+    What their clients send besides is passed over, and null is as if the field were not there.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    query: Annotated[Document, Field(examples=["怎么开发票"])]
     documents: Annotated[
-        list[Text],
-        Field(min_length=1, max_length=MAX_TEXTS, examples=[["发票在哪里下载", "营业时间是几点", "如何申请电子发票"]]),
+        list[Document],
+        Field(
+            min_length=1,
+            max_length=MAX_TEXTS,
+            validation_alias=AliasChoices("documents", "texts"),
+            description="Texts, or objects with a text; also as `texts`.",
+            examples=[["发票在哪里下载", "营业时间是几点", "如何申请电子发票"]],
+        ),
     ]
     top_n: Annotated[
-        StrictInt | None, Field(ge=1, description="How many of the best to return; all without it.", examples=[2])
+        Annotated[StrictInt, Field(ge=1)] | None,
+        BeforeValidator(_count),
+        Field(
+            validation_alias=AliasChoices("top_n", "top_k"),
+            description="How many of the best to return; all without it. Also as `top_k`.",
+            examples=[2],
+        ),
     ] = None
     return_documents: Annotated[
-        StrictBool, Field(description="Whether each result repeats its document.", examples=[False])
+        Flag,
+        Field(
+            validation_alias=AliasChoices("return_documents", "return_text"),
+            description="Whether each result repeats its document. Also as `return_text`.",
+            examples=[False],
+        ),
     ] = False
     model: Annotated[
-        str | None,
+        Any,
         Field(description="Taken from clients that send one; the server's is used.", examples=["wenmo-similarity"]),
     ] = None
 

@@ -33,7 +33,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run.add_argument("--text", default="text", help="column of the text (text)")
     run.add_argument("--text-a", default="text_a", help="column of the first sentence (text_a)")
     run.add_argument("--text-b", default="text_b", help="column of the second sentence (text_b)")
-    run.add_argument("--labels", help="labels for zero-shot, separated by commas")
+    run.add_argument("--labels", help="for zero-shot, separated by , 、 ; or | (in double quotes if they hold one)")
     run.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
     run.add_argument(
         "--method",

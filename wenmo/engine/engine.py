@@ -60,7 +60,8 @@ class Engine:
 
     Raises DeviceError for an unavailable device or precision. The first use of a task raises the errors of loading its
     model: ModelNotFoundError, DownloadError, CheckpointError. Task methods raise InputError for invalid inputs, and
-    return an empty list for an empty list.
+    return an empty list for an empty list. In a child that was forked off after the engine was made they raise
+    WenmoError: use spawn, or make the engine in the child.
 
     Task methods call `progress(done, of)` after every batch, in the calling thread; an exception from it stops the work
     and is passed on. If some inputs cannot be computed, for example because memory runs out, the others are, and
@@ -176,7 +177,7 @@ class Engine:
         shortlist: int = zero_shot_task.SHORTLIST,
         progress: OnProgress | None = None,
     ) -> list[ZeroShotResult]:
-        """Which of `labels` fits each text. `labels`: a list, or one text split at `,` and `，`.
+        """Which of `labels` fits each text. `labels`: a list, or one text, see `split_labels`.
 
         Each label is inserted into `template`. `multi_label`: labels are judged independently. `method`: nli judges
         each label by the zero-shot model, one forward per label. embedding takes the label whose vector is nearest to

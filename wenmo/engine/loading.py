@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wenmo.errors import WenmoError
 from wenmo.models.registry import locate
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
@@ -71,6 +73,17 @@ class LoadOptions:
     events: EventLog
     models_folder: Path
     repeatable: bool
+    process: int = field(default_factory=os.getpid)  # the one whose threads compute
+
+    def check_process(self) -> None:
+        """Raises WenmoError in a process that was forked off: it has none of the threads, and locks may be held."""
+        if os.getpid() != self.process:
+            raise WenmoError(
+                "This engine was made before the process was forked, and its threads are not in the child. Start "
+                'processes with multiprocessing.get_context("spawn"), or make an engine in each of them.',
+                '此引擎在进程 fork 之前创建，子进程中没有它的线程。请用 multiprocessing.get_context("spawn") '
+                "启动进程，或在每个子进程中各自创建引擎。",
+            )
 
     def shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
         """A name that is equal in all processes for equal weights and arithmetic, and only for these."""
@@ -116,7 +129,11 @@ class Models:
         return self._lender is not None
 
     def get(self, task: TaskName) -> LoadedModel:
-        """The model of `task`, loaded if necessary. Calls for other tasks do not wait while one loads."""
+        """The model of `task`, loaded if necessary. Calls for other tasks do not wait while one loads.
+
+        Raises WenmoError in a child that was forked off after the engine was made.
+        """
+        self._options.check_process()
         owner = self._owner(task)
         if owner is not self:
             return owner.get(task)
@@ -139,6 +156,8 @@ class Models:
 
     def close(self) -> None:
         """Release the models, except borrowed ones. A later `get` loads them again."""
+        if os.getpid() != self._options.process:
+            return  # a forked child, whose memory goes with it; a lock may be held for ever
         for task in TASKS:
             with self._locks[task]:
                 loaded = self._loaded.pop(task, None)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from wenmo.engine import Engine, OnProgress
 from wenmo.errors import InputError
-from wenmo.evaluation.labelled import cell_text, label_indices, roles_of
+from wenmo.evaluation.labelled import label_indices, label_text, roles_of
 from wenmo.evaluation.metrics import bootstrap_interval, expected_calibration_error, macro_f1
 from wenmo.evaluation.predict import label_options, probabilities
 from wenmo.tables.column_roles import column_named_for
@@ -185,7 +185,7 @@ def _read(path: Path, task: EvalTask, limit: int | None) -> tuple[list[Any], lis
             f"{path} has no rows to evaluate. Give a file with some.", f"{path} 中没有可评测的行。请换一个文件。"
         )
     *texts, cells = (table.column(name).to_pylist() for name in columns)
-    labels = [cell_text(cell) for cell in cells]
+    labels = _labels(path, cells)
     if not all(labels) or any(text is None for column in texts for text in column):
         raise InputError(
             f"{path} has empty cells in {', '.join(columns)}.", f"{path} 的 {'、'.join(columns)} 列中有空单元格。"
@@ -196,6 +196,16 @@ def _read(path: Path, task: EvalTask, limit: int | None) -> tuple[list[Any], lis
             f"{path} 的 {'、'.join(columns[:-1])} 列中有不是文本的值。请把这些列转换为文本。",
         )
     return texts[0] if len(texts) == 1 else list(zip(*texts, strict=True)), labels
+
+
+def _labels(path: Path, cells: Sequence[Any]) -> list[str]:
+    labels = []
+    for row, cell in enumerate(cells, start=1):
+        try:
+            labels.append(label_text(cell))
+        except InputError as error:
+            raise InputError(f"{path}, row {row}: {error.en}", f"{path} 第 {row} 行：{error.zh}") from None
+    return labels
 
 
 def _columns(path: Path, task: EvalTask, names: Sequence[str]) -> list[str]:

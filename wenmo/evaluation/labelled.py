@@ -7,6 +7,7 @@ a file with many of them a model looks better than it is.
 
 from __future__ import annotations
 
+import ast
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wenmo.errors import InputError
-from wenmo.tables.cells import as_text
+from wenmo.tables.cells import SPREADSHEET_ERRORS, as_text, is_blank
 from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
 from wenmo.tasks.spec import TaskSpec
@@ -121,7 +122,17 @@ def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> Lab
                 f"{path.name}, row {len(cells) + index + 1}: {bad_row.error.en}",
                 f"{path.name} 第 {len(cells) + index + 1} 行：{bad_row.error.zh}",
             )
-        cells += zip(*([cell_text(cell) for cell in chunk.values(name)] for name in wanted), strict=True)
+        texts = [[cell_text(cell) for cell in chunk.values(name)] for name in wanted[:-1]]
+        labels = []
+        for index, cell in enumerate(chunk.values(wanted[-1])):
+            try:
+                labels.append(label_text(cell))
+            except InputError as error:
+                number = len(cells) + index + 1
+                raise InputError(
+                    f"{path.name}, row {number}: {error.en}", f"{path.name} 第 {number} 行：{error.zh}"
+                ) from None
+        cells += zip(*texts, labels, strict=True)
     return labelled_rows(cells, task)
 
 
@@ -152,13 +163,41 @@ def labelled_rows(cells: Sequence[tuple[str, ...]], task: TaskName) -> LabelledR
 
 
 def cell_text(cell: Any) -> str:
-    """A cell as text without spaces around it, "" if it is empty.
+    """A cell as text without spaces around it, "" if it is empty or blank (`is_blank`).
 
     1.0 becomes "1": a column of integers with an empty cell arrives as floats.
     """
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return (as_text(cell) or "").strip()
+    text = (as_text(cell) or "").strip()
+    return "" if is_blank(text) or text in SPREADSHEET_ERRORS else text
+
+
+def label_text(cell: Any) -> str:
+    """A cell of the label column as text: as `cell_text`, with the one label of a list for the list.
+
+    Labelling tools write lists: doccano `["正面"]`, label-studio `{"choices": ["正面"]}`; in CSV these become JSON or
+    Python text. Raises InputError for a list of several labels.
+    """
+    if isinstance(cell, str) and cell.strip()[:1] in ("[", "{"):
+        try:
+            cell = ast.literal_eval(cell.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return cell_text(cell)
+    while isinstance(cell, (list, tuple, dict)):
+        if isinstance(cell, dict):
+            if set(cell) != {"choices"}:
+                return cell_text(cell)
+            cell = cell["choices"]
+            continue
+        if len(cell) > 1:
+            listed = [as_text(label) or "" for label in cell]
+            raise InputError(
+                f"it has several labels ({', '.join(listed)}), and a row can have one. Keep one, or leave the row out.",
+                f"有多个标签（{'、'.join(listed)}），而每行只能有一个。请只保留一个，或去掉此行。",
+            )
+        cell = cell[0] if cell else None
+    return cell_text(cell)
 
 
 def label_indices(values: Iterable[str], spec: TaskSpec, names: Sequence[str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wenmo.errors import ForwardError, InputError, WenmoError
 from wenmo.jobs.options import RunSpec
 from wenmo.jobs.result_columns import error_row, result_row
+from wenmo.tables.cells import SPREADSHEET_ERRORS, is_blank
 from wenmo.tables.table import Chunk, Row
 from wenmo.tasks.table import TASKS
 from wenmo.types import Result
@@ -42,9 +43,9 @@ def run_chunk(
 ) -> ChunkResults:
     """Run a task on the texts in `columns` (one name, or two for a task on pairs), in one call of the engine.
 
-    A row whose text is missing (None, NaN, no such cell), or is neither a text nor a number, gets an error. A number is
-    read as its digits; an empty text is a text. `progress(done, total)` counts the rows that have texts, as the engine
-    does; an exception that it raises stops the call and comes out of it.
+    A row whose text is missing (None, NaN, no such cell), blank (`is_blank`), an error of a spreadsheet such as #N/A,
+    or neither a text nor a number, gets an error. A number is read as its digits. `progress(done, total)` counts the
+    rows that have texts, as the engine does; an exception that it raises stops the call and comes out of it.
     """
     inputs = _read_inputs(chunk, columns)
     results = iter(_call_engine(engine, spec, [texts for texts in inputs if isinstance(texts, tuple)], progress))
@@ -79,6 +80,14 @@ def _read_inputs(chunk: Chunk, columns: Sequence[str]) -> list[tuple[str, ...] |
 
 def _as_text(cell: object, column: str) -> str | InputError:
     if isinstance(cell, str):
+        if is_blank(cell):
+            return InputError(f"The text in column {column!r} is blank.", f"列 {column!r} 的文本是空白的。")
+        if cell.strip() in SPREADSHEET_ERRORS:
+            error = cell.strip()
+            return InputError(
+                f"No text in column {column!r}, but the error {error} of a spreadsheet.",
+                f"列 {column!r} 中没有文本，只有电子表格的错误值 {error}。",
+            )
         return cell
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return InputError(f"No value in column {column!r}.", f"列 {column!r} 没有值。")

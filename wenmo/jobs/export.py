@@ -20,7 +20,7 @@ from typing import Any
 
 from wenmo.errors import InputError
 from wenmo.jobs.atomic_write import atomic_write
-from wenmo.tables.cells import FORMULA_START, as_text
+from wenmo.tables.cells import as_text, runs_as_formula
 from wenmo.tables.columns import ColumnType
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Chunk, Row, TableReader
@@ -101,6 +101,6 @@ def _excel_cell(sheet: Any, value: object) -> Any:
         return None
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:EXCEL_CHARACTERS])
     cell.data_type = "s"  # openpyxl would make a formula of a text that begins with =
-    if text.startswith(FORMULA_START):
+    if runs_as_formula(text):
         cell.quotePrefix = True
     return cell

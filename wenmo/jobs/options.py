@@ -18,8 +18,8 @@ _COLUMNS_LISTED = 30  # in an error message
 class RunOptions:
     """Which columns hold the texts, and how the task is run on them.
 
-    `text` names the column for sentiment and zero-shot, `text_a` and `text_b` those for similarity. `labels` (separated
-    by `,` or `，`), `template`, `multi_label` and `method` are for zero-shot. `logits` adds the raw outputs to the
+    `text` names the column for sentiment and zero-shot, `text_a` and `text_b` those for similarity. `labels` (one text,
+    see `split_labels`), `template`, `multi_label` and `method` are for zero-shot. `logits` adds the raw outputs to the
     results. `language` is that of the messages in the `error` column. `encoding` and `delimiter` are for CSV files, see
     `open_reader`.
     """
@@ -61,7 +61,7 @@ def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
     if options.labels is None:
         raise InputError(
             'Zero-shot needs labels: give them with --labels "sport,finance,weather".',
-            "零样本分类需要标签：请用 --labels “体育，财经，天气” 给出。",
+            '零样本分类需要标签：请用 --labels "体育，财经，天气" 给出。',
         )
     check_template(options.template)
     labels = parse_labels(options.labels)

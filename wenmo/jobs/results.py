@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from wenmo.errors import InputError
+from wenmo.evaluation.labelled import label_text
 from wenmo.tables.cells import as_text
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Row
@@ -174,8 +175,11 @@ class Results:
         """
         counts: Counter[tuple[str, str]] = Counter()
         for row in self._rows([column, self.label]):
-            value = as_text(row[column])
-            if value is None or not value.strip() or row[self.label] is None:
+            try:
+                value = label_text(row[column])
+            except InputError:  # several labels: a value of its own, which is none of the model's labels
+                value = as_text(row[column]) or ""
+            if not value or row[self.label] is None:
                 continue
             counts[value.strip(), row[self.label]] += 1
             if len(counts) > MOST_LABELS and len({gold for gold, _ in counts}) > MOST_LABELS:

@@ -44,6 +44,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "label": (
         "label",
+        "labels",
+        "choice",
+        "choices",
         "sentiment",
         "score",
         "class",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wenmo.tasks.labels import split_labels
+
 _END = re.compile("[。！？!?；;…\n]+[”’」』）)\"']*")
 _RESAMPLES = 5_000
 MIN_FOR_INTERVAL = 5  # values; resampling fewer gives no useful interval
@@ -46,9 +48,9 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 
 def parse_aspects(typed: str) -> list[Aspect]:
-    """Distinct aspects, separated by commas or 、, the words of one by slashes, as in 物流/快递，价格."""
+    """Distinct aspects, separated as labels are, the words of one by slashes, as in 物流/快递，价格."""
     aspects: dict[str, Aspect] = {}
-    for name in re.split("[,，、]", typed):
+    for name in split_labels(typed):
         words = tuple(dict.fromkeys(word.strip().casefold() for word in re.split("[/／]", name) if word.strip()))
         if words:
             aspects.setdefault(name.strip(), Aspect(name=name.strip(), words=words))

@@ -88,7 +88,7 @@ def test_refusals(golden_engine: Engine, tmp_path: Path) -> None:
     pq.write_table(pa.table({"words": ["好"]}), path)
     with pytest.raises(InputError, match="lacks the columns text, label"):
         evaluate(golden_engine, "sentiment", path)
-    for label in ([7], [[1]], [{"x": 1}], [1.5]):
+    for label in ([7], [[7]], [{"x": 1}], [1.5]):
         pq.write_table(pa.table({"text": ["好"], "label": label}), path)
         with pytest.raises(InputError, match="unknown meaning"):
             evaluate(golden_engine, "sentiment", path)

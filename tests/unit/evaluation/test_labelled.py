@@ -35,6 +35,35 @@ def test_labels_by_number_or_by_word(task: str, words: tuple[str, str]) -> None:
     assert rows.meanings == {words[0]: (10, 0), words[1]: (10, 1)}
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ['["{}"]', '[["{}"]]', '{{"choices": ["{}"]}}', "\"['{}']\"", '"{}"'],
+    ids=["list", "nested", "choices", "text", "plain"],
+)
+def test_the_one_label_of_a_list_is_the_label(tmp_path: Path, cell: str) -> None:
+    """As doccano and label-studio write it, and pandas after them."""
+    path = tmp_path / "rows.jsonl"
+    lines = [f'{{"text": "第{n}条", "label": {cell.format(("物流", "质量")[n % 2])}}}\n' for n in range(24)]
+    path.write_text("".join(lines), encoding="utf-8")
+    assert read_rows(path, "zero_shot").names == ("物流", "质量")
+
+
+@pytest.mark.parametrize("cell", ['["物流", "质量"]', '{"choices": ["物流", "质量"]}', "\"['物流', '质量']\""])
+def test_several_labels_of_a_row_are_refused_by_name(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"text": "快", "label": ["物流"]}}\n{{"text": "慢", "label": {cell}}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows.jsonl, row 2: .*several labels \(物流, 质量\)"):
+        read_rows(path, "zero_shot")
+
+
+def test_a_row_with_an_empty_list_or_a_blank_text_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [f'{{"text": "第{n}条", "label": ["{n % 2}"]}}\n' for n in range(24)]
+    odd = ['{"text": "好", "label": []}\n', '{"text": "\\u200b", "label": ["1"]}\n']
+    path.write_text("".join([*lines, *odd]), encoding="utf-8")
+    assert (len(rows := read_rows(path, "sentiment")), rows.skipped) == (24, 2)
+
+
 def test_a_label_of_unknown_meaning_is_named() -> None:
     with pytest.raises(InputError, match=r"'五星'.*差评") as caught:
         labelled_rows([*_moods(20), ("还行", "五星")], "sentiment")

@@ -14,6 +14,7 @@ from wenmo.jobs import export as module
 from wenmo.jobs.export import EXCEL_CHARACTERS, export_results
 from wenmo.jobs.options import RunOptions
 from wenmo.jobs.result_columns import result_columns
+from wenmo.tables.cells import runs_as_formula
 from wenmo.tables.readers import open_reader
 
 TEXTS = ["好", "=1+1", "+86", "@cmd", "-2", "\t=x", "1e5", "", "很" * 40_000, "a\x01b", "\ud800", "001", "＝1"]
@@ -59,7 +60,7 @@ def test_excel_has_every_row_and_no_formula(source: Path, tmp_path: Path) -> Non
     expected[9] = "很" * EXCEL_CHARACTERS
     expected[10], expected[11] = "ab", "\ufffd"
     assert [value or "" for value in found] == [value or "" for value in expected]
-    assert all(row[0].quotePrefix for row in rows if str(row[0].value).startswith(("=", "+", "@", "-", "\t", "＝")))
+    assert all(row[0].quotePrefix for row in rows if runs_as_formula(str(row[0].value)))
     assert rows[0][2].value == str(2**60) and rows[3][2].value == 0.5
     score = header[[cell.value for cell in header].index("wenmo_score")].column - 1
     assert isinstance(rows[0][score].value, float) and rows[3][score].value is None

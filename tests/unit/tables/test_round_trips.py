@@ -22,8 +22,7 @@ valid_text = st.text(st.characters(exclude_categories=["Cs"]))
 def guarded(text: str) -> str:
     """A text as a spreadsheet file holds it."""
     text = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
-    harmless = cells._NUMBER.fullmatch(text) or not text.startswith(tuple("=+-@\t\r\n\0＝＋－＠"))
-    return text if harmless else "'" + text
+    return "'" + text if cells.runs_as_formula(text) else text
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

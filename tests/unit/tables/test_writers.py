@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from tests.tables import copy, parquet_table, read, write_jsonl
+from wenmo.tables.cells import csv_cell, runs_as_formula
 from wenmo.tables.table import Row
 
 
@@ -21,9 +22,37 @@ def test_written_csv_opens_in_a_spreadsheet_and_runs_nothing(tmp_path: Path) -> 
         header, *rows = csv.reader(file)
     assert header == ["text", "'=key", "number"]
     assert [row[0] for row in rows] == [
-        "'=1+1", "'+A1", "'-A1", "'@x", "'\t=1", "'\r=1", "'-", "-0.5", "+86", "-1e-3", "'-1-1", "a=1", "'", "１",
+        "'=1+1", "'+A1", "'-A1", "'@x", "'\t=1", "'\r=1", "-", "-0.5", "+86", "-1e-3", "'-1-1", "a=1", "'", "１",
     ]  # fmt: skip
     assert {row[1] for row in rows} == {"-0.5"}
+
+
+RUN = [
+    "=1+1", "=A1", "=a", "==好", "=_= 无语了", '="x"', "=SUM(1)", "＝1+1", "\t=1+1", "\r\n=A1", "\0=A1", "={1}",
+    "+A1", "-A1", "-A01", "@A1", "@SUM(1)", "-SUM (A1)", "+1-1", "-1/2", "-2024-01-05", "-12:30", "+86-138-0000",
+    "- A1", "@ 各位", "--A1",
+    "+-A1", "－A1", "＋1＋1", "＠all", "-服务差", "-a,b", '-"x"&"y"', "-$A$1", "-A1:B2", "-1>0", "+Sheet1!A1",
+    "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1+1)*cmd|' /C calc'!A0", "+cmd|' /C \n calc'!A0",
+    '-看 HYPERLINK("http://x","y")', "－ＨＹＰＥＲＬＩＮＫ（1）", "-好 =Sheet1!A1",
+]  # fmt: skip
+STAY = [
+    "-", "--", "---", "+", "++", "@", "@@", "=", "==", "=====", "=.=", "-_-!", "+_+ ?", "-5%", "+3%", "-0.5%",
+    "-1,234.5", "+86", "-1e-3", "-.5", "-3.5℃", "-5元", "-10 分", "+1 支持", "+86 13800000000", "-服务差！",
+    "- 一般，不推荐", "-服务差（真的）", "-慢。贵。", "@小明 这家店不错", "@小明：好", "@店家，退款", "—— 好", "a=1",
+    "好=A1", "'=1", " 好", "\t好", "\n好", "", "１", "ー", "·A1",
+]  # fmt: skip
+
+
+def test_what_a_spreadsheet_runs_is_guarded_and_nothing_else() -> None:
+    assert [text for text in RUN if csv_cell(text) != "'" + text] == []
+    assert [text for text in STAY if csv_cell(text) != text] == []
+    assert csv_cell(-0.5) == "-0.5"
+
+
+def test_a_long_text_with_a_sign_takes_no_time_to_judge() -> None:
+    for text in ("-" + "a " * 16_000, "-" + "1+" * 16_000, "-" * 32_000, "- " * 16_000 + "a。", "-" + "(" * 30_000):
+        runs_as_formula(text)
+    assert not runs_as_formula("-" + "a" * 40_000)
 
 
 def test_jsonl_written_is_strict_json(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from wenmo.ui.shell.inputs import (
 
 def test_lines_are_cut_at_line_feeds_alone() -> None:
     assert lines("一\r\n\n  二 \n三\u2028四\x0c五\n\t") == ["一", "二", "三\u2028四\x0c五"]
+    assert lines("好\n\u200b\n\u3000\ufeff\n坏") == ["好", "坏"]
     assert lines(None) == []
 
 
@@ -45,6 +46,7 @@ def test_labels_have_a_limit_alone_and_with_the_texts() -> None:
 
 def test_pasted_labels_become_one_each() -> None:
     assert one_by_one(["体育，科技,, 财经 ", "科技", "旅游\n 美食", " "]) == ["体育", "科技", "财经", "旅游", "美食"]
+    assert one_by_one(["售前、售后", "咨询；投诉"], known=["售前、售后"]) == ["售前、售后", "咨询", "投诉"]
 
 
 def test_a_label_behind_a_tab_is_known_only_where_it_is_one_of_them() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from wenmo.errors import InputError
-from wenmo.tables.cells import csv_cell
+from wenmo.tables.cells import csv_cell, is_blank
 from wenmo.tasks.labels import MAX_LABELS, split_labels
 from wenmo.tasks.zero_shot import MAX_HYPOTHESES, hypotheses_each
 from wenmo.types import ZeroShotMethod
@@ -29,7 +29,7 @@ def lines(text: str | None) -> list[str]:
 
     Only a line feed ends a line: `str.splitlines` would also split at control characters, which are part of a text.
     """
-    return [line.strip() for line in (text or "").split("\n") if line.strip()]
+    return [line.strip() for line in (text or "").split("\n") if not is_blank(line)]
 
 
 def at_most(items: Sequence[str], limit: int) -> list[str]:
@@ -43,9 +43,12 @@ def at_most(items: Sequence[str], limit: int) -> list[str]:
     return list(items)
 
 
-def one_by_one(typed: Iterable[str]) -> list[str]:
-    """Single labels out of entries that may hold several, with commas or lines between them; each label once."""
-    parts = (part.strip() for each in typed for line in each.split("\n") for part in split_labels(line))
+def one_by_one(typed: Iterable[str], *, known: Collection[str] = ()) -> list[str]:
+    """Single labels out of entries that may hold several (`split_labels`); each label once.
+
+    Entries that are `known` are labels already, and stay whole.
+    """
+    parts = (part.strip() for each in typed for part in ([each] if each in known else split_labels(each)))
     return list(dict.fromkeys(part for part in parts if part))
 
 
@@ -56,7 +59,7 @@ def known_label(line: str, labels: Sequence[str]) -> tuple[str, str | None]:
 
 
 def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMethod = "nli") -> Sequence[str] | str:
-    """`labels`, a list or a string with commas, unchanged.
+    """`labels`, a list or one text (`split_labels`), unchanged.
 
     Raises InputError when there are too many to sort `texts` texts into in one click, or when they are too long.
     """

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from wenmo.tasks.labels import join_labels
 from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE
 from wenmo.types import ZERO_SHOT_METHODS
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, MEASURES, one_by_one
@@ -50,7 +51,7 @@ def _one_of(*values: str) -> Field:
 _TEXT = Field(read=lambda text: text[:MAX_CHARACTERS])
 _TEMPLATE = Field(read=lambda text: text[:500], write=lambda value: "" if value == DEFAULT_TEMPLATE else str(value))
 _LABELS = Field(
-    read=lambda text: one_by_one([text]), write=lambda value: "，".join(value) if isinstance(value, list) else ""
+    read=lambda text: one_by_one([text]), write=lambda value: join_labels(value) if isinstance(value, list) else ""
 )
 _FLAG = Field(read=lambda text: True if text == "1" else None, write=lambda value: "1" if value else "")
 

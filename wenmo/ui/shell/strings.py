@@ -121,9 +121,10 @@ STRINGS: Mapping[str, Text] = {
     "zero_shot.labels": Text("标签", "Labels"),
     "zero_shot.labels_placeholder": Text("输入一个，按 Enter；也可粘贴一串", "Type one, press Enter; or paste several"),
     "zero_shot.labels_help": Text(
-        "每个标签输入后按 Enter；也可粘贴用逗号（，或 ,）分开的一串，最多 {limit} 个。增删标签，结果随即更新。",
-        "Enter after each label; or paste several between commas (, or ，), at most {limit}. Labels put in or taken "
-        "out count at once.",
+        "每个标签输入后按 Enter；也可粘贴用逗号、顿号、分号、竖线或换行分开的一串，最多 {limit} 个。"
+        "含这些符号的标签请放在英文双引号内。增删标签，结果随即更新。",
+        "Enter after each label; or paste several between commas, semicolons, 、, | or line breaks, at most {limit}. A "
+        "label that holds one of these goes into double quotes. Labels put in or taken out count at once.",
     ),
     "zero_shot.template": Text("模板", "Template"),
     "zero_shot.template_help": Text(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wenmo.errors import InputError
+from wenmo.tables.cells import is_blank
 from wenmo.tables.readers import open_reader
 from wenmo.tables.table import READ_SUFFIXES
 
@@ -40,7 +41,7 @@ def texts_of(name: str, data: bytes, column: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         for chunk in open_reader(_written(Path(folder), name, data)).chunks():
             for value in chunk.values(column):
-                if isinstance(value, str) and value.strip():
+                if isinstance(value, str) and not is_blank(value):
                     texts.append(value[:_MAX_TEXT])
                     characters += len(texts[-1])
                 if len(texts) == MAX_FILE_TEXTS or characters > _MAX_CHARACTERS:

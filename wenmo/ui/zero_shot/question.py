@@ -63,10 +63,11 @@ def texts() -> tuple[list[str], bool]:
 
 
 def _labels() -> list[str]:
-    """The labels, typed one by one or pasted with commas. Those of earlier in this session are offered again."""
+    """The labels, typed one by one or pasted, several at once. Those of earlier in this session are offered again."""
 
     def split() -> None:
-        st.session_state[_LABELS] = one_by_one(st.session_state[_LABELS])
+        known = st.session_state.get(_OFFERED, [])
+        st.session_state[_LABELS] = one_by_one(st.session_state[_LABELS], known=known)
 
     chosen: Sequence[str] = st.session_state.get(_LABELS, [])
     offered = list(dict.fromkeys([*chosen, *st.session_state.get(_OFFERED, [])]))[:_MOST_OFFERED]
