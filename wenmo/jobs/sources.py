@@ -95,20 +95,29 @@ def _check_places(source: Path, target: Path, pairs: tuple[FilePair, ...]) -> No
             f"{target} lies in the folder that is read: the next run would read it, too. Choose another place.",
             f"{target} 位于输入目录之内，下次运行会把它也读进去。请换一个位置。",
         )
-    errors = errors_file(target)
-    for pair in pairs:
-        same = pair.target.exists() and pair.source.exists() and pair.source.samefile(pair.target)
-        if same or pair.source.resolve() in (pair.target, errors):
-            written = errors if pair.source.resolve() == errors else pair.target
+    # Every output with every input, as files and not as names: a link may lead from one to another.
+    read = {identity: pair.source for pair in pairs for identity in _identities(pair.source)}
+    for written in (*(pair.target for pair in pairs), errors_file(target)):
+        source_of_it = next((read[identity] for identity in _identities(written) if identity in read), None)
+        if source_of_it is not None:
             raise InputError(
-                f"{written} is the input itself. Give another name for the output.",
-                f"{written} 就是输入文件。请为输出另取一个文件名。",
+                f"{written} is an input itself ({source_of_it}). Give another name for the output.",
+                f"{written} 就是输入文件（{source_of_it}）。请为输出另取一个名字。",
             )
     if len({pair.target for pair in pairs}) < len(pairs):
         raise InputError(
             "Two of the tables would be written to one file. Rename one of them.",
             "有两个表格会写入同一个文件。请重命名其中一个。",
         )
+
+
+def _identities(path: Path) -> tuple[object, ...]:
+    """What makes a file the same one as another: its resolved path and, if it exists, device and inode."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return (path.resolve(),)
+    return (path.resolve(), (status.st_dev, status.st_ino))
 
 
 def errors_file(target: Path) -> Path:

@@ -19,6 +19,7 @@ from tests.length_engine import LengthEngine, run
 from tests.tables import copy
 from wenmo.errors import InputError
 from wenmo.jobs.executor import JobProgress
+from wenmo.jobs.sources import find_files
 from wenmo.tables.cells import is_blank
 from wenmo.tables.readers import open_reader
 from wenmo.types import ZERO_SHOT_METHODS, SentimentResult, TaskName, ZeroShotMethod
@@ -249,7 +250,7 @@ def test_the_input_is_never_the_output(tmp_path: Path) -> None:
     (tmp_path / "hard.csv").hardlink_to(source)
     (tmp_path / "sub").mkdir()
     for target in (source, tmp_path / "soft.csv", tmp_path / "hard.csv", tmp_path / "sub" / ".." / "in.csv"):
-        with pytest.raises(InputError, match="is the input itself"):
+        with pytest.raises(InputError, match="is an input itself"):
             run("sentiment", source, target)
     assert source.read_text(encoding="utf-8") == "text\n好\n"
 
@@ -372,3 +373,26 @@ def test_a_row_that_cannot_be_computed_keeps_its_place(tmp_path: Path) -> None:
     assert [row["text"] for row in rows] == [row["text"] for row in csv_rows(source)]
     assert [bool(row["label"]) for row in rows] == [row["text"] != "一二三" for row in rows]
     assert "out of memory" in rows[1]["error"]
+
+
+def test_no_output_replaces_any_input(tmp_path: Path) -> None:
+    """An original that already lies where another's output goes, and a link from one input to another's output."""
+    folder = tmp_path / "d"
+    (folder / "out").mkdir(parents=True)
+    for path in (folder / "x.csv", folder / "out" / "x.csv"):
+        path.write_text("text\n好\n", encoding="utf-8")
+    with pytest.raises(InputError, match="is an input itself"):
+        find_files(Path(f"{folder}/**/*.csv"), folder / "out")
+
+    read, written = tmp_path / "in", tmp_path / "written"
+    for place in (read, written):
+        place.mkdir()
+    (read / "b.csv").write_text("text\n好\n", encoding="utf-8")
+    (written / "b.csv").write_text("text\n原件\n", encoding="utf-8")
+    (read / "a.csv").symlink_to(written / "b.csv")
+    with pytest.raises(InputError, match="is an input itself"):
+        find_files(read, written)
+    (read / "a.csv").unlink()
+    (read / "a.csv").hardlink_to(written / "b.csv")
+    with pytest.raises(InputError, match="is an input itself"):
+        find_files(read, written)

@@ -396,7 +396,7 @@ def test_places_that_cannot_be(folder: Path, tmp_path: Path) -> None:
         (folder, tmp_path / "file", "need a folder"),
         (folder, tmp_path / "out.csv", "need a folder"),
         (folder, folder / "out", "lies in the folder"),
-        (odd, tmp_path / "out.csv", "is the input itself"),
+        (odd, tmp_path / "out.csv", "is an input itself"),
         (twins, tmp_path / "out", "one file"),
         (folder / "b.csv", tmp_path / ("x" * 300 + ".csv"), "Cannot use these paths|could not be written"),
     ):
