@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui.shell import history, sidebar, theme
+from wenmo.ui.shell import document, history, sidebar, theme
 from wenmo.ui.shell.password import ask_password
 from wenmo.ui.text import say
 
-st.set_page_config(page_title="文墨共鸣", page_icon=theme.SEAL)
+st.set_page_config(page_icon=theme.SEAL)
 theme.apply()
 st.logo(theme.LOGO, size="large", icon_image=theme.SEAL)
 with st.sidebar:
@@ -35,9 +35,13 @@ page = st.navigation(
 )
 presenting = page.url_path == "savings"  # set here and not by the page, so that the next page undoes it
 st.set_page_config(
-    layout="wide" if presenting else "centered", initial_sidebar_state="collapsed" if presenting else "auto"
+    page_title=f"{page.title} · {say('app.name')}",
+    layout="wide" if presenting else "centered",
+    initial_sidebar_state="collapsed" if presenting else "auto",
 )
 history.go()
+with status:
+    document.describe(page.url_path)  # before the page, which may compute for long
 page.run()
 with status:
     history.panel()

@@ -140,3 +140,25 @@ def test_axe_finds_nothing_serious_and_the_console_is_quiet(address: str, browse
 
 def _told(message: ConsoleMessage) -> str:
     return f"{message.text} {message.location['url']}"
+
+
+def test_each_page_has_its_title_and_the_document_its_language(address: str, page: Page) -> None:
+    for path, title, lang in (
+        ("compare", "句子相似度 · 文墨共鸣", "zh-CN"),
+        ("mood", "情感倾向 · 文墨共鸣", "zh-CN"),
+        ("mood?lang=en", "Sentiment · Wenmo", "en"),
+    ):
+        page.goto(f"{address}/{path}")
+        expect(page).to_have_title(title)
+        expect(page.locator("html")).to_have_attribute("lang", lang)
+
+
+def test_the_menu_closes_on_a_phone_when_a_page_is_chosen(address: str, browser: Browser) -> None:
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone.goto(f"{address}/compare")
+    settle(phone)
+    phone.get_by_test_id("stExpandSidebarButton").click()
+    phone.get_by_test_id("stSidebarNav").get_by_role("link", name="情感倾向").click()
+    expect(phone.get_by_role("heading", name="情感倾向")).to_be_in_viewport()
+    expect(phone.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()
+    phone.close()

@@ -30,12 +30,12 @@ TITLES = {
     "service": ("服务", "Service"),
 }
 STEPS = (
-    ("之前要付出什么", "What it cost before"),
+    ("优化之前的代价", "What it cost before"),
     ("改了什么", "What was changed"),
     ("省下的显存", "Memory saved"),
     ("省下的时间", "Time saved"),
     ("省下的钱", "Money saved"),
-    ("准确率还在", "Accuracy kept"),
+    ("准确率保住了", "Accuracy kept"),
 )
 POSITIVE_LABEL, NEGATIVE_LABEL = "正面", "负面"  # of the checkpoint, in whatever language the page is
 

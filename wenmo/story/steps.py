@@ -23,12 +23,12 @@ KEYS: tuple[Key, ...] = get_args(Key)
 Page = Literal["memory", "throughput"]
 
 TITLES: Mapping[Key, Text] = {
-    "before": Text("之前要付出什么", "What it cost before"),
+    "before": Text("优化之前的代价", "What it cost before"),
     "changed": Text("改了什么", "What was changed"),
     "memory": Text("省下的显存", "Memory saved"),
     "time": Text("省下的时间", "Time saved"),
     "money": Text("省下的钱", "Money saved"),
-    "accuracy": Text("准确率还在", "Accuracy kept"),
+    "accuracy": Text("准确率保住了", "Accuracy kept"),
 }
 MISSING: Mapping[Key, Text] = {
     "before": Text(

@@ -8,7 +8,7 @@ from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "adapt.intro": Text(
-        "用您自己标注的几十到几千行，把模型调得更合用。文件只在本机处理，训练完即丢弃。",
+        "用你自己标注的几十到几千行，把模型调得更合用。文件只在本机处理，训练完即丢弃。",
         "Make a model fit your texts with some tens to thousands of labelled rows. The file stays on this machine and "
         "is let go of after training.",
     ),

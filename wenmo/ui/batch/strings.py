@@ -30,7 +30,7 @@ STRINGS: Mapping[str, Text] = {
         "这个任务已不在：文件只保留有限的时间。请重新上传。",
         "This job is gone: files are kept for a limited time. Upload the file again.",
     ),
-    "batch.another": Text("删除并换一个文件", "Delete, and take another file"),
+    "batch.another": Text("删除并换一个文件", "Delete and choose another file"),
     "batch.format": Text("编码与分隔符", "Encoding and separator"),
     "batch.encoding": Text("编码", "Encoding"),
     "batch.encoding.auto": Text("自动识别", "found by itself"),
@@ -154,7 +154,7 @@ STRINGS: Mapping[str, Text] = {
     ),
     "batch.accuracy": Text("准确率", "Accuracy"),
     "batch.accuracy_help": Text(
-        "只在您的文件上测得；没有标注、没有结果、“不计”的行不算。",
+        "只在你的文件上测得；没有标注、没有结果、“不计”的行不算。",
         "Measured on your file alone. Rows without a label, without a result, or left out do not count.",
     ),
     "batch.accuracy_note": Text("{of} 行中有 {right} 行一致。", "{right} of {of} rows agree."),

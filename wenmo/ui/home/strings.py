@@ -24,9 +24,9 @@ STRINGS: Mapping[str, Text] = {
         "标签随手输入，不必训练，文本自动归类。",
         "Type the labels you want; texts are sorted into them, no training.",
     ),
-    "home.notes_title": Text("说在前面", "To be plain"),
+    "home.notes_title": Text("说在前面", "Good to know"),
     "home.notes": Text(
-        "- 随附的是小模型：几层、每层 256 维，单个不到 12 MB，在普通电脑的 CPU 上即可运行。\n"
+        "- 自带的是小模型：几层、每层 256 维，单个不到 12 MB，在普通电脑的 CPU 上即可运行。\n"
         "- 它们会犯错，尤其是否定、数字、语序这类细微差别；概率是模型的把握，不是事实。\n"
         "- 需要更准时，可换用 ModelScope 上更大的 StructBERT 模型，设置见 README。\n"
         "- 文本只在运行本程序的机器上处理，不会发往别处。",

@@ -14,9 +14,9 @@ STRINGS: Mapping[str, Text] = {
     "models.view.compare": Text("对比", "Compare"),
     "models.name": Text("模型", "Model"),
     "models.task": Text("任务", "Task"),
-    "models.where": Text("在哪里", "Where"),
+    "models.where": Text("位置", "Where"),
     "models.size": Text("大小 MiB", "Size, MiB"),
-    "models.kind.bundled": Text("随附", "bundled"),
+    "models.kind.bundled": Text("自带", "bundled"),
     "models.kind.cached": Text("已下载", "downloaded"),
     "models.kind.known": Text("可下载", "on the hub"),
     "models.kind.local": Text("本地", "local"),
@@ -29,7 +29,7 @@ STRINGS: Mapping[str, Text] = {
     "models.vocabulary": Text("词表", "Vocabulary"),
     "models.file": Text("权重文件", "Weights"),
     "models.no_card": Text(
-        "准确率未知：只有随附的模型在这里测过。", "Accuracy unknown: only the bundled models were measured here."
+        "准确率未知：只有自带的模型在这里测过。", "Accuracy unknown: only the bundled models were measured here."
     ),
     "models.card.set": Text("测试集", "Test set"),
     "models.card.n": Text("条数", "Rows"),

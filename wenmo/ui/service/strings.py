@@ -85,7 +85,7 @@ STRINGS: Mapping[str, Text] = {
         "Not measured yet. Run this in the repository's folder (about four minutes), and the result is shown here.",
     ),
     "service.articles_note": Text(
-        "{taken}，{machine}，随附的小模型。文章的数字出自别的机器和更大的模型，可比的是前后之比，不是绝对值。",
+        "{taken}，{machine}，自带的小模型。文章的数字出自别的机器和更大的模型，可比的是前后之比，不是绝对值。",
         "{taken}, {machine}, with the small bundled models. The articles' figures are from other machines and larger "
         "models: compare the ratios of before and after, not the values.",
     ),

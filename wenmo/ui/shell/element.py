@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 @cache  # Streamlit wants each component registered once a process
-def element(script: Path, html: str, *, style: Path) -> ComponentRenderer:
-    """`html` with the JavaScript of the file `script` and the CSS of the file `style`."""
+def element(script: Path, html: str, *, style: Path | None = None) -> ComponentRenderer:
+    """`html` with the JavaScript of the file `script` and the CSS of the file `style`, if there is one."""
     return st.components.v2.component(
         f"wenmo_{script.stem}",
         html=html,
-        css=style.read_text(encoding="utf-8"),
+        css=None if style is None else style.read_text(encoding="utf-8"),
         js=script.read_text(encoding="utf-8"),
     )

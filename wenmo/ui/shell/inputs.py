@@ -75,7 +75,7 @@ def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMet
             f"{texts} texts with {judged} labels make {judged * texts} questions to the model; this page takes "
             f"{MAX_HYPOTHESES} at once. Use fewer texts or labels, or the method with a shortlist.",
             f"{texts} 条文本配 {judged} 个标签，共 {judged * texts} 次判断；此页一次最多 {MAX_HYPOTHESES} 次。"
-            "请减少文本或标签，或改用两步法。",
+            "请减少文本或标签，或改用“先筛选，再判断”。",
         )
     if sum(map(len, labels)) > MAX_CHARACTERS:
         raise InputError(

@@ -74,7 +74,7 @@ STRINGS: Mapping[str, Text] = {
     "history.products": Text("比较", "Compare"),
     "history.zero_shot": Text("分类", "Labels"),
     # The sidebar: what is in use
-    "status.title": Text("运行状态", "In use"),
+    "status.title": Text("运行状态", "Status"),
     "status.models": Text("模型", "Model"),
     "status.device": Text("设备", "Device"),
     "status.precision": Text("精度", "Precision"),

@@ -12,7 +12,7 @@ STRINGS: Mapping[str, Text] = {
     "similarity.mode.pair": Text("两句", "Pair"),
     "similarity.mode.ranking": Text("一对多", "One to many"),
     "similarity.mode.matrix": Text("矩阵", "Matrix"),
-    "similarity.query": Text("要比的句子", "Sentence"),
+    "similarity.query": Text("待比较的句子", "Sentence"),
     "similarity.candidates": Text("候选句子", "Candidates"),
     "similarity.rank": Text("排序", "Rank"),
     "similarity.ranking_empty": Text(
@@ -25,7 +25,7 @@ STRINGS: Mapping[str, Text] = {
         "写下至少两句话；格子与底色反差越大，意思越近。",
         "Write two sentences or more: the more a cell stands out, the closer the meaning.",
     ),
-    "similarity.measure": Text("怎样比", "Measure"),
+    "similarity.measure": Text("比较方式", "Measure"),
     "similarity.measure.auto": Text("自动：{limit} 句以内逐对读", "Automatic: pair by pair up to {limit}"),
     "similarity.measure.probability": Text("逐对读（同义概率）", "Pair by pair (probability)"),
     "similarity.measure.cosine": Text("向量余弦", "Cosine of vectors"),

@@ -9,7 +9,7 @@ from wenmo.ui.localized import Text
 STRINGS: Mapping[str, Text] = {
     "story.figures": Text("数字来自", "Figures from"),
     "story.figures.own": Text("这次会话的测量", "this session's runs"),
-    "story.figures.committed": Text("随附的结果", "the results that come with it"),
+    "story.figures.committed": Text("自带的结果", "the results that come with it"),
     "story.measure": Text("去「{page}」测量", "Measure it: {page}"),
     "story.currency": Text("货币", "Currency"),
     "story.price": Text("每小时价格", "Price of an hour"),

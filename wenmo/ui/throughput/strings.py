@@ -83,7 +83,7 @@ STRINGS: Mapping[str, Text] = {
     "throughput.step.one_by_one": Text("单条处理", "One by one"),
     "throughput.step.fixed": Text("固定批量 32", "Fixed 32"),
     "throughput.step.sorted": Text("按长度排序", "Sorted by length"),
-    "throughput.step.packed": Text("拼接不填充", "Packed, no padding"),
+    "throughput.step.packed": Text("打包，不填充", "Packed, no padding"),
     "throughput.step.first_only": Text("末层只算首位", "Last layer: first row"),
     "throughput.step.workers": Text("每核一个线程", "A worker a core"),
     "throughput.step.int8": Text("INT8", "INT8"),

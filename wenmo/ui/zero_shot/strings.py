@@ -13,7 +13,7 @@ STRINGS: Mapping[str, Text] = {
         "例如：上个月的账单里多扣了我二十块钱", "For example: 上个月的账单里多扣了我二十块钱"
     ),
     "zero_shot.preview": Text("模型要判断的那句话：", "The sentence that the model judges:"),
-    "zero_shot.threshold": Text("成立的门槛", "Threshold"),
+    "zero_shot.threshold": Text("判定阈值", "Threshold"),
     "zero_shot.threshold_help": Text(
         "概率不低于此值的标签算作成立。移动它不必重算。",
         "Labels at or above it count as true. Moving it computes nothing anew.",
