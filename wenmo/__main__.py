@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 from wenmo.cli import bench, evaluate, models, run, serve, train
 from wenmo.cli.common import language
@@ -37,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character shows its escape, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     try:
         return int(options.command(options) or 0)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
@@ -47,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _end(received: int, frame: FrameType | None) -> NoReturn:
+    """Unwind, so that temporary files and folders are deleted: by default SIGTERM ends a process where it stands."""
+    sys.exit(128 + received)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import GOLDEN, GOLDEN_MODELS
+from tests.conftest import GOLDEN, GOLDEN_MODELS, ROOT
 from tests.fakehub import FakeHub
+from tests.waiting import WAIT_S
 from wenmo import Engine, __version__
 from wenmo.__main__ import main
 
@@ -247,3 +249,27 @@ def test_train_adapt_saves_a_model_that_run_takes_by_its_name(
     assert main(arguments) == 0
     assert main(["train", "adapt", str(rows), "--task", "sentiment", "--name", "mine"]) == 2
     assert "already" in capsys.readouterr().err
+
+
+def test_a_signal_to_end_leaves_no_half_written_model(tmp_path: Path) -> None:
+    """SIGTERM unwinds, as an interruption from the keyboard does."""
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from wenmo import __main__\n"
+        "from wenmo.cli import models\n"
+        "from wenmo.models.local import new_model\n"
+        "def command(options):\n"
+        "    with new_model('mine', Path(sys.argv[1])) as folder:\n"
+        "        (folder / 'half').write_text('')\n"
+        "        print('begun', flush=True)\n"
+        "        time.sleep(600)\n"
+        "models.add_to = lambda commands: commands.add_parser('models').set_defaults(command=command)\n"
+        "sys.exit(__main__.main(['models']))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stdout.readline().strip() == b"begun"
+        assert [path.name for path in tmp_path.iterdir()] != []
+        process.terminate()
+        assert process.wait(WAIT_S) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

@@ -149,7 +149,7 @@ def _single(side: Side) -> None:
             key=f"compare_chart_{side.precision.value}_{side.model}",
         )
     else:
-        components.measure(result.label, result.score, text=f"{result.score:.2%}")
+        components.measure(components.literal(result.label), result.score, text=f"{result.score:.2%}")
 
 
 def _many(compared: Comparison, lines: list[str]) -> None:
