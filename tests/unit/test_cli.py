@@ -22,7 +22,6 @@ from tests.waiting import WAIT_S
 from wenmo import Engine, __version__
 from wenmo.__main__ import main
 
-ROOT = Path(__file__).parents[2]
 EXACT = ("--device", "cpu", "--precision", "fp32")
 
 
