@@ -199,30 +199,34 @@ STRINGS: Mapping[str, Text] = {
         "The text is long: whole clauses were hidden, not single characters.",
     ),
     "explain.pair_note": Text(
-        "逐字遮住，让模型重读：墨色拉向“相同”，朱色拉向“不同”，与底色反差越大越有力。数值是遮住后对数几率下降多少；"
+        "逐字遮住，让模型重读：墨色（深色主题下为浅色）拉向“相同”，朱色拉向“不同”，与底色反差越大越有力。数值是遮住后对数几率下降多少；"
         "字与字相互影响，各字相加不等于总分。",
-        "Each character is hidden in turn and the model reads again: ink pulls towards the same meaning, cinnabar "
+        "Each character is hidden in turn and the model reads again: ink (light in the dark theme) pulls "
+        "towards the same meaning, cinnabar "
         "away from it, the more it stands out the more. The number is how far the log odds fall without it. "
         "Characters act together: the numbers do not add up to the score.",
     ),
     "explain.sentiment_note": Text(
-        "逐字遮住，让模型重读：墨色往正面拉，朱色往负面拉，与底色反差越大越有力。数值是遮住后“正面”的对数几率下降多少；"
+        "逐字遮住，让模型重读：墨色（深色主题下为浅色）往正面拉，朱色往负面拉，与底色反差越大越有力。数值是遮住后“正面”的对数几率下降多少；"
         "字与字相互影响，各字相加不等于总分。",
-        "Each character is hidden in turn and the model reads again: ink pulls up, to positive, cinnabar pulls down, "
+        "Each character is hidden in turn and the model reads again: ink (light in the dark theme) pulls up, "
+        "to positive, cinnabar pulls down, "
         "the more it stands out the more. The number is how far the log odds of positive fall without it. Characters "
         "act together: the numbers do not add up to the score.",
     ),
     "explain.rival_note": Text(
-        "逐字遮住，让模型重读：墨支持所选标签，朱支持与之对照的标签（其余之中得分最高的）。数值是遮住后两者对数几率"
+        "逐字遮住，让模型重读：墨色（深色主题下为浅色）支持所选标签，朱色支持与之对照的标签（其余之中得分最高的）。数值是遮住后两者对数几率"
         "下降多少；字与字相互影响，各字相加不等于总分。",
-        "Each character is hidden in turn and the model reads again: ink speaks for the chosen label, cinnabar for the "
+        "Each character is hidden in turn and the model reads again: ink (light in the dark theme) speaks "
+        "for the chosen label, cinnabar for the "
         "one it is held against, the best of the others. The number is how far the log odds between the two fall "
         "without it. Characters act together: the numbers do not add up to the score.",
     ),
     "explain.alone_note": Text(
-        "逐字遮住，让模型重读：墨说明标签成立，朱说明不成立。数值是遮住后对数几率下降多少；字与字相互影响，"
+        "逐字遮住，让模型重读：墨色（深色主题下为浅色）说明标签成立，朱色说明不成立。数值是遮住后对数几率下降多少；字与字相互影响，"
         "各字相加不等于总分。",
-        "Each character is hidden in turn and the model reads again: ink says that the label holds, cinnabar that it "
+        "Each character is hidden in turn and the model reads again: ink (light in the dark theme) says that "
+        "the label holds, cinnabar that it "
         "does not. The number is how far the log odds fall without it. Characters act together: the numbers do not add "
         "up to the score.",
     ),

@@ -71,8 +71,9 @@ STRINGS: Mapping[str, Text] = {
     ),
     "throughput.steps": Text("每一步带来多少", "What each step brings"),
     "throughput.steps_note": Text(
-        "条/秒，× 是与上一步之比。深色为上表的三行。前三步是 transformers 的 BertForSequenceClassification。",
-        "Texts a second; × is against the step before. The dark ones are the rows of the table above. The first three "
+        "条/秒，× 是与上一步之比。醒目的是上表的三行。前三步是 transformers 的 BertForSequenceClassification。",
+        "Texts a second; × is against the step before. Those that stand out are the rows of the table above. "
+        "The first three "
         "are transformers' BertForSequenceClassification.",
     ),
     "throughput.fixed_slower": Text(
@@ -91,8 +92,9 @@ STRINGS: Mapping[str, Text] = {
     "throughput.padding": Text("填充浪费了多少", "What padding wastes"),
     "throughput.full_length": Text("补满上限", "To the limit"),
     "throughput.padding_note": Text(
-        "进入模型的词元：墨色是文本，朱色是填充，百分数是填充所占。“补满上限”是文章代码的做法，没有参赛。",
-        "Tokens that go through the model: ink is text, cinnabar padding, with its share. Padding everything to the "
+        "进入模型的词元：墨色（深色主题下为浅色）是文本，朱色是填充，百分数是填充所占。“补满上限”是文章代码的做法，没有参赛。",
+        "Tokens that go through the model: ink (light in the dark theme) is text, cinnabar padding, with its "
+        "share. Padding everything to the "
         "limit is what the article's listing does; it is not in the race.",
     ),
 }
