@@ -162,3 +162,25 @@ def test_the_menu_closes_on_a_phone_when_a_page_is_chosen(address: str, browser:
     expect(phone.get_by_role("heading", name="情感倾向")).to_be_in_viewport()
     expect(phone.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()
     phone.close()
+
+
+def test_the_back_button_restores_the_question_and_its_answer(address: str, page: Page, golden_engine: Engine) -> None:
+    page.goto(f"{address}/compare")
+    second = "天气不错"
+    firsts = ("墨色温润", "今天天气真好", "纸太薄了")
+    shown = [f"{result.similarity:.1%}" for result in golden_engine.similarity([(each, second) for each in firsts])]
+    for first, answer in zip(firsts, shown, strict=True):
+        page.get_by_label("第一句").fill(first)
+        page.get_by_label("第二句").fill(second)
+        page.get_by_label("第二句").press("Enter")
+        expect(page.get_by_text(answer, exact=True).first).to_be_visible()
+        settle(page)
+    for first, answer in reversed(list(zip(firsts[:-1], shown[:-1], strict=True))):
+        page.go_back()
+        expect(page.get_by_label("第一句")).to_have_value(first)
+        expect(page.get_by_text(answer, exact=True).first).to_be_visible()
+        settle(page)
+    page.go_back()
+    expect(page.get_by_label("第一句")).to_have_value("")
+    page.go_forward()
+    expect(page.get_by_label("第一句")).to_have_value(firsts[0])

@@ -22,14 +22,19 @@ from wenmo.ui.text import say
 MAX_SHARED = 1_000  # characters of all fields together, before percent-encoding
 MAX_KEPT = 20_000  # characters of an entry of the history
 ENTRY = "share.entry"  # in the session: the newest entry of the history
+_ADDRESS = "share.address"  # in the session: the kind that was shown last, and its fields in the address then
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A widget's value as text: `write` makes the text, `read` the value, or None if no value has that text."""
+    """A widget's value as text: `write` makes the text, `read` the value, or None if no value has that text.
+
+    `blank` is the value that is not written.
+    """
 
     read: Callable[[str], object | None]
     write: Callable[[object], str] = lambda value: str(value or "")
+    blank: object = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +49,24 @@ class Kind:
 def _one_of(*values: str) -> Field:
     """A field with these values, the first of which is the default and not written."""
     return Field(
-        read=lambda text: text if text in values else None, write=lambda value: "" if value == values[0] else str(value)
+        read=lambda text: text if text in values else None,
+        write=lambda value: "" if value == values[0] else str(value),
+        blank=values[0],
     )
 
 
 _TEXT = Field(read=lambda text: text[:MAX_CHARACTERS])
-_TEMPLATE = Field(read=lambda text: text[:500], write=lambda value: "" if value == DEFAULT_TEMPLATE else str(value))
-_LABELS = Field(
-    read=lambda text: one_by_one([text]), write=lambda value: join_labels(value) if isinstance(value, list) else ""
+_TEMPLATE = Field(
+    read=lambda text: text[:500],
+    write=lambda value: "" if value == DEFAULT_TEMPLATE else str(value),
+    blank=DEFAULT_TEMPLATE,
 )
-_FLAG = Field(read=lambda text: True if text == "1" else None, write=lambda value: "1" if value else "")
+_LABELS = Field(
+    read=lambda text: one_by_one([text]),
+    write=lambda value: join_labels(value) if isinstance(value, list) else "",
+    blank=(),
+)
+_FLAG = Field(read=lambda text: True if text == "1" else None, write=lambda value: "1" if value else "", blank=False)
 
 KINDS: Mapping[str, Kind] = {
     "pair": Kind(page="similarity", switch=("mode", "pair"), fields={"pair_first": _TEXT, "pair_second": _TEXT}),
@@ -91,15 +104,24 @@ KINDS: Mapping[str, Kind] = {
 
 
 def restore(kind: str) -> None:
-    """Fill the fields that the session does not know yet from the address. To be called before widgets are drawn."""
+    """Fill the fields from the address: those that the session does not know yet, or all if the visitor went back.
+
+    The browser's buttons change the address without this session having written it. To be called before widgets are
+    drawn.
+    """
     fields = KINDS[kind].fields
     given = {key: st.query_params[key] for key in fields if key in st.query_params}
     if sum(map(len, given.values())) > MAX_SHARED:
         return
-    for key, text in given.items():
-        value = fields[key].read(text)
-        if key not in st.session_state and value is not None:
+    went_back = st.session_state.get(_ADDRESS, (kind, given)) != (kind, given)
+    went_back = went_back and st.session_state[_ADDRESS][0] == kind  # and did not come from another page or mode
+    st.session_state[_ADDRESS] = (kind, given)
+    for key, field in fields.items():
+        value = field.read(given[key]) if key in given else None
+        if value is not None and (went_back or key not in st.session_state):
             st.session_state[key] = value
+        elif went_back:
+            st.session_state[key] = list(field.blank) if isinstance(field.blank, tuple) else field.blank
 
 
 def keep(kind: str) -> None:
@@ -112,12 +134,14 @@ def keep(kind: str) -> None:
     if length > MAX_SHARED:
         st.caption(say("app.not_shared", length=f"{length:,}", limit=f"{MAX_SHARED:,}"))
         written = {}
-    for key in [key for each in KINDS.values() for key in each.fields]:
-        if key in st.query_params and key not in written:
-            del st.query_params[key]
-    for key, text in written.items():
-        if st.query_params.get(key) != text:
-            st.query_params[key] = text
+    st.session_state[_ADDRESS] = (kind, written)
+    others = {key: text for key, text in st.query_params.to_dict().items() if not _is_field(key)}
+    if st.query_params.to_dict() != {**others, **written}:
+        st.query_params.from_dict({**others, **written})  # at once: each change is a step of the Back button
+
+
+def _is_field(key: str) -> bool:
+    return any(key in each.fields for each in KINDS.values())
 
 
 def take(kind: object, texts: object) -> str | None:
