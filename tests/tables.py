@@ -53,7 +53,9 @@ def copy(source: Path, target: Path, *, rows: int = CHUNK_ROWS) -> None:
         shards, done = [], 0
         for number, chunk in enumerate(reader.chunks(rows)):
             shards.append(Path(folder) / str(number))
-            shards[-1].write_bytes(writer.encode(chunk, [{"number": done + index} for index in range(len(chunk))]))
+            shards[-1].write_bytes(
+                writer.encode(chunk, [{"number": done + index} for index in range(len(chunk))]).content
+            )
             done += len(chunk)
         writer.join(shards, file)
 

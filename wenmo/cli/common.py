@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import Language
+from wenmo.tables.table import QUOTINGS, ReadOptions
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
@@ -44,6 +46,24 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         dest="calibrated",
         help="probabilities of the bare logits, as ModelScope gives them (WENMO_CALIBRATED=0)",
     )
+
+
+def add_read_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `read_options` reads."""
+    parser.add_argument("--encoding", help="of text files: utf-8, gb18030, big5, utf-16 … (found by their bytes)")
+    parser.add_argument("--delimiter", help="of CSV files (found by their first lines)")
+    parser.add_argument(
+        "--quoting",
+        choices=QUOTINGS,
+        help="of CSV files: csv, double quotes surround cells; none, they are characters (found by the file's shape)",
+    )
+    parser.add_argument("--escape", metavar="CHARACTER", help="of CSV files: before a double quote within a cell")
+    parser.add_argument("--sheet", help="of Excel files: its name, or its number from 1 (the first that is not hidden)")
+
+
+def read_options(options: argparse.Namespace) -> ReadOptions:
+    """How files are read, by the options of `add_read_options`."""
+    return ReadOptions(**{field.name: getattr(options, field.name) for field in fields(ReadOptions)})
 
 
 def build_engine(options: argparse.Namespace, task: str, **more: Any) -> Engine:

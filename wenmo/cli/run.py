@@ -11,7 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.cli.common import Commands, add_model_options, language, positive, print_json, read_settings
+from wenmo.cli.common import (
+    Commands,
+    add_model_options,
+    add_read_options,
+    language,
+    positive,
+    print_json,
+    read_options,
+    read_settings,
+)
 from wenmo.errors import InputError, WenmoError
 from wenmo.tasks.table import row_tasks, task_spec
 from wenmo.types import ZERO_SHOT_METHODS
@@ -44,8 +53,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     run.add_argument("--multi-label", action="store_true", help="several labels may be true")
     run.add_argument("--logits", action="store_true", help="add the raw outputs")
-    run.add_argument("--encoding", help="of CSV files: utf-8, gb18030, big5, utf-16 … (found by their bytes)")
-    run.add_argument("--delimiter", help="of CSV files (, and a tab for .tsv)")
+    add_read_options(run)
     run.add_argument("--engine", choices=("local", "ray"), default="local", help="what computes: this process, or Ray")
     run.add_argument("--address", help="of a Ray cluster, with --engine ray: host:port, auto … (one of this machine)")
     run.add_argument("--actors", type=positive, help="with --engine ray: workers (one a GPU, or a core)")
@@ -70,8 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         method=options.method,
         logits=options.logits,
         language=language(),
-        encoding=options.encoding,
-        delimiter=options.delimiter,
+        **asdict(read_options(options)),
     )
     end_of_line = "\n" if sys.stderr.isatty() else ""  # ends the line of the progress
     try:
@@ -97,6 +104,8 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{end_of_line}wenmo: {f'已停止。{zh}' if language() == 'zh' else f'Stopped. {en}'}", file=sys.stderr)
         return 130
     print(end=end_of_line, file=sys.stderr)
+    for notice in dict.fromkeys(notice for file in summary.files for notice in file.notices):
+        print(f"wenmo: {notice}", file=sys.stderr)
     print_json(asdict(summary))
     return 0
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from wenmo.cli.common import Commands, positive, print_json
+from wenmo.cli.common import Commands, add_read_options, language, positive, print_json, read_options
 from wenmo.extras import needs
 from wenmo.tasks.table import row_tasks, task_spec
 
@@ -21,6 +21,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     adapt.add_argument("--from", dest="start_from", metavar="MODEL", help="model to begin with (the task's, WENMO_…)")
     for column in ("text", "text-a", "text-b", "label"):
         adapt.add_argument(f"--{column}", help="name of this column (guessed)")
+    add_read_options(adapt)
     adapt.add_argument("--epochs", type=positive, default=12, help="at most so many passes over the rows (12)")
     adapt.add_argument("--learning-rate", type=float, help="(by the model's size)")
     adapt.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16 (auto)")
@@ -45,7 +46,11 @@ def _adapt(options: argparse.Namespace) -> None:
 
     task = task_spec(options.task).name
     settings = Settings.read(device=options.device)
-    guessed = guess_columns(open_reader(options.file).columns, task)
+    reading = read_options(options)
+    reader = open_reader(options.file, reading)
+    for notice in reader.notices:
+        print(f"wenmo: {notice.text(language())}", file=sys.stderr)
+    guessed = guess_columns(reader.columns, task)
     named = {name: getattr(options, name) for name in ("text", "text_a", "text_b", "label") if getattr(options, name)}
 
     def show(progress: AdaptProgress) -> None:
@@ -55,7 +60,7 @@ def _adapt(options: argparse.Namespace) -> None:
         print(f"\r{line:70}", end="\n" if dev else "", file=sys.stderr, flush=True)
 
     adapted = adapt(
-        read_rows(options.file, task, replace(guessed, **named)),
+        read_rows(options.file, task, replace(guessed, **named), reading),
         name=options.name,
         start_from=options.start_from or settings.models[task],
         options=AdaptOptions(

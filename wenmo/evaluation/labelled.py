@@ -21,6 +21,7 @@ from wenmo.errors import InputError
 from wenmo.tables.cells import SPREADSHEET_ERRORS, as_text, is_blank
 from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
+from wenmo.tables.table import Notice, ReadOptions
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
@@ -90,26 +91,32 @@ class LabelledRows:
         return replace(self, inputs=[self.inputs[row] for row in rows.tolist()], label=self.label[rows])
 
 
-def read_rows(path: Path, task: TaskName, columns: Columns | None = None) -> LabelledRows:
+def read_rows(
+    path: Path, task: TaskName, columns: Columns | None = None, options: ReadOptions | None = None
+) -> LabelledRows:
     """Read a CSV, TSV, JSONL, Parquet or Excel file; without `columns` they are guessed.
 
     Raises InputError if the file cannot be read, lacks a column, has a row that cannot be read, an unknown label, fewer
     than two labels, or too many or too few rows.
     """
-    reader = open_reader(path)
+    reader = open_reader(path, options)
     wanted = (columns or guess_columns(reader.columns, task)).of(task)
     missing = [name for name in wanted if name not in reader.columns]
     if missing:
+        hint = reader.missing_column_hint(missing) or Notice(en="", zh="")
         raise InputError(
             f"{path.name} lacks the columns {', '.join(missing)}; it has {', '.join(reader.columns)}. "
-            "Name the right ones, or rename those of the file.",
-            f"{path.name} 缺少列 {'、'.join(missing)}；现有：{'、'.join(reader.columns)}。请指定正确的列名或修改文件。",
+            f"Name the right ones, or rename those of the file. {hint.en}".rstrip(),
+            f"{path.name} 缺少列 {'、'.join(missing)}；现有：{'、'.join(reader.columns)}。"
+            f"请指定正确的列名或修改文件。{hint.zh}",
         )
     if len(set(wanted)) < len(wanted):
         raise InputError(
             f"One column cannot serve twice: {', '.join(wanted)}. Choose different ones.",
             f"同一列不能使用两次：{'、'.join(wanted)}。请选择不同的列。",
         )
+    for name in wanted:
+        reader.refuse_column(name)
     if reader.row_count > MAX_ROWS:
         raise InputError(
             f"{path.name} has {reader.row_count:,} rows; at most {MAX_ROWS:,} are taken. Keep a sample of them.",

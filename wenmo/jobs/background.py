@@ -37,7 +37,7 @@ from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
 from wenmo.jobs.summary import JobSummary
 from wenmo.tables.readers import open_reader
-from wenmo.tables.table import READ_SUFFIXES, Row, TableReader, check_suffix
+from wenmo.tables.table import READ_SUFFIXES, ReadOptions, Row, TableReader, check_suffix
 from wenmo.types import TaskName
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class FileJob:
         self._lock = threading.Lock()
         self._opening, self._exporting = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
-        self._opened: tuple[tuple[str | None, str | None], TableReader, list[Row]] | None = None
+        self._opened: tuple[ReadOptions, TableReader, list[Row]] | None = None
         self._engine: Engine | None = None
         self._resumable: tuple[str, TaskName, RunOptions] | None = None  # model, task and options of the shards
         self._status = FileJobStatus()
@@ -109,15 +109,16 @@ class FileJob:
         with self._lock:
             self._status = replace(self._status, **changes)
 
-    def open(self, encoding: str | None = None, delimiter: str | None = None) -> tuple[TableReader, list[Row]]:
-        """A reader of the file, and its first PREVIEW_ROWS rows. Kept for the next call with the same arguments.
+    def open(self, options: ReadOptions | None = None) -> tuple[TableReader, list[Row]]:
+        """A reader of the file, and its first PREVIEW_ROWS rows. Kept for the next call with the same options.
 
         Raises InputError for a file that cannot be read, and for one without rows or with more than MAX_ROWS.
         """
+        options = options or ReadOptions()
         with self._opening:
-            if self._opened is None or self._opened[0] != (encoding, delimiter):
+            if self._opened is None or self._opened[0] != options:
                 try:
-                    reader = open_reader(self.source, encoding=encoding, delimiter=delimiter)
+                    reader = open_reader(self.source, options)
                     first = next(iter(reader.chunks(PREVIEW_ROWS)), None)
                 except InputError as error:
                     raise self._named(error) from error
@@ -133,7 +134,7 @@ class FileJob:
                         f"{self.name} 有 {reader.row_count:,} 行，此页最多处理 {MAX_ROWS:,} 行。"
                         "更大的文件请用 `python -m wenmo run`。",
                     )
-                self._opened = (encoding, delimiter), reader, first.rows()
+                self._opened = options, reader, first.rows()
             return self._opened[1], self._opened[2]
 
     def export(self, suffix: str) -> Path:
@@ -147,7 +148,7 @@ class FileJob:
         if suffix == ".parquet":
             return self.target
         path = self.folder / f"export{suffix}"
-        reader, _ = self.open(status.options.encoding, status.options.delimiter)
+        reader, _ = self.open(status.options.reading)
         with self._exporting:
             if not path.exists():
                 _, extra = result_columns(status.options, reader.columns)
@@ -218,10 +219,11 @@ class FileJob:
     def _named(self, error: InputError) -> InputError:
         """The error with the visitor's name of the file in place of its path on this machine."""
 
-        def named(text: str) -> str:
-            return text.replace(str(self.source), self.name).replace(self.source.name, self.name)
+        return InputError(self.named(error.en), self.named(error.zh))
 
-        return InputError(named(error.en), named(error.zh))
+    def named(self, text: str) -> str:
+        """A message with the visitor's name of the file in place of its path on this machine."""
+        return text.replace(str(self.source), self.name).replace(self.source.name, self.name)
 
 
 def delete_abandoned(folder: Path) -> None:

@@ -72,7 +72,10 @@ def _read_inputs(chunk: Chunk, columns: Sequence[str]) -> list[tuple[str, ...] |
         if index in chunk.bad_rows:
             inputs.append(chunk.bad_rows[index].error)
             continue
-        texts = [_as_text(cell, column) for column, cell in zip(columns, cells, strict=True)]
+        texts = [
+            chunk.missing.get((index, column)) or _as_text(cell, column)
+            for column, cell in zip(columns, cells, strict=True)
+        ]
         error = next((text for text in texts if isinstance(text, InputError)), None)
         inputs.append(error or tuple(text for text in texts if isinstance(text, str)))
     return inputs

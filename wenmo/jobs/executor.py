@@ -80,13 +80,15 @@ class ChunkExecutor:
 
     def _compute(self, part: TableChunk) -> None:
         results = self._backend.run_chunk(self._spec, part.chunk, part.table.columns, progress=self._on_batch)
+        encoded = part.table.writer.encode(part.chunk, results.rows)
         part.table.shards.write(
             part.number,
-            part.table.writer.encode(part.chunk, results.rows),
+            encoded.content,
             [errors_file_entry(part, index, error) for index, error in results.errors.items()],
             rows=len(part.chunk),
             label_counts=results.label_counts,
             score_sum=results.score_sum,
+            guarded_cells=encoded.guarded_cells,
         )
         with self._counting:
             self._finished_rows += len(part.chunk)

@@ -45,7 +45,7 @@ def export_results(source: TableReader, finished: Path, target: Path, extra: Map
     try:
         with atomic_write(shard) as file:
             for chunk, results in rows:
-                file.write(writer.encode(chunk, results))
+                file.write(writer.encode(chunk, results).content)
         with atomic_write(target) as file:
             writer.join([shard], file)
     finally:

@@ -95,6 +95,7 @@ def run_job(
             column_prefix=spec.prefix,
             dropped_labels=dropped_labels,
             errors_file=errors_file(target),
+            language=options.language,
         )
         replace(manifest, summary=asdict(summary)).write(manifest_file(folder))
         clear(folder)

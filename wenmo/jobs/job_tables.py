@@ -48,7 +48,7 @@ def open_tables(
 
     Raises InputError for a file that cannot be read or lacks a column, and for an output that cannot be written.
     """
-    readers = [open_reader(pair.source, encoding=options.encoding, delimiter=options.delimiter) for pair in pairs]
+    readers = [open_reader(pair.source, options.reading) for pair in pairs]
     columns = [input_columns(task, reader, options) for reader in readers]
     prefix, types = result_columns(options, [name for reader in readers for name in reader.columns])
     tables = [
@@ -93,8 +93,13 @@ def errors_file_entry(part: TableChunk, index: int, error: str) -> Row:
 
 
 def write_outputs(tables: Sequence[JobTable], errors_file: Path) -> None:
-    """Write every output file from its shards, and all rows without a result to `errors_file` if there are any."""
+    """Write every output file from its shards, and all rows without a result to `errors_file` if there are any.
+
+    Each output has as many rows as its input.
+    """
     for table in tables:
+        written = sum(note.rows for note in table.shards.notes.values())
+        assert written == table.reader.row_count, f"{written} rows of {table.reader.row_count} in {table.pair.name}"
         with explain_write_errors(table.pair.target):
             table.pair.target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(table.pair.target) as file:

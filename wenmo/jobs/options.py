@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from wenmo.errors import InputError, Language
-from wenmo.tables.table import TableReader
+from wenmo.tables.table import Notice, ReadOptions, TableReader
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each
@@ -20,8 +20,8 @@ class RunOptions:
 
     `text` names the column for sentiment and zero-shot, `text_a` and `text_b` those for similarity. `labels` (one text,
     see `split_labels`), `template`, `multi_label` and `method` are for zero-shot. `logits` adds the raw outputs to the
-    results. `language` is that of the messages in the `error` column. `encoding` and `delimiter` are for CSV files, see
-    `open_reader`.
+    results. `language` is that of the messages in the `error` column and of the notices. The others say how files are
+    read, see `ReadOptions`.
     """
 
     text: str = "text"
@@ -35,6 +35,14 @@ class RunOptions:
     language: Language = "en"
     encoding: str | None = None
     delimiter: str | None = None
+    quoting: str | None = None
+    escape: str | None = None
+    sheet: str | None = None
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How files are read."""
+        return ReadOptions(**{field.name: getattr(self, field.name) for field in fields(ReadOptions)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +109,12 @@ def input_columns(task: TaskName, reader: TableReader, options: RunOptions) -> t
         existing = ", ".join(listed) or "none"
         lacking = ", ".join(f"{name!r}" for name in missing.values())
         remedy = " / ".join(missing)
+        hint = reader.missing_column_hint(list(missing.values())) or Notice(en="", zh="")
         raise InputError(
             f"{reader.path.name} has no column {lacking}. Its columns are: {existing}. Name the right one with "
-            f"{remedy}.",
-            f"{reader.path.name} 中没有列 {lacking}。现有的列：{existing}。请用 {remedy} 指定。",
+            f"{remedy}. {hint.en}".rstrip(),
+            f"{reader.path.name} 中没有列 {lacking}。现有的列：{existing}。请用 {remedy} 指定。{hint.zh}",
         )
+    for name in wanted.values():
+        reader.refuse_column(name)
     return tuple(wanted.values())

@@ -26,12 +26,17 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class ShardNote:
-    """Summary of a shard. `label_counts` and `score_sum` are over the rows with a result, `sha256` is of `.rows`."""
+    """Summary of a shard.
+
+    `label_counts` and `score_sum` are over the rows with a result. `guarded_cells` are those that a spreadsheet would
+    have run. `sha256` is of `.rows`.
+    """
 
     rows: int
     failed_rows: int
     label_counts: Mapping[str, int]
     score_sum: float
+    guarded_cells: int
     sha256: str
 
 
@@ -68,6 +73,7 @@ class Shards:
         rows: int,
         label_counts: Mapping[str, int],
         score_sum: float,
+        guarded_cells: int = 0,
     ) -> None:
         """Write and finish a shard. `errors` has an entry for each row without a result. Raises InputError."""
         note = ShardNote(
@@ -75,6 +81,7 @@ class Shards:
             failed_rows=len(errors),
             label_counts=label_counts,
             score_sum=score_sum,
+            guarded_cells=guarded_cells,
             sha256=hashlib.sha256(content).hexdigest(),
         )
         with atomic_write(self._rows_file(number)) as file:

@@ -27,9 +27,9 @@ class FilePair:
 def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
     """The files of a job that reads `source` and writes `target`, ordered by name.
 
-    Files with an unknown suffix are skipped. In a folder, so are names that begin with a dot or an underscore, which
-    other programs use for files of their own; with a pattern, those that begin with a dot. A `source` that exists is
-    taken literally even if it looks like a pattern.
+    Files with an unknown suffix are skipped. In a folder, so are names that begin with a dot, an underscore or ~$,
+    which other programs use for files of their own; with a pattern, those that begin with a dot or ~$. A `source` that
+    exists is taken literally even if it looks like a pattern.
 
     Raises InputError where there is nothing to read or nowhere to write, and where an output would replace an input.
     """
@@ -48,11 +48,11 @@ def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
 def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
     hidden: tuple[str, ...]
     if source.is_dir():
-        base, paths, hidden = source, sorted(source.rglob("*")), (".", "_")
+        base, paths, hidden = source, sorted(source.rglob("*")), (".", "_", "~$")
     elif not source.exists() and glob.has_magic(str(source)):
         fixed = next(index for index, part in enumerate(source.parts) if glob.has_magic(part))
         base = Path(*source.parts[:fixed])
-        paths, hidden = sorted(base.glob("/".join(source.parts[fixed:]))), (".",)
+        paths, hidden = sorted(base.glob("/".join(source.parts[fixed:]))), (".", "~$", "__MACOSX")
     else:
         check_suffix(target)
         if target.is_dir():

@@ -9,18 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wenmo.errors import Language
 from wenmo.jobs.job_tables import JobTable
+from wenmo.tables.table import Notice
 from wenmo.telemetry.process import peak_process_memory_mib
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSummary:
-    """One file of the job; `failed_rows` of its `rows` have no result."""
+    """One file of the job; `failed_rows` of its `rows` have no result.
+
+    `guarded_cells` of the output would have run as formulas in a spreadsheet, and begin with a ' now. `notices` are
+    what the user should know about how the file was read, in the job's language.
+    """
 
     source: str
     target: str
     rows: int
     failed_rows: int
+    guarded_cells: int = 0
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +58,7 @@ class JobSummary:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> JobSummary:
         """The summary that `dataclasses.asdict` and JSON made `stored` of."""
-        files = tuple(FileSummary(**file) for file in stored["files"])
+        files = tuple(FileSummary(**{**file, "notices": tuple(file["notices"])}) for file in stored["files"])
         return cls(**{**stored, "files": files, "dropped_labels": tuple(stored["dropped_labels"])})
 
 
@@ -62,9 +70,10 @@ def summarize(
     column_prefix: str,
     dropped_labels: tuple[str, ...],
     errors_file: Path,
+    language: Language,
 ) -> JobSummary:
     """The summary of a job whose shards are all finished; the arguments are the fields of JobSummary."""
-    files = tuple(_summarize_file(table) for table in tables)
+    files = tuple(_summarize_file(table, language) for table in tables)
     rows, failed_rows = sum(file.rows for file in files), sum(file.failed_rows for file in files)
     notes = [note for table in tables for _, note in sorted(table.shards.notes.items())]
     label_counts: Counter[str] = Counter()
@@ -87,11 +96,23 @@ def summarize(
     )
 
 
-def _summarize_file(table: JobTable) -> FileSummary:
+def _summarize_file(table: JobTable, language: Language) -> FileSummary:
     notes = table.shards.notes.values()
+    guarded = table.writer.guarded_names + sum(note.guarded_cells for note in notes)
+    notices = list(table.reader.notices)
+    if guarded:
+        notices.append(
+            Notice(
+                en=f"{guarded:,} cells of {table.pair.target.name} begin with ' now, because a spreadsheet would run "
+                "them as formulas.",
+                zh=f"{table.pair.target.name} 中有 {guarded:,} 个单元格会被电子表格当作公式运行，已在前面加上 '。",
+            )
+        )
     return FileSummary(
         source=str(table.pair.source),
         target=str(table.pair.target),
         rows=sum(note.rows for note in notes),
         failed_rows=sum(note.failed_rows for note in notes),
+        guarded_cells=guarded,
+        notices=tuple(notice.text(language) for notice in notices),
     )

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from wenmo.errors import InputError
 from wenmo.tables import table as tables
 from wenmo.tables.columns import check_columns
-from wenmo.tables.table import CHUNK_ROWS, Chunk, Row, TableReader, unreadable
+from wenmo.tables.table import CHUNK_ROWS, Chunk, Notice, Row, TableReader, unreadable
 
 _BATCH_BYTES = 64 << 20  # decoded at a time
 _BATCH_ROWS = 1_024
@@ -33,6 +34,44 @@ class ParquetReader(TableReader):
             raise unreadable(path, error) from error
         self.columns = tuple(self._schema.names)
         check_columns(path, self.columns)
+        binary = [field.name for field in self._schema if _is_binary(field.type)]
+        self._bytes = tuple(name for name in binary if not self._is_text(name))
+        self._encoded = frozenset(binary).difference(self._bytes)  # texts, though their type does not say so
+        if self._encoded:
+            listed = ", ".join(sorted(self._encoded))
+            self.notices = (
+                Notice(
+                    en=f"{path.name} holds bytes in {listed}. All of them are UTF-8, so they were read as texts.",
+                    zh=f"{path.name} 的 {listed} 列为二进制，其内容均为 UTF-8，已作为文本读取。",
+                ),
+            )
+
+    def refuse_column(self, column: str) -> None:
+        if column in self._bytes and self.row_count:
+            raise InputError(
+                f"The column {column!r} of {self.path.name} holds bytes that are no text in UTF-8, such as images or "
+                "another encoding. Decode it where the file is written, or name another column.",
+                f"{self.path.name} 的列 {column!r} 是二进制数据，且不是 UTF-8 文本（例如图片或其他编码）。"
+                "请在写出文件时解码，或指定其他列。",
+            )
+
+    def _is_text(self, column: str) -> bool:
+        """Whether all values of a column of bytes are UTF-8, and there is one. Reads the column until one is not."""
+        import pyarrow as pa
+
+        some = False
+        for batch in self.batches([column]):
+            for array in batch.columns:
+                values = array.cast(pa.large_binary()) if not pa.types.is_dictionary(array.type) else array
+                for value in values.to_pylist():
+                    if value is None:
+                        continue
+                    some = True
+                    try:
+                        value.decode("utf-8")
+                    except UnicodeDecodeError:
+                        return False
+        return some
 
     def arrow_schema(self) -> Any:
         return self._schema
@@ -51,10 +90,10 @@ class ParquetReader(TableReader):
                 count += fits
                 size += head.nbytes
                 if count >= rows or size >= tables.CHUNK_CHARACTERS:
-                    yield ArrowChunk(pa.concat_batches(waiting))
+                    yield ArrowChunk(pa.concat_batches(waiting), self._encoded)
                     waiting, count, size = [], 0, 0
         if waiting:
-            yield ArrowChunk(pa.concat_batches(waiting))
+            yield ArrowChunk(pa.concat_batches(waiting), self._encoded)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """All rows in order, as `pyarrow.RecordBatch` objects of bounded size, with these columns alone (None: all).
@@ -75,6 +114,14 @@ class ParquetReader(TableReader):
             raise unreadable(self.path, error) from error
 
 
+def _is_binary(arrow_type: Any) -> bool:
+    import pyarrow as pa
+
+    of = pa.types
+    inner = arrow_type.value_type if of.is_dictionary(arrow_type) else arrow_type
+    return bool(of.is_binary(inner) or of.is_large_binary(inner) or of.is_binary_view(inner))
+
+
 def _batch_rows(group: Any) -> int:
     """How many rows of a row group to decode at a time, so that they take about _BATCH_BYTES at most.
 
@@ -90,11 +137,15 @@ def _batch_rows(group: Any) -> int:
 
 
 class ArrowChunk(Chunk):
-    """Rows as a `pyarrow.RecordBatch`, converted to Python values when they are asked for."""
+    """Rows as a `pyarrow.RecordBatch`, converted to Python values when they are asked for.
 
-    def __init__(self, batch: Any) -> None:
+    `encoded` are columns of bytes that are texts in UTF-8.
+    """
+
+    def __init__(self, batch: Any, encoded: frozenset[str] = frozenset()) -> None:
         super().__init__([])
         self.batch = batch
+        self._encoded = encoded
 
     def __len__(self) -> int:
         return int(self.batch.num_rows)
@@ -105,14 +156,19 @@ class ArrowChunk(Chunk):
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def row(self, index: int) -> Row:
-        return ArrowChunk(self.batch.slice(index, 1)).rows()[0]
+        return ArrowChunk(self.batch.slice(index, 1), self._encoded).rows()[0]
 
     def values(self, column: str) -> list[Any]:
         import pyarrow as pa
 
         array = self.batch.column(column)
         try:
-            return list(array.to_pylist())
+            values = list(array.to_pylist())
+            return (
+                [None if value is None else value.decode("utf-8") for value in values]
+                if column in self._encoded
+                else values
+            )
         except UnicodeDecodeError:  # Arrow does not validate UTF-8
             if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
                 raw = array.cast(pa.large_binary()).to_pylist()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wenmo.errors import InputError
+from wenmo.errors import InputError, Language
 from wenmo.tables.columns import ColumnType, arrow_schema
 
 T = TypeVar("T")
@@ -29,6 +29,36 @@ LINE_BYTES = 32 << 20  # in a line of a text format; a longer one means that the
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a file is read where it does not say so itself; None: as its content shows.
+
+    `encoding` (one of `encoding.ENCODINGS`) is for text formats, `sheet` (its name, or its number from 1) for Excel.
+    For CSV and TSV: `delimiter` is one character; `quoting` is "csv", where double quotes surround cells, or "none",
+    where they are ordinary characters; `escape` is the character that stands before a double quote within a cell.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    quoting: str | None = None
+    escape: str | None = None
+    sheet: str | None = None
+
+
+QUOTINGS = ("csv", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Something that the user should know about a file that can be read all the same."""
+
+    en: str
+    zh: str
+
+    def text(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, kw_only=True)
 class BadRow:
     """Why a row cannot be used. `raw` is its source text where that could not be parsed into columns."""
 
@@ -37,11 +67,21 @@ class BadRow:
 
 
 class Chunk:
-    """Some consecutive rows of a table. `bad_rows` maps the index of each unusable row to what is wrong with it."""
+    """Some consecutive rows of a table.
 
-    def __init__(self, rows: list[Row], bad_rows: Mapping[int, BadRow] | None = None) -> None:
+    `bad_rows` maps the index of each unusable row to what is wrong with it. `missing` says why a cell is missing, by
+    index and column, where the file tells it.
+    """
+
+    def __init__(
+        self,
+        rows: list[Row],
+        bad_rows: Mapping[int, BadRow] | None = None,
+        missing: Mapping[tuple[int, str], InputError] | None = None,
+    ) -> None:
         self._rows = rows
         self.bad_rows: Mapping[int, BadRow] = bad_rows or {}
+        self.missing: Mapping[tuple[int, str], InputError] = missing or {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -62,14 +102,15 @@ class Chunk:
         return Chunk(
             [dict(zip(columns, row, strict=True)) for row in values],
             {index: BadRow(error=bad_row.error) for index, bad_row in self.bad_rows.items()},
+            {place: error for place, error in self.missing.items() if place[1] in columns},
         )
 
 
 class TableReader(ABC):
     """A table on disk.
 
-    From construction on, `columns` are the column names in order, `types` the types of those that are not text, and
-    `row_count` is the number of rows.
+    From construction on, `columns` are the column names in order, `types` the types of those that are not text,
+    `row_count` is the number of rows, and `notices` are what the user should know about how the file was read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,6 +118,14 @@ class TableReader(ABC):
         self.columns: tuple[str, ...] = ()
         self.types: dict[str, ColumnType] = {}
         self.row_count = 0
+        self.notices: tuple[Notice, ...] = ()
+
+    def refuse_column(self, column: str) -> None:  # noqa: B027 - most formats have no such column
+        """Raises InputError for a column that no row can have a text in; not where only some rows have none."""
+
+    def missing_column_hint(self, names: Sequence[str]) -> Notice | None:
+        """Where else in the file columns with these names are, if they are somewhere."""
+        return None
 
     @abstractmethod
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:

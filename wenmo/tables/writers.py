@@ -16,10 +16,11 @@ import io
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from wenmo.tables.cells import as_text, csv_cell, json_line
+from wenmo.tables.cells import as_text, csv_cell, json_line, runs_as_formula
 from wenmo.tables.columns import ColumnType, arrow_schema, check_unique
 from wenmo.tables.read_parquet import ArrowChunk
 from wenmo.tables.table import DELIMITERS, Chunk, Row, TableReader, check_suffix
@@ -28,8 +29,21 @@ _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20  # a Parquet row group ends when it
 _COPY_BYTES = 1 << 20
 
 
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """The bytes of a shard. `guarded_cells` of it would have run as formulas (`cells.runs_as_formula`)."""
+
+    content: bytes
+    guarded_cells: int = 0
+
+
 class TableWriter(ABC):
-    """Formats the columns of a reader, then the `extra` ones. Holds no state, so any thread may use it."""
+    """Formats the columns of a reader, then the `extra` ones. Holds no state, so any thread may use it.
+
+    `guarded_names` of the columns would have run as formulas in the header.
+    """
+
+    guarded_names = 0
 
     def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnType]) -> None:
         self._reader = reader
@@ -37,7 +51,7 @@ class TableWriter(ABC):
         check_unique(path, [as_text(name) or "" for name in (*reader.columns, *extra)])
 
     @abstractmethod
-    def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
+    def encode(self, chunk: Chunk, results: Sequence[Row]) -> Encoded:
         """A shard: each row of `chunk` with its result, which has the extra columns by name; a lacking one is None."""
 
     @abstractmethod
@@ -61,13 +75,23 @@ class _CsvWriter(TableWriter):
     def __init__(self, path: Path, reader: TableReader, extra: Mapping[str, ColumnType], delimiter: str) -> None:
         super().__init__(path, reader, extra)
         self._delimiter = delimiter
+        self.guarded_names = sum(map(runs_as_formula, (*reader.columns, *extra)))
 
-    def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
+    def encode(self, chunk: Chunk, results: Sequence[Row]) -> Encoded:
         columns, extra = self._reader.columns, self._extra
-        return self._lines(
-            [csv_cell(row.get(name)) for name in columns] + [csv_cell(result.get(name)) for name in extra]
+        guarded = 0
+
+        def cell(value: object) -> str:
+            nonlocal guarded
+            text = csv_cell(value)
+            guarded += len(text) > 0 and text[0] == "'" and text != value
+            return text
+
+        content = self._lines(
+            [cell(row.get(name)) for name in columns] + [cell(result.get(name)) for name in extra]
             for row, result in zip(chunk.rows(), results, strict=True)
         )
+        return Encoded(content=content, guarded_cells=guarded)
 
     def join(self, shards: Iterable[Path], file: BinaryIO) -> None:
         header = [csv_cell(name) for name in (*self._reader.columns, *self._extra)]
@@ -82,11 +106,12 @@ class _CsvWriter(TableWriter):
 
 
 class _JsonlWriter(TableWriter):
-    def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
-        return b"".join(
+    def encode(self, chunk: Chunk, results: Sequence[Row]) -> Encoded:
+        content = b"".join(
             json_line(row | {name: result.get(name) for name in self._extra})
             for row, result in zip(chunk.rows(), results, strict=True)
         )
+        return Encoded(content=content)
 
     def join(self, shards: Iterable[Path], file: BinaryIO) -> None:
         _concatenate(shards, file)
@@ -101,7 +126,7 @@ class _ParquetWriter(TableWriter):
         self._extra_schema = arrow_schema(self._extra)
         self._schema = pa.schema([*self._reader_schema, *self._extra_schema], metadata=self._reader_schema.metadata)
 
-    def encode(self, chunk: Chunk, results: Sequence[Row]) -> bytes:
+    def encode(self, chunk: Chunk, results: Sequence[Row]) -> Encoded:
         import pyarrow as pa
 
         if isinstance(chunk, ArrowChunk):
@@ -112,7 +137,7 @@ class _ParquetWriter(TableWriter):
         sink = io.BytesIO()
         with pa.ipc.new_stream(sink, self._schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
             stream.write_batch(pa.RecordBatch.from_arrays([*columns, *extra], schema=self._schema))
-        return sink.getvalue()
+        return Encoded(content=sink.getvalue())
 
     def join(self, shards: Iterable[Path], file: BinaryIO) -> None:
         import pyarrow as pa

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -13,7 +13,7 @@ from wenmo.tasks.labels import MAX_LABELS
 from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.tasks.zero_shot import SHORTLIST
 from wenmo.ui.batch.display import COLUMNS_SHOWN, cell
-from wenmo.ui.shell import components
+from wenmo.ui.shell import components, file_format
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, check_labels
 from wenmo.ui.shell.judging import judging
 from wenmo.ui.shell.runtime import get_file_jobs, session_engine
@@ -22,10 +22,8 @@ from wenmo.ui.text import language, say
 if TYPE_CHECKING:
     from wenmo.jobs.background import FileJob
     from wenmo.jobs.options import RunOptions
-    from wenmo.tables.table import Row, TableReader
+    from wenmo.tables.table import ReadOptions, Row, TableReader
     from wenmo.types import TaskName
-
-_SEPARATOR_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +38,9 @@ class Wish:
 
 def ask(job: FileJob) -> Wish | None:
     """The format of the file, its first rows, the task and its options; None after showing why a job cannot start."""
-    encoding, delimiter = _format(job)
+    reading = _format(job)
     try:
-        reader, first = job.open(encoding, delimiter)
+        reader, first = job.open(reading)
     except WenmoError as error:
         components.show_error(error)
         return None
@@ -51,43 +49,17 @@ def ask(job: FileJob) -> Wish | None:
         say("batch.read", rows=f"{reader.row_count:,}", columns=len(reader.columns))
         + (say("batch.read_as", encoding=components.literal(read_as.removesuffix("-sig"))) if read_as else "")
     )
+    for notice in reader.notices:
+        st.caption(components.literal(job.named(notice.text(language()))))
     _preview(reader, first)
     names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
     task = components.choice(say("batch.task"), names, key="batch_task")
-    return _options(task, reader, first, encoding, delimiter)
+    return _options(task, reader, first, reading)
 
 
-def _format(job: FileJob) -> tuple[str | None, str | None]:
-    """Fields for the encoding and separator of a CSV file, filled with a guess; None and None for other files."""
-    from wenmo.tables.delimiter import COMMON_DELIMITERS, guess_delimiter
-    from wenmo.tables.encoding import ENCODINGS
-    from wenmo.tables.table import DELIMITERS
-
-    default = DELIMITERS.get(job.source.suffix)
-    if default is None:
-        return None, None
-    key = f"batch_delimiter_{job.id}"
-    if key not in st.session_state:
-        try:
-            guess = guess_delimiter(job.source)
-        except WenmoError:  # opening the file shows this error
-            guess = default
-        st.session_state[key] = guess
-    with st.expander(say("batch.format")):
-        left, right = st.columns(2)
-        encoding = left.selectbox(
-            say("batch.encoding"),
-            (None, *ENCODINGS),
-            format_func=lambda name: say("batch.encoding.auto") if name is None else name,
-            key=f"batch_encoding_{job.id}",
-        )
-        delimiter = right.selectbox(
-            say("batch.delimiter"),
-            COMMON_DELIMITERS,
-            format_func=lambda mark: say(f"batch.delimiter.{_SEPARATOR_NAMES[mark]}"),
-            key=key,
-        )
-    return encoding, delimiter
+def _format(job: FileJob) -> ReadOptions:
+    """Fields for what a file of this format does not say itself, filled with a guess."""
+    return file_format.ask(job.source, key=f"batch_{{}}_{job.id}")
 
 
 def _preview(reader: TableReader, first: Sequence[Row]) -> None:
@@ -105,9 +77,7 @@ def _preview(reader: TableReader, first: Sequence[Row]) -> None:
     )
 
 
-def _options(
-    task: TaskName, reader: TableReader, first: Sequence[Row], encoding: str | None, delimiter: str | None
-) -> Wish | None:
+def _options(task: TaskName, reader: TableReader, first: Sequence[Row], reading: ReadOptions) -> Wish | None:
     """The columns and, for zero-shot, the labels; None while labels are missing or wrong."""
     from wenmo.jobs.options import RunOptions, check_options
     from wenmo.tables.column_roles import guess_text_columns
@@ -125,7 +95,7 @@ def _options(
     asked: dict[str, Any] = {}
     if TASKS[task].takes_labels:
         asked = _zero_shot()
-    options = RunOptions(**chosen, **asked, language=language(), encoding=encoding, delimiter=delimiter)
+    options = RunOptions(**chosen, **asked, **asdict(reading), language=language())
     if TASKS[task].takes_labels:
         if not options.labels:
             st.caption(say("batch.no_labels"))

@@ -41,9 +41,9 @@ def show(job: FileJob, view: FileJobStatus) -> None:
         return
     try:
         results = Results(job.target, summary.column_prefix)
-        columns, _ = job.open(options.encoding, options.delimiter)
+        columns, _ = job.open(options.reading)
         names = columns.columns
-        _figures(summary, view)
+        _figures(job, summary, view)
         _downloads(job)
         if summary.failed_rows:
             _failures(job, summary)
@@ -66,7 +66,7 @@ def show(job: FileJob, view: FileJobStatus) -> None:
             st.info(say("batch.gone"))
 
 
-def _figures(summary: JobSummary, view: FileJobStatus) -> None:
+def _figures(job: FileJob, summary: JobSummary, view: FileJobStatus) -> None:
     st.subheader(say("batch.done"), anchor=False)
     confidence = summary.mean_confidence
     with st.container(horizontal=True, gap="medium"):
@@ -84,6 +84,8 @@ def _figures(summary: JobSummary, view: FileJobStatus) -> None:
     if summary.dropped_labels:
         note += say("zero_shot.dropped", count=len(summary.dropped_labels))
     st.caption(note)
+    for notice in (notice for file in summary.files for notice in file.notices):
+        st.caption(components.literal(job.named(notice)))
 
 
 def _downloads(job: FileJob) -> None:

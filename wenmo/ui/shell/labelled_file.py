@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from wenmo.tables.readers import open_reader
 from wenmo.tables.table import READ_SUFFIXES
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
-from wenmo.ui.shell import components
-from wenmo.ui.text import say
+from wenmo.ui.shell import components, file_format
+from wenmo.ui.text import language, say
 
 MAX_UPLOAD_MB = 5
 
@@ -46,7 +47,11 @@ def read(file: File, task: TaskName, *, key: str) -> LabelledRows | None:
         path = Path(folder) / f"file{file.suffix}"
         path.write_bytes(file.content)
         try:
-            rows = read_rows(path, task, _columns(open_reader(path).columns, task, key=key))
+            reading = file_format.ask(path, key=f"{key}_{{}}_{zlib.crc32(file.content)}")
+            reader = open_reader(path, reading)
+            for notice in reader.notices:
+                st.caption(components.literal(notice.text(language()).replace(path.name, say("labelled.file"))))
+            rows = read_rows(path, task, _columns(reader.columns, task, key=key), reading)
         except WenmoError as error:
             components.show_error(error)
             return None

@@ -161,6 +161,20 @@ STRINGS: Mapping[str, Text] = {
     "zero_shot.dropped": Text(
         "有 {count} 个标签空白或重复，没有计入。", "{count} labels were blank or given twice and were left out."
     ),
+    # How a file is read: on all pages that take one
+    "file.format": Text("编码、分隔符与引号", "Encoding, separator and quotes"),
+    "file.auto": Text("自动识别", "found by itself"),
+    "file.encoding": Text("编码", "Encoding"),
+    "file.delimiter": Text("分隔符", "Separator"),
+    "file.delimiter.comma": Text("逗号 ,", "comma ,"),
+    "file.delimiter.tab": Text("制表符", "tab"),
+    "file.delimiter.semicolon": Text("分号 ;", "semicolon ;"),
+    "file.delimiter.bar": Text("竖线 |", "vertical bar |"),
+    "file.quoting": Text("双引号", "Double quotes"),
+    "file.quoting.csv": Text("括住单元格", "surround cells"),
+    "file.quoting.none": Text("只是普通字符", "are ordinary characters"),
+    "file.quoting.escape": Text("前有反斜杠", "have a backslash before them"),
+    "file.sheet": Text("工作表", "Sheet"),
     # A labelled file: on the adapt page and in the memory lab
     "labelled.file": Text("标注好的文件", "Labelled file"),
     "labelled.file_help": Text(

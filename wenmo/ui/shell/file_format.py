@@ -1,0 +1,80 @@
+"""The fields for how a file is read: the same wherever a visitor brings one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from wenmo.errors import WenmoError
+from wenmo.tables.delimiter import COMMON_DELIMITERS, guess_delimiter
+from wenmo.tables.encoding import ENCODINGS
+from wenmo.tables.read_excel import sheets_of
+from wenmo.tables.table import DELIMITERS, QUOTINGS, ReadOptions
+from wenmo.ui.text import say
+
+_DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+
+
+def ask(path: Path, *, key: str) -> ReadOptions:
+    """Encoding, delimiter and quoting of a CSV file, or the sheet of a workbook; no field for other files.
+
+    `key` has a place {} for the name of a field, and is another one for each file.
+    """
+    suffix = path.suffix.lower()
+    if suffix in DELIMITERS:
+        return _of_csv(path, key=key)
+    return _of_workbook(path, key=key) if suffix == ".xlsx" else ReadOptions()
+
+
+def _of_csv(path: Path, *, key: str) -> ReadOptions:
+    delimiter_key = key.format("delimiter")
+    if delimiter_key not in st.session_state:
+        try:
+            guess = guess_delimiter(path)
+        except WenmoError:  # opening the file shows this error
+            guess = DELIMITERS[path.suffix.lower()]
+        st.session_state[delimiter_key] = guess
+    offered = list(dict.fromkeys([*COMMON_DELIMITERS, st.session_state[delimiter_key]]))  # sep= may name another one
+    with st.expander(say("file.format")):
+        left, middle, right = st.columns(3)
+        encoding = left.selectbox(
+            say("file.encoding"),
+            (None, *ENCODINGS),
+            format_func=lambda name: say("file.auto") if name is None else name,
+            key=key.format("encoding"),
+        )
+        delimiter = middle.selectbox(
+            say("file.delimiter"),
+            offered,
+            format_func=lambda mark: (
+                say(f"file.delimiter.{_DELIMITER_NAMES[mark]}") if mark in _DELIMITER_NAMES else mark
+            ),
+            key=delimiter_key,
+        )
+        quoting = right.selectbox(
+            say("file.quoting"),
+            (None, *QUOTINGS, "escape"),
+            format_func=lambda name: say("file.auto" if name is None else f"file.quoting.{name}"),
+            key=key.format("quoting"),
+        )
+    if quoting == "escape":
+        return ReadOptions(encoding=encoding, delimiter=delimiter, escape="\\")
+    return ReadOptions(encoding=encoding, delimiter=delimiter, quoting=quoting)
+
+
+def _delimiter_name(mark: str) -> str:
+    return say(f"file.delimiter.{_DELIMITER_NAMES[mark]}") if mark in _DELIMITER_NAMES else mark
+
+
+def _of_workbook(path: Path, *, key: str) -> ReadOptions:
+    sheet_key = key.format("sheet")
+    try:
+        sheets, hidden = sheets_of(path)
+    except WenmoError:  # opening the file shows this error
+        return ReadOptions()
+    if len(sheets) < 2:
+        return ReadOptions()
+    visible = [sheet for sheet in sheets if sheet not in hidden]
+    first = sheets.index(visible[0]) if visible else 0
+    return ReadOptions(sheet=st.selectbox(say("file.sheet"), sheets, index=first, key=sheet_key))
