@@ -25,12 +25,13 @@ def follow(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The leader (N,) of each of `vectors` (N, H), its own index for a leader, and the cosine to it (N,) float32.
 
-    The vectors have length 1. `order` has each index once; by default that of the rows. `on_rows` may raise, to stop.
+    The vectors have length 1. `order` has an index at most once; by default all as they stand. What is not in it leads
+    itself, and nobody else. `on_rows` may raise, to stop.
     """
-    count = len(vectors)
-    order = np.arange(count) if order is None else order
-    leader = np.arange(count)
-    cosine = np.ones(count, dtype=np.float32)
+    order = np.arange(len(vectors)) if order is None else order
+    count = len(order)
+    leader = np.arange(len(vectors))
+    cosine = np.ones(len(vectors), dtype=np.float32)
     leaders = np.empty(0, dtype=np.int64)
     theirs = np.empty((min(count, _ROWS), vectors.shape[1]), dtype=np.float32)  # their vectors; grows by doubling
     for start in range(0, count, _ROWS):
