@@ -16,7 +16,7 @@ from wenmo.version import __version__
 _COMMANDS = """\
 Use it
   serve    the pages and the REST service on one address
-  run      answers for each row of a file: CSV, Excel, JSONL or Parquet; matches, near-duplicates, vectors
+  run      answers for each row of a file: CSV, Excel, JSONL or Parquet
   models   which models are here; download one
 
 Measure and adapt it

@@ -95,6 +95,7 @@ def test_engine_signatures() -> None:
         "align",
         "model_info",
         "batch_tokens",
+        "count_tokens",
         "cache_statistics",
         "scheduler_statistics",
         "loaded_tasks",

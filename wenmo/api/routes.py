@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from wenmo.api import docs, problems
+from wenmo.api.compatible import add_compatible_routes
 from wenmo.api.disconnect import CancelOnDisconnect
 from wenmo.api.error_handlers import install_error_handlers
 from wenmo.api.guard import REQUEST_ID, Guard
@@ -101,6 +102,7 @@ def create_api(
     _add_rerank(app, get_engine)
     _add_embed(app, get_engine)
     _add_analyze(app, get_engine)
+    add_compatible_routes(app, get_engine, errors=_ERRORS)
     guarded = Guard(
         CancelOnDisconnect(app),
         token=token,
@@ -178,7 +180,8 @@ def _add_rerank(app: FastAPI, get_engine: GetEngine) -> None:
     def rerank(body: RerankRequest) -> Response:
         """The documents that say what the query says, best first (cross-encoder)."""
         engine = get_engine()
-        scored = engine.similarity([(body.query, text) for text in body.documents])
+        documents = [document if isinstance(document, str) else document.text for document in body.documents]
+        scored = engine.similarity([(body.query, text) for text in documents])
         order = sorted(range(len(scored)), key=lambda index: -scored[index].similarity)[: body.top_n]
         results: list[dict[str, Any]] = [
             {"index": index, "relevance_score": scored[index].similarity, "truncated": scored[index].truncated}
@@ -186,7 +189,7 @@ def _add_rerank(app: FastAPI, get_engine: GetEngine) -> None:
         ]
         if body.return_documents:
             for result in results:
-                result["document"] = {"text": body.documents[result["index"]]}
+                result["document"] = {"text": documents[result["index"]]}
         return _response(engine, "similarity", results)
 
 

@@ -141,12 +141,18 @@ class ZeroShotRequest(TextsRequest):
         return self
 
 
+class Document(BaseModel):
+    """A document as Jina and Cohere also take it; other fields than its text are not read."""
+
+    text: Text
+
+
 class RerankRequest(_Request):
-    """A query and documents, in the shape of common reranking services."""
+    """A query and documents, in the shape of common reranking services: Jina's, and the first of Cohere."""
 
     query: Annotated[Text, Field(examples=["怎么开发票"])]
     documents: Annotated[
-        list[Text],
+        list[Text | Document],
         Field(min_length=1, max_length=MAX_TEXTS, examples=[["发票在哪里下载", "营业时间是几点", "如何申请电子发票"]]),
     ]
     top_n: Annotated[
@@ -158,6 +164,13 @@ class RerankRequest(_Request):
     model: Annotated[
         str | None,
         Field(description="Taken from clients that send one; the server's is used.", examples=["wenmo-similarity"]),
+    ] = None
+    max_chunks_per_doc: Annotated[
+        StrictInt | None, Field(description="Taken from clients of Cohere; a document is read as one.", examples=[None])
+    ] = None
+    max_tokens_per_doc: Annotated[
+        StrictInt | None,
+        Field(description="Taken from clients of Cohere; the model has its own limit, see truncated.", examples=[None]),
     ] = None
 
 

@@ -258,25 +258,25 @@ class Engine:
             self._models,
             self.similarity,
             checked_texts(queries),
-            corpus if isinstance(corpus, Index) else checked_texts(corpus),
+            _texts_or_index(corpus),
             top_k=top_k,
             rerank=rerank,
             progress=progress,
         )
 
     def deduplicate(
-        self, texts: Sequence[str], threshold: float = 0.9, *, progress: OnProgress | None = None
+        self, texts: Sequence[str] | Index, threshold: float = 0.9, *, progress: OnProgress | None = None
     ) -> Duplicates:
         """Which texts are near-duplicates of one before them: the cosine to it is at least `threshold`.
 
         Each text is compared with those that were kept before it, so nothing chains. The vectors alone decide, which
-        hardly tell a statement from its negation. A blank text is nobody's duplicate.
+        hardly tell a statement from its negation. A blank text is nobody's duplicate. An index has the vectors already.
         """
-        return searching.deduplicate(self._models, checked_texts(texts), threshold, progress=progress)
+        return searching.deduplicate(self._models, _texts_or_index(texts), threshold, progress=progress)
 
     def group(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str] | Index,
         threshold: float = 0.8,
         *,
         smallest: int = 2,
@@ -286,7 +286,7 @@ class Engine:
 
         Texts with the most others near to them represent. Groups with fewer than `smallest` members are left out.
         """
-        return searching.group(self._models, checked_texts(texts), threshold, smallest=smallest, progress=progress)
+        return searching.group(self._models, _texts_or_index(texts), threshold, smallest=smallest, progress=progress)
 
     def nli(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
@@ -342,6 +342,12 @@ class Engine:
         """The model of `task`; loads it if necessary."""
         return self._models.get(task_spec(task).name).info
 
+    def count_tokens(self, task: TaskName, inputs: Sequence[Any]) -> int:
+        """How many tokens the model of `task` reads of `inputs`, texts or pairs, in all; loads it if necessary."""
+        spec, model = task_spec(task), self._models.get(task_spec(task).name)
+        checked = checked_pairs(inputs) if spec.inputs == "pair" else checked_texts(inputs)
+        return sum(map(len, spec.encode(model.tokenizer, checked, max_length=model.info.max_length)))
+
     def batch_tokens(self, task: TaskName) -> Resolved[int]:
         """The most tokens that a batch of `task` may have, and why; loads the model if necessary."""
         return self._models.get(task).runtime.batch_tokens()
@@ -378,3 +384,7 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _texts_or_index(given: Sequence[str] | Index) -> list[str] | Index:
+    return given if isinstance(given, Index) else checked_texts(given)

@@ -153,7 +153,9 @@ def _judge(
     return lost
 
 
-def deduplicate(models: Models, texts: list[str], threshold: float, *, progress: OnProgress | None) -> Duplicates:
+def deduplicate(
+    models: Models, texts: list[str] | Index, threshold: float, *, progress: OnProgress | None
+) -> Duplicates:
     """See `Engine.deduplicate`."""
     check_threshold(threshold)
     rows = len(texts)
@@ -169,7 +171,7 @@ def deduplicate(models: Models, texts: list[str], threshold: float, *, progress:
 
 
 def group(
-    models: Models, texts: list[str], threshold: float, *, smallest: int, progress: OnProgress | None
+    models: Models, texts: list[str] | Index, threshold: float, *, smallest: int, progress: OnProgress | None
 ) -> list[TextGroup]:
     """See `Engine.group`."""
     check_threshold(threshold)
@@ -196,12 +198,17 @@ def groups_of(leader: np.ndarray, cosine: np.ndarray, *, smallest: int) -> list[
 
 
 def _compared(
-    models: Models, texts: list[str], threshold: float, *, passes: int, progress: OnProgress | None
+    models: Models, texts: list[str] | Index, threshold: float, *, passes: int, progress: OnProgress | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whom each text follows, and how near it is; with two passes the densest lead, else the first."""
-    total = len(texts) * (1 + passes)
-    vectors = unit_vectors(models, texts, progress=None if progress is None else lambda done, _: progress(done, total))
-    done = len(texts)
+    if isinstance(texts, Index):
+        check_index(models, texts)
+        done, total, vectors = 0, len(texts) * passes, texts.vectors
+    else:
+        done, total = len(texts), len(texts) * (1 + passes)
+        vectors = unit_vectors(
+            models, texts, progress=None if progress is None else lambda done, _: progress(done, total)
+        )
 
     def on_rows(rows: int) -> None:
         nonlocal done

@@ -3,7 +3,7 @@
     index.json      the model that made the vectors, and how much of the other files counts, with their digests
     vectors.f32     a vector of length 1 for each text, one after another; zeros for a blank text
     texts.jsonl     the texts, one a line
-    graph.usearch   for approximate search, where there are very many (`graph.py`)
+    graph.faiss   for approximate search, where there are very many (`graph.py`)
     lock            held by the process that writes
 
 Vectors and texts are only ever appended to, and index.json is replaced last. So a writer that dies leaves the index as
@@ -29,7 +29,7 @@ from wenmo.search.nearest import nearest
 
 EXACT_ROWS = 1_000_000  # more are searched approximately
 _FORMAT = 1
-_META, _VECTORS, _TEXTS, _GRAPH, _LOCK = "index.json", "vectors.f32", "texts.jsonl", "graph.usearch", "lock"
+_META, _VECTORS, _TEXTS, _GRAPH, _LOCK = "index.json", "vectors.f32", "texts.jsonl", "graph.faiss", "lock"
 _BLOCK_BYTES = 1 << 20
 _FLOAT_BYTES = 4
 

@@ -112,12 +112,12 @@ def test_approximate_search(tmp_path: Path) -> None:
     assert np.allclose(cosines, np.take_along_axis(queries @ vectors.T, indices, 1), atol=1e-6)
     assert (np.diff(cosines) <= 0).all() and 7 not in indices
 
-    assert (tmp_path / "index" / "graph.usearch").exists()
+    assert (tmp_path / "index" / "graph.faiss").exists()
     again = Index.open(tmp_path / "index", exact_rows=100)
     assert np.array_equal(again.nearest(queries, 10)[0], indices)
     again.add(["新"], queries[:1])  # the graph grows, too
     assert again.nearest(queries[:1], 1)[0].tolist() == [[3_000]]
-    (tmp_path / "index" / "graph.usearch").write_bytes(b"no graph")
-    assert Graph.open(tmp_path / "index" / "graph.usearch", 24, np.ones(3_001, dtype=bool)) is None
+    (tmp_path / "index" / "graph.faiss").write_bytes(b"no graph")
+    assert Graph.open(tmp_path / "index" / "graph.faiss", 24, np.ones(3_001, dtype=bool)) is None
     once_more = Index.open(tmp_path / "index", exact_rows=100)
     assert once_more.nearest(queries[:1], 1)[0].tolist() == [[3_000]]
