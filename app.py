@@ -22,6 +22,7 @@ page = st.navigation(
     [
         st.Page("pages/home.py", title=say("app.home"), url_path="welcome", default=True),
         st.Page("pages/similarity.py", title=say("app.similarity"), url_path="compare"),
+        st.Page("pages/match.py", title=say("app.match"), url_path="lookup"),
         st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
         st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
         st.Page("pages/batch.py", title=say("app.batch"), url_path="files"),

@@ -15,15 +15,19 @@ from wenmo.errors import (
     ModelNotFoundError,
     WenmoError,
 )
+from wenmo.search import Index
 from wenmo.types import (
     Alignment,
+    Duplicates,
     Explanation,
+    Hit,
     Part,
     Resolved,
     Result,
     SchedulerLimits,
     SentimentResult,
     SimilarityResult,
+    TextGroup,
     ZeroShotResult,
 )
 from wenmo.version import __version__
@@ -34,9 +38,12 @@ __all__ = [
     "CheckpointError",
     "DeviceError",
     "DownloadError",
+    "Duplicates",
     "Engine",
     "Explanation",
     "ForwardError",
+    "Hit",
+    "Index",
     "InputError",
     "ModelInfo",
     "ModelNotFoundError",
@@ -46,6 +53,7 @@ __all__ = [
     "SchedulerLimits",
     "SentimentResult",
     "SimilarityResult",
+    "TextGroup",
     "WenmoError",
     "ZeroShotResult",
     "__version__",

@@ -90,6 +90,45 @@ class ZeroShotResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A text of the corpus that a search has found, at `index`.
+
+    `cosine` compares the vectors; `similarity` is the cross-encoder's probability of the same meaning, None where it
+    was not asked. `truncated`: the cross-encoder did not see all of the two texts.
+    """
+
+    index: int
+    cosine: float
+    similarity: float | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """`kept` are the indices of the texts that remain, in order.
+
+    `duplicate_of` (N) has the index of the kept text that each other one is near to, None for one that is kept;
+    `cosines` (N) are to that text.
+    """
+
+    kept: tuple[int, ...]
+    duplicate_of: tuple[int | None, ...]
+    cosines: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextGroup:
+    """Texts near to `representative`, one of them. `members` are indices, the representative first, then the nearest.
+
+    `cosines` are theirs to the representative, 1 for itself.
+    """
+
+    representative: int
+    members: tuple[int, ...]
+    cosines: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Characters `start` up to, not including, `end` of a text. Masking them lowers the log odds by `weight`."""
 

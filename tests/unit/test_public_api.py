@@ -15,9 +15,12 @@ def test_names() -> None:
         "CheckpointError",
         "DeviceError",
         "DownloadError",
+        "Duplicates",
         "Engine",
         "Explanation",
         "ForwardError",
+        "Hit",
+        "Index",
         "InputError",
         "ModelInfo",
         "ModelNotFoundError",
@@ -27,6 +30,7 @@ def test_names() -> None:
         "SchedulerLimits",
         "SentimentResult",
         "SimilarityResult",
+        "TextGroup",
         "WenmoError",
         "ZeroShotResult",
         "__version__",
@@ -60,6 +64,11 @@ def test_engine_signatures() -> None:
     assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", *methods, "progress"]
     assert parameters(engine.embed) == ["texts", "progress"]
     assert parameters(engine.cosine_similarity) == ["pairs", "progress"]
+    assert parameters(engine.build_index) == ["texts", "progress"]
+    assert parameters(engine.extend_index) == ["index", "texts", "progress"]
+    assert parameters(engine.search) == ["queries", "corpus", "top_k", "rerank", "progress"]
+    assert parameters(engine.deduplicate) == ["texts", "threshold", "progress"]
+    assert parameters(engine.group) == ["texts", "threshold", "smallest", "progress"]
     assert parameters(engine.nli) == ["pairs", "progress"]
     assert parameters(engine.explain_similarity) == ["pair", "progress"]
     assert parameters(engine.explain_sentiment) == ["text", "progress"]
@@ -74,6 +83,11 @@ def test_engine_signatures() -> None:
         "zero_shot",
         "embed",
         "cosine_similarity",
+        "build_index",
+        "extend_index",
+        "search",
+        "deduplicate",
+        "group",
         "nli",
         "explain_similarity",
         "explain_sentiment",
@@ -81,6 +95,7 @@ def test_engine_signatures() -> None:
         "align",
         "model_info",
         "batch_tokens",
+        "count_tokens",
         "cache_statistics",
         "scheduler_statistics",
         "loaded_tasks",
@@ -100,6 +115,9 @@ def test_results() -> None:
     assert fields(wenmo.ZeroShotResult) == common | {"multi_label", "dropped_labels", "method"}
     assert fields(wenmo.Explanation) == {"label", "rival", "score", "log_odds", "parts", "grouped", "truncated"}
     assert fields(wenmo.Part) == {"start", "end", "weight"}
+    assert fields(wenmo.Hit) == {"index", "cosine", "similarity", "truncated"}
+    assert fields(wenmo.Duplicates) == {"kept", "duplicate_of", "cosines"}
+    assert fields(wenmo.TextGroup) == {"representative", "members", "cosines"}
     assert fields(wenmo.Alignment) == {"first", "second", "cosines", "truncated"}
 
 

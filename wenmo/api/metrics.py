@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_FURTHER_ROUTES = ("/analyze", "/v2/rerank", "/rerank", "/embed", "/predict")  # that compute, beside those of /v1
 _RECENT_CALLS = 1000  # whose durations are kept
 
 
@@ -63,7 +64,7 @@ class Metrics:
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Count a call: the template of its route, such as /v1/embed, its HTTP status, and how long it took."""
         self._durations.labels(route, str(status)).observe(seconds)
-        if route.startswith("/v1/") or route == "/analyze":  # not health checks, nor unknown paths
+        if route.startswith("/v1/") or route in _FURTHER_ROUTES:  # not health checks, nor unknown paths
             with self._lock:
                 self._by_status[status] += 1
                 if status == HTTPStatus.OK:

@@ -8,7 +8,7 @@ problem details.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -83,6 +83,14 @@ RATE_LIMITED = ProblemType(  # raised by no error of the engine: the limit is th
 )
 
 
+# Where clients of other services look for the reason: members beside those of RFC 9457, by the end of the path.
+_REASON_MEMBERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
+    "/v1/embeddings": lambda reason: {"error": {"message": reason, "type": "invalid_request_error"}},
+    "/v1/models": lambda reason: {"error": {"message": reason, "type": "invalid_request_error"}},
+    "/v2/rerank": lambda reason: {"message": reason},
+}
+
+
 _STATUS_TEXTS: Mapping[int, tuple[str, str]] = {  # what is wrong and how to correct it, in English and in Chinese
     400: ("The body cannot be parsed. Send JSON in UTF-8.", "请求体无法解析。请以 UTF-8 编码的 JSON 发送。"),
     404: (
@@ -127,6 +135,8 @@ def problem(
     }
     if errors:
         content["errors"] = list(errors)
+    path = request.url.path
+    content |= next((made(content["detail"]) for end, made in _REASON_MEMBERS.items() if path.endswith(end)), {})
     return ProblemResponse(content, status, headers={**(headers or {}), "Content-Language": language})
 
 

@@ -19,6 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from wenmo.api import docs, problems
+from wenmo.api.compatible import add_compatible_routes
 from wenmo.api.disconnect import CancelOnDisconnect
 from wenmo.api.error_handlers import install_error_handlers
 from wenmo.api.guard import REQUEST_ID, Guard
@@ -105,6 +106,7 @@ def create_api(
     _add_rerank(app, get_engine)
     _add_embed(app, get_engine)
     _add_analyze(app, get_engine)
+    add_compatible_routes(app, get_engine, errors=_ERRORS)
     guarded = Guard(
         CancelOnDisconnect(app),
         token=token,

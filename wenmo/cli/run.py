@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wenmo.cli.common import (
     Commands,
@@ -28,13 +28,23 @@ from wenmo.types import ZERO_SHOT_METHODS
 if TYPE_CHECKING:
     from wenmo.jobs.backend import Backend
     from wenmo.jobs.executor import JobProgress
+    from wenmo.jobs.job import Work
+
+
+_VECTOR_TASKS = ("match", "dedupe", "embed")
 
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run = commands.add_parser("run", help="files in, files with results out (CSV, JSONL, Parquet; Excel in)")
-    run.add_argument("task", choices=[spec.slug for spec in row_tasks()])
+    run.add_argument("task", choices=[*(spec.slug for spec in row_tasks()), *_VECTOR_TASKS])
     run.add_argument("source", type=Path, metavar="IN", help="a file, a folder, or a pattern in quotes: 'data/*.csv'")
-    run.add_argument("target", type=Path, metavar="OUT", help="a file; for a folder or a pattern, a folder")
+    run.add_argument(
+        "targets",
+        type=Path,
+        nargs="+",
+        metavar="OUT",
+        help="a file; for a folder or a pattern, a folder. `match` takes the file to match with before it: ANSWERS OUT",
+    )
     left = run.add_mutually_exclusive_group()
     left.add_argument("--resume", action="store_true", help="go on where an earlier run was stopped, if one was")
     left.add_argument("--restart", action="store_true", help="throw away what an earlier run left")
@@ -52,6 +62,17 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "two_stage has the nearest ones judged (nli)",
     )
     run.add_argument("--multi-label", action="store_true", help="several labels may be true")
+    run.add_argument("--answer-text", default="text", help="of match: column of the text in ANSWERS (text)")
+    run.add_argument("--top-k", type=positive, default=1, help="of match: answers told for each row (1)")
+    run.add_argument(
+        "--rerank", type=int, default=10, help="of match: nearest vectors that the cross-encoder judges; 0: none (10)"
+    )
+    run.add_argument(
+        "--threshold",
+        type=float,
+        help="of match: least probability, or cosine with --rerank 0 (0.5; without rerank any); "
+        "of dedupe: least cosine to the text that is kept (0.9)",
+    )
     run.add_argument("--logits", action="store_true", help="add the raw outputs")
     add_read_options(run)
     run.add_argument("--engine", choices=("local", "ray"), default="local", help="what computes: this process, or Ray")
@@ -63,32 +84,18 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from wenmo.jobs.job import run_job
-    from wenmo.jobs.options import RunOptions, models_of
+    from wenmo.jobs.job import run_work
     from wenmo.jobs.sources import partial_folder
 
-    task = task_spec(options.task).name
-    run_options = RunOptions(
-        text=options.text,
-        text_a=options.text_a,
-        text_b=options.text_b,
-        labels=options.labels,
-        template=options.template,
-        multi_label=options.multi_label,
-        method=options.method,
-        logits=options.logits,
-        language=language(),
-        **asdict(read_options(options)),
-    )
+    work, target = _work(options)
     end_of_line = "\n" if sys.stderr.isatty() else ""  # ends the line of the progress
     try:
-        with _backend(options, models_of(task, run_options)[0]) as backend:
-            summary = run_job(
+        with _backend(options, work.models()[0]) as backend:
+            summary = run_work(
                 backend,
-                task,
+                work,
                 options.source,
-                options.target,
-                run_options,
+                target,
                 resume=options.resume,
                 restart=options.restart,
                 shard_rows=options.shard_rows,
@@ -98,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
         print(end=end_of_line, file=sys.stderr)
         raise
     except KeyboardInterrupt:
-        kept = partial_folder(options.target).exists()
+        kept = partial_folder(target).exists()
         en = "Run the same command with --resume to go on from there." if kept else "Nothing had been done."
         zh = "用同一命令加 --resume 运行即可继续。" if kept else "尚未完成任何部分。"
         print(f"{end_of_line}wenmo: {f'已停止。{zh}' if language() == 'zh' else f'Stopped. {en}'}", file=sys.stderr)
@@ -108,6 +115,44 @@ def _run(options: argparse.Namespace) -> int:
         print(f"wenmo: {notice}", file=sys.stderr)
     print_json(asdict(summary))
     return 0
+
+
+def _work(options: argparse.Namespace) -> tuple[Work, Path]:
+    """What the job does, and where to. Raises InputError where there are not as many files as it needs."""
+    from wenmo.jobs.job import Work
+    from wenmo.jobs.options import RunOptions
+    from wenmo.jobs.vector_chunk import VectorOptions
+    from wenmo.jobs.vector_work import DedupeWork, EmbedWork, MatchWork
+
+    *more, target = options.targets
+    if len(more) != (options.task == "match"):
+        raise InputError(
+            "`run match` takes three files: QUESTIONS ANSWERS OUT. Any other task takes two: IN OUT.",
+            "`run match` 需要三个文件：问题、答案、输出。其他任务需要两个：输入、输出。",
+        )
+    common: dict[str, Any] = {"text": options.text, "language": language(), **asdict(read_options(options))}
+    if options.task in _VECTOR_TASKS:
+        vector_options = VectorOptions(
+            **common,
+            threshold=options.threshold,
+            answer_text=options.answer_text,
+            top_k=options.top_k,
+            rerank=options.rerank,
+        )
+        if options.task == "match":
+            return MatchWork(more[0], vector_options), target
+        return (DedupeWork if options.task == "dedupe" else EmbedWork)(vector_options), target
+    run_options = RunOptions(
+        **common,
+        text_a=options.text_a,
+        text_b=options.text_b,
+        labels=options.labels,
+        template=options.template,
+        multi_label=options.multi_label,
+        method=options.method,
+        logits=options.logits,
+    )
+    return Work(task_spec(options.task).name, run_options), target
 
 
 @contextmanager

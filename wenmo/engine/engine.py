@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wenmo.engine import explaining
+from wenmo.engine import explaining, searching
 from wenmo.engine import zero_shot_methods as zero_shot
 from wenmo.engine.loading import LoadedModel, LoadOptions, ModelInfo, Models, cpu_workers
 from wenmo.engine.pipeline import OnProgress, embed, encode_pairs, encode_texts, rows, run_pipeline
 from wenmo.errors import InputError
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
+from wenmo.search.index import Index
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.embedding import normalized
 from wenmo.tasks.inputs import checked_pairs, checked_texts
@@ -23,13 +24,16 @@ from wenmo.tasks.table import TASKS, row_tasks, task_spec
 from wenmo.telemetry.events import EventLog
 from wenmo.types import (
     Alignment,
+    Duplicates,
     Explanation,
+    Hit,
     Precision,
     Resolved,
     SchedulerLimits,
     SentimentResult,
     SimilarityResult,
     TaskName,
+    TextGroup,
     ZeroShotMethod,
     ZeroShotResult,
 )
@@ -224,6 +228,67 @@ class Engine:
         )
         return np.asarray(cosines, dtype=np.float32)
 
+    def build_index(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> Index:
+        """An index of `texts` for `search`: their vectors, bound to the embedding model. Keep it with `Index.save`."""
+        return searching.build_index(self._models, checked_texts(texts), progress=progress)
+
+    def extend_index(self, index: Index, texts: Sequence[str], *, progress: OnProgress | None = None) -> None:
+        """Add `texts` to `index`, and to the folder that it was saved to or opened from.
+
+        Raises InputError for an index of another model, and where another process writes or has written to the folder.
+        """
+        searching.extend_index(self._models, index, checked_texts(texts), progress=progress)
+
+    def search(
+        self,
+        queries: Sequence[str],
+        corpus: Sequence[str] | Index,
+        *,
+        top_k: int = 5,
+        rerank: int = 10,
+        progress: OnProgress | None = None,
+    ) -> list[list[Hit]]:
+        """The `top_k` texts of `corpus` that say what each query says, best first.
+
+        Vectors choose the `rerank` nearest (at least `top_k`), and the cross-encoder judges and orders these. With
+        `rerank=0` the cosines alone decide: faster, and weaker. A blank query finds nothing, and a blank text is never
+        found, so that there may be fewer than `top_k`. `corpus` is a list, or an index that was made once. `progress`
+        counts the forwards. Raises InputError for an index of another model.
+        """
+        return searching.search(
+            self._models,
+            self.similarity,
+            checked_texts(queries),
+            _texts_or_index(corpus),
+            top_k=top_k,
+            rerank=rerank,
+            progress=progress,
+        )
+
+    def deduplicate(
+        self, texts: Sequence[str] | Index, threshold: float = 0.9, *, progress: OnProgress | None = None
+    ) -> Duplicates:
+        """Which texts are near-duplicates of one before them: the cosine to it is at least `threshold`.
+
+        Each text is compared with those that were kept before it, so nothing chains. The vectors alone decide, which
+        hardly tell a statement from its negation. A blank text is nobody's duplicate. An index has the vectors already.
+        """
+        return searching.deduplicate(self._models, _texts_or_index(texts), threshold, progress=progress)
+
+    def group(
+        self,
+        texts: Sequence[str] | Index,
+        threshold: float = 0.8,
+        *,
+        smallest: int = 2,
+        progress: OnProgress | None = None,
+    ) -> list[TextGroup]:
+        """Groups of texts that are near to a representative, by cosines of at least `threshold`; the largest first.
+
+        Texts with the most others near to them represent. Groups with fewer than `smallest` members are left out.
+        """
+        return searching.group(self._models, _texts_or_index(texts), threshold, smallest=smallest, progress=progress)
+
     def nli(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
 
@@ -278,6 +343,12 @@ class Engine:
         """The model of `task`; loads it if necessary."""
         return self._models.get(task_spec(task).name).info
 
+    def count_tokens(self, task: TaskName, inputs: Sequence[Any]) -> int:
+        """How many tokens the model of `task` reads of `inputs`, texts or pairs, in all; loads it if necessary."""
+        spec, model = task_spec(task), self._models.get(task_spec(task).name)
+        checked = checked_pairs(inputs) if spec.inputs == "pair" else checked_texts(inputs)
+        return sum(map(len, spec.encode(model.tokenizer, checked, max_length=model.info.max_length)))
+
     def batch_tokens(self, task: TaskName) -> Resolved[int]:
         """The most tokens that a batch of `task` may have, and why; loads the model if necessary."""
         return self._models.get(task).runtime.batch_tokens()
@@ -314,3 +385,7 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _texts_or_index(given: Sequence[str] | Index) -> list[str] | Index:
+    return given if isinstance(given, Index) else checked_texts(given)

@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wenmo.errors import WenmoError
+from wenmo.models.content import content_digest
 from wenmo.models.registry import locate
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
@@ -55,6 +57,11 @@ class LoadedModel:
     runtime: Runtime  # with cache and scheduler
     bulk: ModelRuntime  # without them, for long lists
     scheduler: ScheduledRuntime
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the files of the model; an index of vectors is bound to it."""
+        return content_digest(self.info.folder)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wenmo.jobs.chunk import ChunkResults, run_chunk
 from wenmo.jobs.manifest import fingerprint_models
 from wenmo.jobs.options import RunSpec
+from wenmo.jobs.vector_chunk import VECTOR_CHUNKS
 from wenmo.tables.table import Chunk
 from wenmo.types import TaskName
 
@@ -49,4 +50,5 @@ class EngineBackend:
     def run_chunk(
         self, spec: RunSpec, chunk: Chunk, columns: Sequence[str], *, progress: Callable[[int, int], None]
     ) -> ChunkResults:
-        return run_chunk(self._engine, spec, chunk, columns, progress=progress)
+        run = VECTOR_CHUNKS.get(spec.task, run_chunk)
+        return run(self._engine, spec, chunk, columns, progress=progress)

@@ -47,7 +47,7 @@ def run_chunk(
     or neither a text nor a number, gets an error. A number is read as its digits. `progress(done, total)` counts the
     rows that have texts, as the engine does; an exception that it raises stops the call and comes out of it.
     """
-    inputs = _read_inputs(chunk, columns)
+    inputs = read_inputs(chunk, columns)
     results = iter(_call_engine(engine, spec, [texts for texts in inputs if isinstance(texts, tuple)], progress))
     rows: list[Row] = []
     errors: dict[int, str] = {}
@@ -65,7 +65,7 @@ def run_chunk(
     return ChunkResults(rows=rows, errors=errors, label_counts=dict(label_counts), score_sum=math.fsum(scores))
 
 
-def _read_inputs(chunk: Chunk, columns: Sequence[str]) -> list[tuple[str, ...] | InputError]:
+def read_inputs(chunk: Chunk, columns: Sequence[str]) -> list[tuple[str, ...] | InputError]:
     """The text or texts of each row, or what is wrong with the row."""
     inputs: list[tuple[str, ...] | InputError] = []
     for index, cells in enumerate(zip(*(chunk.values(column) for column in columns), strict=True)):
@@ -121,11 +121,14 @@ def _call_engine(
         return engine.ask(spec.task, texts, progress=progress, **options)
     except ForwardError as error:
         return [
-            WenmoError(
-                f"The model could not be run: {error.failed[index]}. Shorten the text, or free memory, and run again.",
-                f"模型运行失败：{error.failed[index]}。请缩短文本或释放内存后重试。",
-            )
-            if result is None
-            else result
+            not_computed(error.failed[index]) if result is None else result
             for index, result in enumerate(error.results)
         ]
+
+
+def not_computed(reason: str) -> WenmoError:
+    """The error of a row on which the model could not be run."""
+    return WenmoError(
+        f"The model could not be run: {reason}. Shorten the text, or free memory, and run again.",
+        f"模型运行失败：{reason}。请缩短文本或释放内存后重试。",
+    )

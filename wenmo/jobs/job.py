@@ -14,17 +14,18 @@ free memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from wenmo.errors import InputError
 from wenmo.jobs.backend import Backend
 from wenmo.jobs.executor import ChunkExecutor, JobProgress
-from wenmo.jobs.job_tables import open_tables, write_outputs
+from wenmo.jobs.job_tables import JobTable, open_tables, write_outputs
 from wenmo.jobs.manifest import Manifest, fingerprint_file
-from wenmo.jobs.options import RunOptions, check_options, encodings_per_row, models_of
-from wenmo.jobs.sources import errors_file, find_files
+from wenmo.jobs.options import RunOptions, RunSpec, check_options, encodings_per_row, models_of
+from wenmo.jobs.sources import FilePair, errors_file, find_files
 from wenmo.jobs.summary import JobSummary, summarize
 from wenmo.jobs.work_folder import clear, locked_work_folder, manifest_file
 from wenmo.tables.table import CHUNK_ROWS
@@ -34,6 +35,56 @@ from wenmo.types import TaskName
 # with a base one, on two cores. A shard is at most one window of the engine, and large enough for efficient batches.
 _SHARD_WORK = 2**35
 _FEWEST_ENCODINGS = 128
+
+
+class Work:
+    """What a job does with its tables: here, ask a task about each row. `vector_work.py` has other kinds."""
+
+    further_suffixes: Sequence[str] = ()  # of a target, beside those of tables
+    inputs: Sequence[Path] = ()  # files that the job reads besides
+
+    def __init__(self, task: str, options: RunOptions) -> None:
+        self.task = task
+        self.options = options
+
+    def check(self) -> tuple[str, ...]:
+        """The labels that will be dropped. Raises InputError for options that cannot be used."""
+        return check_options(self.task, self.options)
+
+    def models(self) -> tuple[TaskName, ...]:
+        """The tasks whose models are run, the one with the most work first."""
+        return models_of(self.task, self.options)
+
+    def encodings_per_row(self) -> int:
+        """How many inputs the first of `models` computes for each row."""
+        return encodings_per_row(self.task, self.options)
+
+    def open(self, pairs: Sequence[FilePair], folder: Path) -> tuple[list[JobTable], RunSpec]:
+        """The tables, and what is done with their chunks. Raises InputError."""
+        return open_tables(pairs, self.task, self.options, folder)
+
+    def prepare(self, spec: RunSpec, step: Step) -> RunSpec:
+        """What comes before the chunks; returns `spec` with what that adds to it."""
+        return spec
+
+    def write(self, tables: Sequence[JobTable], spec: RunSpec, step: Step, errors_file: Path) -> None:
+        """Write the outputs from the finished shards."""
+        write_outputs(tables, errors_file)
+
+    def summary(self, summary: JobSummary) -> JobSummary:
+        """The summary, without what has no meaning for this kind of job."""
+        return summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a kind of job needs for a step of its own: see `run_work`. `model` is the fingerprint of the models."""
+
+    backend: Backend
+    folder: Path
+    model: Mapping[str, Any]
+    rows_per_shard: int
+    progress: Callable[[JobProgress], None] | None
 
 
 def run_job(
@@ -48,7 +99,31 @@ def run_job(
     shard_rows: int | None = None,
     progress: Callable[[JobProgress], None] | None = None,
 ) -> JobSummary:
-    """Run `task` on each row of `source`, and write the rows with their results to `target`.
+    """Run `task` on each row of `source`, and write the rows with their results to `target`; see `run_work`."""
+    return run_work(
+        backend,
+        Work(task, options),
+        source,
+        target,
+        resume=resume,
+        restart=restart,
+        shard_rows=shard_rows,
+        progress=progress,
+    )
+
+
+def run_work(
+    backend: Backend,
+    work: Work,
+    source: Path,
+    target: Path,
+    *,
+    resume: bool = False,
+    restart: bool = False,
+    shard_rows: int | None = None,
+    progress: Callable[[JobProgress], None] | None = None,
+) -> JobSummary:
+    """Do `work` on each row of `source`, and write the rows with their results to `target`.
 
     `source` is a file, a folder or a pattern such as `data/*.csv`; `target` is a file, or a folder if `source` may be
     several files (`sources.py`). Outputs appear when all of them are complete, and replace files of the same names.
@@ -63,18 +138,19 @@ def run_job(
     resumed, and for a full disk; and whatever the backend raises.
     """
     started = time.perf_counter()
-    dropped_labels = check_options(task, options)
-    pairs = find_files(source, target)
+    dropped_labels = work.check()
+    pairs = find_files(source, target, further_suffixes=work.further_suffixes)
     with locked_work_folder(target) as folder:
         earlier = _earlier_manifest(folder, target, resume=resume, restart=restart)
-        tables, spec = open_tables(pairs, task, options, folder)
-        parameters, model = backend.load(models_of(task, options))
-        rows_per_shard = shard_rows or _rows_per_shard(parameters, encodings_per_row(task, options))
+        tables, spec = work.open(pairs, folder)
+        parameters, model = backend.load(work.models())
+        rows_per_shard = shard_rows or _rows_per_shard(parameters, work.encodings_per_row())
         manifest = Manifest.of(
-            task,
-            {**asdict(options), "shard_rows": rows_per_shard, "out": target.suffix.lower()},
+            work.task,
+            {**asdict(work.options), "shard_rows": rows_per_shard, "out": target.suffix.lower()},
             model,
-            {pair.name: fingerprint_file(pair.source) for pair in pairs},
+            {pair.name: fingerprint_file(pair.source) for pair in pairs}
+            | {f"+ {path.name}": fingerprint_file(path) for path in work.inputs},
         )
         if earlier is None:
             manifest.write(manifest_file(folder))
@@ -85,9 +161,11 @@ def run_job(
                 return JobSummary.from_json(earlier.summary)
         for table in tables:
             table.shards.load_finished()
+        step = Step(backend=backend, folder=folder, model=model, rows_per_shard=rows_per_shard, progress=progress)
+        spec = work.prepare(spec, step)
         executor = ChunkExecutor(backend, spec, tables, rows_per_shard)
         executor.run(progress)
-        write_outputs(tables, errors_file(target))
+        work.write(tables, spec, step, errors_file(target))
         summary = summarize(
             tables,
             resumed_rows=executor.resumed_rows,
@@ -95,8 +173,9 @@ def run_job(
             column_prefix=spec.prefix,
             dropped_labels=dropped_labels,
             errors_file=errors_file(target),
-            language=options.language,
+            language=work.options.language,
         )
+        summary = work.summary(summary)
         replace(manifest, summary=asdict(summary)).write(manifest_file(folder))
         clear(folder)
         return summary

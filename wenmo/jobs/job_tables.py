@@ -58,7 +58,7 @@ def open_tables(
             columns=columns[number],
             writer=writer_for(pair.target, reader, types),
             shards=Shards(shards_folder(folder, number)),
-            size_and_time=_size_and_time(pair.source),
+            size_and_time=size_and_time(pair.source),
         )
         for number, (pair, reader) in enumerate(zip(pairs, readers, strict=True))
     ]
@@ -76,7 +76,7 @@ def unfinished_chunks(tables: Sequence[JobTable], rows: int) -> Iterator[TableCh
             if number not in table.shards.notes:
                 yield TableChunk(table=table, number=number, first_row=first_row, chunk=chunk)
             first_row += len(chunk)
-        if first_row != table.reader.row_count or _size_and_time(table.pair.source) != table.size_and_time:
+        if first_row != table.reader.row_count or size_and_time(table.pair.source) != table.size_and_time:
             raise InputError(
                 f"{table.pair.source} changed while it was read. Run again with --restart when nothing writes to it.",
                 f"读取期间 {table.pair.source} 发生了变化。请在没有程序写入它时加 --restart 重新运行。",
@@ -104,6 +104,11 @@ def write_outputs(tables: Sequence[JobTable], errors_file: Path) -> None:
             table.pair.target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(table.pair.target) as file:
             table.writer.join(table.shards.rows_files(), file)
+    write_errors(tables, errors_file)
+
+
+def write_errors(tables: Sequence[JobTable], errors_file: Path) -> None:
+    """Write all rows without a result to `errors_file`; there is none where each row has one."""
     if any(note.failed_rows for table in tables for note in table.shards.notes.values()):
         with atomic_write(errors_file) as file:
             for table in tables:
@@ -113,6 +118,7 @@ def write_outputs(tables: Sequence[JobTable], errors_file: Path) -> None:
             errors_file.unlink(missing_ok=True)
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
+def size_and_time(path: Path) -> tuple[int, int]:
+    """By which a file that is written to while it is read is found out."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns

@@ -20,22 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import InputError
 from wenmo.jobs.atomic_write import atomic_write
+from wenmo.models.content import content_digest
 from wenmo.types import TaskName
 from wenmo.version import __version__
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine
-
-_MODEL_FILES = (
-    "config.json",
-    "configuration.json",
-    "vocab.txt",
-    "tokenizer_config.json",
-    "tokenizer.json",
-    "label_mapping.json",
-    "model.safetensors",
-    "pytorch_model.bin",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +89,9 @@ def fingerprint_file(path: Path) -> dict[str, Any]:
 def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
     """Everything that the results of `task` on `engine` depend on. Loads the model if need be."""
     info = engine.model_info(task)
-    digest = hashlib.sha256()
-    for name in _MODEL_FILES:
-        path = info.folder / name
-        if path.is_file():
-            digest.update(f"{name} {fingerprint_file(path)['sha256']}\n".encode())
     return {
         "name": info.name,
-        "sha256": digest.hexdigest(),
+        "sha256": content_digest(info.folder),
         "device": engine.device.value,
         "precision": engine.precision.value,
         "calibrated": engine.calibrated,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from wenmo.errors import InputError, Language
 from wenmo.tables.table import Notice, ReadOptions, TableReader
@@ -47,11 +48,15 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What is done with every chunk of a job. `prefix` begins the names of the result columns."""
+    """What is done with every chunk of a job. `prefix` begins the names of the result columns.
+
+    `corpus` is what the rows are matched with, in a job that matches (`vector_chunk.py`).
+    """
 
     task: TaskName
     options: RunOptions
     prefix: str = ""
+    corpus: Any = None
 
 
 def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:

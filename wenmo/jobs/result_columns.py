@@ -33,11 +33,12 @@ _TYPES: dict[str, ColumnType] = {
 def result_columns(options: RunOptions, taken: Sequence[str]) -> tuple[str, dict[str, ColumnType]]:
     """The prefix of the result columns, and their types by full name; none of the names is one of `taken`."""
     names = [name for name in _TYPES if name != "logits" or options.logits]
-    prefix = _free_prefix(names, taken)
+    prefix = free_prefix(names, taken)
     return prefix, {prefix + name: _TYPES[name] for name in names}
 
 
-def _free_prefix(names: Sequence[str], taken: Sequence[str]) -> str:
+def free_prefix(names: Sequence[str], taken: Sequence[str]) -> str:
+    """What to put before `names`, so that none of them is one of `taken`; nothing if none is."""
     prefix, number = "", 1
     while not set(taken).isdisjoint(prefix + name for name in names):
         prefix = "wenmo_" if number == 1 else f"wenmo{number}_"

@@ -8,6 +8,7 @@ with different columns are not forced into one. Excel is read but not written: `
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,17 +25,18 @@ class FilePair:
     target: Path
 
 
-def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
+def find_files(source: Path, target: Path, *, further_suffixes: Sequence[str] = ()) -> tuple[FilePair, ...]:
     """The files of a job that reads `source` and writes `target`, ordered by name.
 
     Files with an unknown suffix are skipped. In a folder, so are names that begin with a dot, an underscore or ~$,
     which other programs use for files of their own; with a pattern, those that begin with a dot or ~$. A `source` that
-    exists is taken literally even if it looks like a pattern.
+    exists is taken literally even if it looks like a pattern. `further_suffixes` of a
+    single target are no table's.
 
     Raises InputError where there is nothing to read or nowhere to write, and where an output would replace an input.
     """
     try:
-        pairs = _pairs(source, target)
+        pairs = _pairs(source, target, (*SUFFIXES, *further_suffixes))
         _check_places(source, target, pairs)
     except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, circular links, a zero byte
         if isinstance(error, InputError):
@@ -45,7 +47,7 @@ def find_files(source: Path, target: Path) -> tuple[FilePair, ...]:
     return pairs
 
 
-def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
+def _pairs(source: Path, target: Path, written_suffixes: Sequence[str]) -> tuple[FilePair, ...]:
     hidden: tuple[str, ...]
     if source.is_dir():
         base, paths, hidden = source, sorted(source.rglob("*")), (".", "_", "~$")
@@ -54,7 +56,7 @@ def _pairs(source: Path, target: Path) -> tuple[FilePair, ...]:
         base = Path(*source.parts[:fixed])
         paths, hidden = sorted(base.glob("/".join(source.parts[fixed:]))), (".", "~$", "__MACOSX")
     else:
-        check_suffix(target)
+        check_suffix(target, written_suffixes)
         if target.is_dir():
             raise InputError(f"{target} is a folder. Give the name of a file.", f"{target} 是目录。请给出文件名。")
         return (FilePair(name=source.name, source=source, target=target.resolve()),)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from wenmo.errors import InputError
 from wenmo.tables.cells import as_text
 
-ColumnType = Literal["text", "integer", "number", "boolean"]
+ColumnType = Literal["text", "integer", "number", "boolean", "vector"]  # a vector: float32 numbers
 
 MOST_COLUMNS = 16_384  # Excel's limit
 
@@ -105,5 +105,11 @@ def arrow_schema(types: Mapping[str, ColumnType]) -> Any:
     """The `pyarrow.Schema` of columns with these names and types."""
     import pyarrow as pa
 
-    arrow_types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+    arrow_types = {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "boolean": pa.bool_(),
+        "vector": pa.list_(pa.float32()),
+    }
     return pa.schema([pa.field(as_text(name), arrow_types[column_type]) for name, column_type in types.items()])

@@ -16,6 +16,7 @@ from wenmo.ui.adapt import strings as adapt
 from wenmo.ui.batch import strings as batch
 from wenmo.ui.home import strings as home
 from wenmo.ui.localized import Text
+from wenmo.ui.match import strings as match
 from wenmo.ui.memory import strings as memory
 from wenmo.ui.models import strings as models
 from wenmo.ui.sentiment import strings as sentiment
@@ -44,6 +45,7 @@ TEXTS = join(
     shell.STRINGS,
     home.STRINGS,
     similarity.STRINGS,
+    match.STRINGS,
     sentiment.STRINGS,
     zero_shot.STRINGS,
     batch.STRINGS,

@@ -12,6 +12,7 @@ from wenmo.ui.charts.figure import BARS_SHOWN, CONFIG, LABELS_SHOWN, LINE_COLUMN
 from wenmo.ui.charts.ink import ink_text
 from wenmo.ui.charts.maps import alignment_map, confusion, fit_map, ink_map
 from wenmo.ui.charts.spreads import confidence_histogram, histogram, means_over_time, spreads
+from wenmo.ui.charts.tiles import TILES_SHOWN, tiles
 from wenmo.ui.charts.training import curves, intervals
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "CONFIG",
     "LABELS_SHOWN",
     "LINE_COLUMNS",
+    "TILES_SHOWN",
     "VALUES_SHOWN",
     "alignment_map",
     "bars",
@@ -38,5 +40,6 @@ __all__ = [
     "padding",
     "speeds",
     "spreads",
+    "tiles",
     "waterfall",
 ]

@@ -51,7 +51,7 @@ def columns_of(text: str) -> int:
     )
 
 
-def new_figure(trace: go.Bar | go.Heatmap, *, height: int) -> go.Figure:
+def new_figure(trace: go.Bar | go.Heatmap | go.Treemap, *, height: int) -> go.Figure:
     """A figure with `trace`, without margins, grid, legend and zoom."""
     axis = {"fixedrange": True, "showgrid": False, "zeroline": False, "ticks": "", "automargin": True}
     figure = go.Figure(trace)

@@ -62,6 +62,11 @@ def submit(key: str, label: str) -> bool:
     return st.form_submit_button(label, type="primary", on_click=st.session_state.pop, args=(_stopped_key(key), None))
 
 
+def forget_stop(key: str) -> None:
+    """Start stopped work under `key` again: for a button that is not a form's."""
+    st.session_state.pop(_stopped_key(key), None)
+
+
 def _is_stopped(key: str, inputs: object) -> bool:
     """Whether the visitor has stopped the work on these inputs; if so, a button to start it again is shown."""
     stopped = _stopped_key(key)

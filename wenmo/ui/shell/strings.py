@@ -11,6 +11,7 @@ STRINGS: Mapping[str, Text] = {
     "app.name": Text("文墨共鸣", "Wenmo"),
     "app.home": Text("首页", "Home"),
     "app.similarity": Text("句子相似度", "Similarity"),
+    "app.match": Text("匹配", "Match"),
     "app.sentiment": Text("情感倾向", "Sentiment"),
     "app.zero_shot": Text("零样本分类", "Zero-shot"),
     "app.memory": Text("显存", "Memory"),

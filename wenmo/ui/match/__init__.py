@@ -1,0 +1,1 @@
+"""The page that matches two lists, and finds the near-duplicates and groups of one."""
