@@ -43,6 +43,7 @@ def test_engine_signatures() -> None:
         "device",
         "precision",
         "models",
+        "label_names",
         "sequence_length",
         "calibrated",
         "cache_mib",
@@ -58,7 +59,7 @@ def test_engine_signatures() -> None:
     assert parameters(engine.sentiment) == ["texts", "progress"]
     methods = ["method", "shortlist"]
     assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", *methods, "progress"]
-    assert parameters(engine.embed) == ["texts", "progress"]
+    assert parameters(engine.embed) == ["texts", "prompt_name", "progress"]
     assert parameters(engine.cosine_similarity) == ["pairs", "progress"]
     assert parameters(engine.nli) == ["pairs", "progress"]
     assert parameters(engine.explain_similarity) == ["pair", "progress"]

@@ -34,8 +34,12 @@ _MODEL_FILES = (
     "tokenizer.json",
     "label_mapping.json",
     "model.safetensors",
+    "model.safetensors.index.json",
     "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "modules.json",
 )
+_SHARDS = ("model-*-of-*.safetensors", "pytorch_model-*-of-*.bin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +104,8 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
     """Everything that the results of `task` on `engine` depend on. Loads the model if need be."""
     info = engine.model_info(task)
     digest = hashlib.sha256()
-    for name in _MODEL_FILES:
+    shards = [path.name for pattern in _SHARDS for path in sorted(info.folder.glob(pattern))]
+    for name in (*_MODEL_FILES, *shards):
         path = info.folder / name
         if path.is_file():
             digest.update(f"{name} {fingerprint_file(path)['sha256']}\n".encode())
@@ -111,6 +116,7 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
         "precision": engine.precision.value,
         "calibrated": engine.calibrated,
         "max_length": info.max_length,
+        "labels": list(info.labels),
     }
 
 
