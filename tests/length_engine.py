@@ -38,6 +38,7 @@ class LengthEngine:
             labels=("短", "长"),
             layers=1,
             hidden_size=1,
+            vector_size=1,
             parameters=1,
             weights_mib=None,
             max_length=10,

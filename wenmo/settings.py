@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     precision: str = "auto"
     # One variable a task: WENMO_SENTIMENT_MODEL=iic/…, WENMO_ZERO_SHOT_MODEL=…
     models: Annotated[dict[str, str], NoDecode] = Field(default_factory=lambda: _models({}))
+    # What the labels of a task's model are called, in the order of their ids, where the model does not say: JSON.
+    label_names: dict[str, str] = {}
     models_folder: Path = DEFAULT_MODELS_FOLDER
     calibrated: bool = True
     cache_mib: float = Field(default=64.0, ge=0)

@@ -26,6 +26,7 @@ from wenmo.errors import CheckpointError
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+_SPECIAL_OPTIONS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")  # their names, if others
 VOCABULARY_FILE, OPTIONS_FILE, PIPELINE_FILE = "vocab.txt", "tokenizer_config.json", "tokenizer.json"
 
 # The Rust tokenizer rejects a lone UTF-16 surrogate, as UTF-8 cannot encode it. BERT's cleaning drops all characters of
@@ -78,9 +79,9 @@ def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield start, len(texts)
 
 
-def _bert_pipeline(vocabulary: Mapping[str, int], options: Mapping[str, object]) -> _Pipeline:
+def _bert_pipeline(vocabulary: Mapping[str, int], options: Mapping[str, object], special: Sequence[str]) -> _Pipeline:
     """BERT's cleaning, lower-casing and splitting of Chinese characters; `options` are of tokenizer_config.json."""
-    pipeline = _Pipeline(models.WordPiece(dict(vocabulary), unk_token=UNK, max_input_chars_per_word=100))
+    pipeline = _Pipeline(models.WordPiece(dict(vocabulary), unk_token=special[1], max_input_chars_per_word=100))
     strip_accents = options.get("strip_accents")
     pipeline.normalizer = normalizers.BertNormalizer(
         clean_text=True,
@@ -90,9 +91,20 @@ def _bert_pipeline(vocabulary: Mapping[str, int], options: Mapping[str, object])
     )
     pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     # As in ModelScope's tokenizer, a special token typed in a text, in capitals, becomes that token.
-    present = [token for token in SPECIAL_TOKENS if token in vocabulary]
+    present = [token for token in special if token in vocabulary]
     pipeline.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in present])
     return pipeline
+
+
+def _special_tokens(options: Mapping[str, object]) -> tuple[str, ...]:
+    """The special tokens, in the order of SPECIAL_TOKENS, under the names that `options` give them."""
+    names = []
+    for option, token in zip(_SPECIAL_OPTIONS, SPECIAL_TOKENS, strict=True):
+        given = options.get(option)
+        if isinstance(given, Mapping):  # with its options, as older transformers write it
+            given = given.get("content")
+        names.append(given if isinstance(given, str) and given else token)
+    return tuple(names)
 
 
 def _read(folder: Path, name: str) -> str:
@@ -114,10 +126,13 @@ def _read(folder: Path, name: str) -> str:
 class Tokenizer:
     """WordPiece of a model folder: BERT's own steps over `vocab.txt`, or those that `tokenizer.json` describes."""
 
-    def __init__(self, pipeline: _Pipeline, files: Mapping[str, str]) -> None:
-        """`files` are the contents of the files that `pipeline` was made of, by name, for `save`."""
+    def __init__(self, pipeline: _Pipeline, files: Mapping[str, str], special: Sequence[str] = SPECIAL_TOKENS) -> None:
+        """`files` are the contents of the files that `pipeline` was made of, by name, for `save`.
+
+        `special` are the names of SPECIAL_TOKENS, in this order.
+        """
         vocabulary = pipeline.get_vocab(with_added_tokens=True)
-        missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
+        missing = [token for token in special if token not in vocabulary]
         if missing:
             names, first = ", ".join(missing), next(iter(files))
             raise CheckpointError(
@@ -129,18 +144,33 @@ class Tokenizer:
         self._pipeline = pipeline
         self._files = dict(files)
         self.vocab_size = max(vocabulary.values()) + 1
-        self.pad_id = vocabulary[PAD]
-        self.cls_id = vocabulary[CLS]
-        self.sep_id = vocabulary[SEP]
-        self.mask_id = vocabulary[MASK]
-        self.unk_id = vocabulary[UNK]
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (vocabulary[token] for token in special)
 
     @classmethod
-    def from_folder(cls, folder: Path) -> Tokenizer:
+    def from_folder(cls, folder: Path, *, lower_case_first: bool = False) -> Tokenizer:
         """Read `vocab.txt` with `tokenizer_config.json`, as ModelScope does; without a `vocab.txt`, `tokenizer.json`.
 
+        `lower_case_first`: texts are put into lower case before anything else, an option of sentence-transformers.
         Raises CheckpointError when there is neither, when a file cannot be read, or when a special token is missing.
         """
+        tokenizer = cls._from_folder(folder)
+        if lower_case_first:
+            steps = [each for each in (normalizers.Lowercase(), tokenizer._pipeline.normalizer) if each is not None]
+            tokenizer._pipeline.normalizer = normalizers.Sequence(steps)
+        return tokenizer
+
+    @classmethod
+    def _from_folder(cls, folder: Path) -> Tokenizer:
+        options_text = _read(folder, OPTIONS_FILE) if (folder / OPTIONS_FILE).is_file() else None
+        try:
+            options = dict(json.loads(options_text or "{}"))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{folder / OPTIONS_FILE} is not valid JSON ({error}). Download the checkpoint again.",
+                f"{folder / OPTIONS_FILE} 不是有效的 JSON（{error}）。请重新下载模型。",
+            ) from None
+        special = _special_tokens(options)
+        also = {} if options_text is None else {OPTIONS_FILE: options_text}
         if not (folder / VOCABULARY_FILE).is_file() and (folder / PIPELINE_FILE).is_file():
             text = _read(folder, PIPELINE_FILE)
             try:
@@ -156,23 +186,14 @@ class Tokenizer:
                     f"{folder / PIPELINE_FILE} describes a {kind} tokenizer; only BERT's WordPiece can be read.",
                     f"{folder / PIPELINE_FILE} 描述的是 {kind} 分词器；这里只能读取 BERT 的 WordPiece。",
                 )
-            return cls(pipeline, {PIPELINE_FILE: text})
-        files = {VOCABULARY_FILE: _read(folder, VOCABULARY_FILE)}
-        if (folder / OPTIONS_FILE).is_file():
-            files[OPTIONS_FILE] = _read(folder, OPTIONS_FILE)
+            return cls(pipeline, {PIPELINE_FILE: text, **also}, special)
+        files = {VOCABULARY_FILE: _read(folder, VOCABULARY_FILE), **also}
         # Not splitlines(), which also splits at U+2028 and others, and these may be tokens of the vocabulary.
         lines = files[VOCABULARY_FILE].split("\n")
         if lines and not lines[-1]:
             lines.pop()
         vocabulary = {line.rstrip("\r"): index for index, line in enumerate(lines)}
-        try:
-            options = dict(json.loads(files.get(OPTIONS_FILE, "{}")))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise CheckpointError(
-                f"{folder / OPTIONS_FILE} is not valid JSON ({error}). Download the checkpoint again.",
-                f"{folder / OPTIONS_FILE} 不是有效的 JSON（{error}）。请重新下载模型。",
-            ) from None
-        return cls(_bert_pipeline(vocabulary, options), files)
+        return cls(_bert_pipeline(vocabulary, options, special), files, special)
 
     def save(self, folder: Path) -> None:
         """Write the files that this tokenizer was read from into `folder`."""

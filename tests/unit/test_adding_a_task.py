@@ -20,8 +20,8 @@ from wenmo import Engine, InputError
 from wenmo.__main__ import main
 from wenmo.api.routes import create_api
 from wenmo.evaluation.compare import distribution
-from wenmo.models.checkpoint import random_weights
 from wenmo.models.shape import BertShape
+from wenmo.models.weights import random_weights
 from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.tasks.table import TASKS, registered, row_tasks
 from wenmo.types import Result

@@ -47,6 +47,7 @@ def test_engine_signatures() -> None:
         "device",
         "precision",
         "models",
+        "label_names",
         "sequence_length",
         "calibrated",
         "cache_mib",
@@ -62,7 +63,7 @@ def test_engine_signatures() -> None:
     assert parameters(engine.sentiment) == ["texts", "progress"]
     methods = ["method", "shortlist"]
     assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", *methods, "progress"]
-    assert parameters(engine.embed) == ["texts", "progress"]
+    assert parameters(engine.embed) == ["texts", "prompt_name", "progress"]
     assert parameters(engine.cosine_similarity) == ["pairs", "progress"]
     assert parameters(engine.build_index) == ["texts", "progress"]
     assert parameters(engine.extend_index) == ["index", "texts", "progress"]

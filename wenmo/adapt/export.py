@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertForSequenceClassification
 
-from wenmo.models.checkpoint import MEAN_POOLING, quantized_rows
 from wenmo.models.shape import SCALE
+from wenmo.models.weights import quantized_rows
 from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
 from wenmo.types import TaskName
@@ -63,7 +63,7 @@ def export_checkpoint(
     configuration = {
         "framework": "pytorch",
         "task": spec.hub_task,
-        "model": {"type": "structbert", **({"emb_pooler_type": MEAN_POOLING} if embeds else {})},
+        "model": {"type": "structbert", **({"emb_pooler_type": "avg"} if embeds else {})},
         "pipeline": {"type": spec.hub_task},
         **({} if max_length is None else {"preprocessor": {"max_length": max_length}}),
     }

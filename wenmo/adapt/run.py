@@ -32,6 +32,7 @@ from wenmo.evaluation.predict import predict
 from wenmo.evaluation.split import split_rows
 from wenmo.inference.precision import resolve_device
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
+from wenmo.models.label_names import remembered
 from wenmo.models.local import DEFAULT_MODELS_FOLDER, check_free, new_model
 from wenmo.models.registry import locate
 from wenmo.tasks.table import TASKS
@@ -88,11 +89,13 @@ class _Run:
     ) -> None:
         self._rows = rows
         self._options = options
+        self._models_folder = models_folder
         self._device = resolve_device(options.device)
         self._precision = resolve_training_precision(options.precision, self._device.value)
         self._start_from = start_from
         self.start_folder = locate(start_from, models_folder=models_folder)
-        self._checkpoint = load_checkpoint(self.start_folder, task=rows.task)
+        names = remembered(self.start_folder, models_folder)
+        self._checkpoint = load_checkpoint(self.start_folder, task=rows.task, label_names=names)
         self._learning_rate = _learning_rate(options, self._checkpoint)
         self._split = split_rows(rows.label, seed=options.seed)
         self._reporter = ProgressReporter(self._device.value, progress)
@@ -101,7 +104,13 @@ class _Run:
     def predict(self, folder: Path, stage: Stage) -> np.ndarray:
         """The labels that the checkpoint in `folder` gives to the test rows, (N,) indices of `rows.names`."""
         task = self._rows.task
-        with Engine(models={task: folder}, device=self._device.value, precision="fp32", cache_mib=0) as engine:
+        with Engine(
+            models={task: folder},
+            device=self._device.value,
+            precision="fp32",
+            cache_mib=0,
+            models_folder=self._models_folder,
+        ) as engine:
             return predict(
                 engine,
                 self._rows.take(self._split.test),

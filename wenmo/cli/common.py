@@ -37,6 +37,11 @@ def positive(text: str) -> int:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `read_settings` reads."""
     parser.add_argument("--model", help="bundled name, hub id or folder (default: the bundled model of the task)")
+    parser.add_argument(
+        "--label-names",
+        help="what the labels of --model are called, in the order of their ids and with commas, where it only has "
+        "LABEL_0, LABEL_1, ...; remembered for the model",
+    )
     parser.add_argument("--precision", help="auto, fp32, fp16, bf16 or int8 (WENMO_PRECISION, auto)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (WENMO_DEVICE, auto)")
     parser.add_argument(
@@ -85,6 +90,7 @@ def read_settings(options: argparse.Namespace, task: str, **more: Any) -> Settin
         "precision": options.precision,
         "calibrated": options.calibrated,
         f"{task}_model": options.model,
+        "label_names": None if options.label_names is None else {task: options.label_names},
         **more,
     }
     return Settings.read(**given)

@@ -32,6 +32,7 @@ def build_engine(settings: Settings, *, events: EventLog | None = None, repeatab
         models_folder=settings.models_folder,
         limits=SchedulerLimits(waiting_tokens=settings.waiting_tokens, wait_s=settings.wait_s),
         models=settings.models,
+        label_names=settings.label_names,
         events=events,
         repeatable=repeatable,
     )

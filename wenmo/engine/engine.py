@@ -12,8 +12,9 @@ import numpy as np
 from wenmo.engine import explaining, searching
 from wenmo.engine import zero_shot_methods as zero_shot
 from wenmo.engine.loading import LoadedModel, LoadOptions, ModelInfo, Models, cpu_workers
-from wenmo.engine.pipeline import OnProgress, embed, encode_pairs, encode_texts, rows, run_pipeline
+from wenmo.engine.pipeline import OnProgress, embed, encode_for_vectors, encode_pairs, rows, run_pipeline
 from wenmo.errors import InputError
+from wenmo.models.label_names import parse_label_names
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.search.index import Index
 from wenmo.tasks import zero_shot as zero_shot_task
@@ -52,6 +53,8 @@ class Engine:
     - `device`: auto, cpu, cuda or cuda:N. `precision`: auto, fp32, fp16, bf16 or int8 (CPU only).
     - `models`: for each task a bundled name, a local name, a hub id (iic/...) or a folder; bundled models by default.
       Local models are in `models_folder`.
+    - `label_names`: for each task, what the labels of its model are called, in the order of their ids, where the model
+      only has LABEL_0, LABEL_1, ...: a list, or one text split at `,` and `，`. Remembered for the model's folder.
     - `sequence_length`: the maximum number of tokens for checkpoints without one of their own; 512 by default.
     - `calibrated=False` ignores the temperatures of a checkpoint, as ModelScope does.
     - `cache_mib`: memory for cached results; 0 turns both caches off. Lists of 4,096 inputs or more bypass the cache,
@@ -78,6 +81,7 @@ class Engine:
         device: str = "auto",
         precision: str = "auto",
         models: Mapping[str, str | Path] | None = None,
+        label_names: Mapping[str, Sequence[str] | str] | None = None,
         sequence_length: int | None = None,
         calibrated: bool = True,
         cache_mib: float = 64.0,
@@ -91,11 +95,11 @@ class Engine:
         from wenmo.inference.precision import resolve_device, resolve_precision
         from wenmo.serving.cache import ResultCache
 
-        unknown = [name for name in models or {} if name not in TASKS]
+        unknown = [name for name in (*(models or {}), *(label_names or {})) if name not in TASKS]
         if unknown:
             raise InputError(
-                f"No such task: {', '.join(unknown)}. `models` takes {', '.join(TASKS)}.",
-                f"没有这样的任务：{'、'.join(unknown)}。`models` 的键为 {'、'.join(TASKS)}。",
+                f"No such task: {', '.join(unknown)}. `models` and `label_names` take {', '.join(TASKS)}.",
+                f"没有这样的任务：{'、'.join(unknown)}。`models` 与 `label_names` 的键为 {'、'.join(TASKS)}。",
             )
         self.device: Resolved[str] = resolve_device(device)
         self.precision: Resolved[Precision] = resolve_precision(precision, self.device.value)
@@ -103,8 +107,9 @@ class Engine:
         self.events = EventLog() if events is None else events
         self.events.engine_started(self.device, self.precision)
         self._cache = ResultCache(cache_mib, shared=shared_cache)
+        names = {task: str((models or {}).get(task) or spec.bundled) for task, spec in TASKS.items()}
         self._models = Models(
-            {task: str((models or {}).get(task) or spec.bundled) for task, spec in TASKS.items()},
+            names,
             LoadOptions(
                 device=self.device.value,
                 precision=self.precision.value,
@@ -118,6 +123,9 @@ class Engine:
                 events=self.events,
                 models_folder=models_folder,
                 repeatable=repeatable,
+                label_names={
+                    (task, names[task]): parse_label_names(given) for task, given in (label_names or {}).items()
+                },
             ),
         )
 
@@ -203,20 +211,25 @@ class Engine:
             self._models, questions, parsed, template, multi_label=multi_label, method=method, progress=progress
         )
 
-    def embed(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> np.ndarray:
-        """(N, H) float32: the mean of the embedding model's last layer over each text's tokens. Not normalised.
+    def embed(
+        self, texts: Sequence[str], *, prompt_name: str | None = None, progress: OnProgress | None = None
+    ) -> np.ndarray:
+        """(N, V) float32: the embedding model's last layer pooled as its files say; the bundled model's mean.
+
+        `prompt_name` names one of the model's prompts, such as "query", to put before each text. Vectors are normalised
+        only where the model's files say so.
 
         For search, clustering and near-duplicates: one forward per text instead of one per pair, and less accurate than
         `similarity`. `models={"embedding": …}` accepts a checkpoint of any task; the cosines of those not trained for
         vectors, such as ModelScope's similarity models, are all close to 1.
         """
-        return embed(self._models, checked_texts(texts), progress=progress)
+        return embed(self._models, checked_texts(texts), prompt_name=prompt_name, progress=progress)
 
     def cosine_similarity(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N,) float32 in [-1, 1]: cosine of the `embed` vectors of each pair. Not the cross-encoder's probability."""
 
         def encode(model: LoadedModel, window: list[tuple[str, str]]) -> list[Encoding]:
-            return encode_texts(model, [text for pair in window for text in pair])
+            return encode_for_vectors(model, [text for pair in window for text in pair])
 
         def decode(model: LoadedModel, vectors: np.ndarray, encodings: list[Encoding]) -> list[float]:
             unit = normalized(vectors)
@@ -292,10 +305,10 @@ class Engine:
     def nli(self, pairs: Sequence[tuple[str, str]], *, progress: OnProgress | None = None) -> np.ndarray:
         """(N, 3) float32 logits of the zero-shot model for (premise, hypothesis).
 
-        In the order entailment, neutral, contradiction.
+        In the order entailment, neutral, contradiction; (N, 2), without neutral, for a model of two classes.
         """
         logits = run_pipeline(self._models, "zero_shot", checked_pairs(pairs), encode_pairs, rows, progress=progress)
-        return np.stack(logits) if logits else np.empty((0, 3), dtype=np.float32)
+        return np.stack(logits) if logits else np.empty((0, len(self.model_info("zero_shot").labels)), np.float32)
 
     def explain_similarity(self, pair: tuple[str, str], *, progress: OnProgress | None = None) -> Explanation:
         """Which parts of both sentences support "same meaning" and which oppose it; see `wenmo.tasks.explain`.

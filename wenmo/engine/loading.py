@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.errors import WenmoError
+from wenmo.errors import InputError, WenmoError
 from wenmo.models.content import content_digest
+from wenmo.models.label_names import remember, remembered
 from wenmo.models.registry import locate
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
@@ -33,7 +34,8 @@ class ModelInfo:
 
     `name` is as it was given; `max_length` counts tokens. Logits are divided by `temperatures` before the softmax:
     those of the checkpoint, or 1 if it has none or the engine is uncalibrated. `weights_mib` is the size of the weights
-    on the device, None if the runtime does not know it.
+    on the device, None if the runtime does not know it. `labels` are in the order of the logits. `prompts` are texts to
+    put before others when vectors are made of them, by name.
     """
 
     name: str
@@ -42,10 +44,29 @@ class ModelInfo:
     labels: tuple[str, ...]
     layers: int
     hidden_size: int
+    vector_size: int
     parameters: int
     max_length: int
     temperatures: Mapping[str, float]
     weights_mib: float | None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+
+    def prompt(self, name: str | None) -> str:
+        """The text that is put before texts under this name; None: the default, which is none for most models.
+
+        Raises InputError for a name that the model does not have.
+        """
+        name = self.default_prompt if name is None else name
+        if name is None:
+            return ""
+        if name not in self.prompts:
+            known = ", ".join(self.prompts) or "-"
+            raise InputError(
+                f"The model {self.name} has no prompt {name!r}. It has: {known}.",
+                f"模型 {self.name} 没有名为 {name!r} 的提示。可用：{known}。",
+            )
+        return self.prompts[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +101,7 @@ class LoadOptions:
     events: EventLog
     models_folder: Path
     repeatable: bool
+    label_names: Mapping[tuple[TaskName, str], tuple[str, ...]]  # by the name of the model, too
     process: int = field(default_factory=os.getpid)  # the one whose threads compute
 
     def check_process(self) -> None:
@@ -188,7 +210,11 @@ class Models:
         spec = TASKS[task]
         folder = locate(self.names[task], models_folder=options.models_folder)
         started = time.monotonic()
-        checkpoint = load_checkpoint(folder, task=task, sequence_length=options.sequence_length)
+        given = options.label_names.get((task, self.names[task]))
+        names = given or remembered(folder, options.models_folder)
+        checkpoint = load_checkpoint(folder, task=task, sequence_length=options.sequence_length, label_names=names)
+        if given is not None:
+            remember(folder, given, options.models_folder)
         computing = (options.make_runtime or options.torch_runtime)(checkpoint)
         info = ModelInfo(
             name=self.names[task],
@@ -197,6 +223,7 @@ class Models:
             labels=checkpoint.labels if spec.outputs == "logits" else (),
             layers=checkpoint.shape.num_hidden_layers,
             hidden_size=checkpoint.shape.hidden_size,
+            vector_size=checkpoint.vector_head.width(checkpoint.shape.hidden_size),
             parameters=checkpoint.parameters,
             max_length=checkpoint.max_length,
             temperatures={
@@ -204,6 +231,8 @@ class Models:
                 for name in spec.calibrations
             },
             weights_mib=getattr(computing, "weights_mib", None),
+            prompts=checkpoint.prompts,
+            default_prompt=checkpoint.default_prompt,
         )
         plain = ObservedRuntime(computing, task, options.events)
         leaders = options.workers.count if options.workers else 1
@@ -211,7 +240,7 @@ class Models:
         if options.shares:
             namespace = options.shared_namespace(checkpoint, computing)
         else:  # with the folder's time, as its content may be replaced by another model
-            namespace = f"{task} {folder} {folder.stat().st_mtime_ns}"
+            namespace = f"{task} {folder} {folder.stat().st_mtime_ns} {checkpoint.labels}"
         cached = CachedRuntime(scheduler, options.cache, namespace) if options.cache.max_mib > 0 else scheduler
         options.events.model_loaded(
             info.name,

@@ -80,12 +80,21 @@ def run_pipeline(
     return cast("list[R]", results)
 
 
-def embed(models: Models, texts: list[str], *, progress: OnProgress | None = None) -> np.ndarray:
-    """(N, H) float32; see `Engine.embed`."""
-    vectors = run_pipeline(models, "embedding", texts, encode_texts, rows, vectors=True, progress=progress)
+def embed(
+    models: Models, texts: list[str], *, prompt_name: str | None = None, progress: OnProgress | None = None
+) -> np.ndarray:
+    """(N, V) float32; see `Engine.embed`."""
+    encode = partial(encode_for_vectors, prompt_name=prompt_name)
+    vectors = run_pipeline(models, "embedding", texts, encode, rows, vectors=True, progress=progress)
     if not vectors:
-        return np.empty((0, models.get("embedding").info.hidden_size), dtype=np.float32)
+        return np.empty((0, models.get("embedding").info.vector_size), dtype=np.float32)
     return np.stack(vectors)
+
+
+def encode_for_vectors(model: LoadedModel, texts: list[str], *, prompt_name: str | None = None) -> list[Encoding]:
+    """The encodings of `texts` behind one of the model's prompts, see `ModelInfo.prompt`."""
+    prompt = model.info.prompt(prompt_name)
+    return encode_texts(model, [prompt + text for text in texts] if prompt else texts)
 
 
 def encode_texts(model: LoadedModel, texts: list[str]) -> list[Encoding]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from wenmo.engine.loading import LoadedModel, Models
-from wenmo.engine.pipeline import OnProgress, embed, encode_texts, run_pipeline
+from wenmo.engine.pipeline import OnProgress, embed, encode_for_vectors, run_pipeline
 from wenmo.errors import ForwardError
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.embedding import cosines
@@ -131,4 +131,4 @@ def _by_cosine(
         near = cosines(vectors, label_vectors)
         return decode(near, encodings, labels=labels, temperatures=model.info.temperatures)
 
-    return run_pipeline(models, "embedding", texts, encode_texts, compare, vectors=True, progress=progress)
+    return run_pipeline(models, "embedding", texts, encode_for_vectors, compare, vectors=True, progress=progress)

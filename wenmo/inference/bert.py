@@ -23,16 +23,20 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from wenmo.models.shape import BertShape
+from wenmo.models.vector_head import MEAN, Dense, Pooling, VectorHead
 from wenmo.tokenizer import Encoding
 
 # In place: their input is the widest tensor of a layer, and nothing else uses it.
 ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": torch.ops.aten.gelu_,
+    "gelu_python": torch.ops.aten.gelu_,
     "gelu_new": lambda x: torch.ops.aten.gelu_(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: torch.ops.aten.gelu_(x, approximate="tanh"),
     "relu": torch.relu_,
     "silu": lambda x: F.silu(x, inplace=True),
     "swish": lambda x: F.silu(x, inplace=True),
     "tanh": torch.tanh_,
+    "linear": lambda x: x,  # of a vector head
 }
 
 
@@ -165,10 +169,10 @@ class Layer(nn.Module):
 
 
 class Bert(nn.Module):
-    """Embeddings, layers, pooler and classifier; inference only."""
+    """Embeddings, layers, pooler and classifier, and what makes vectors of the last layer; inference only."""
 
-    def __init__(self, shape: BertShape, *, labels: int) -> None:
-        """With 0 `labels`, the encoder alone, for vectors."""
+    def __init__(self, shape: BertShape, *, labels: int, pooler: bool = True, head: VectorHead = MEAN) -> None:
+        """With 0 `labels`, the encoder alone, for vectors. Without a `pooler` the classifier is on the last layer."""
         super().__init__()
         hidden = shape.hidden_size
         self.words = nn.Embedding(shape.vocab_size, hidden)
@@ -177,20 +181,35 @@ class Bert(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
         count = shape.num_hidden_layers
         self.layers = nn.ModuleList(Layer(shape, last=index == count - 1) for index in range(count))
+        self.pooler = nn.Linear(hidden, hidden) if labels and pooler else None
         if labels:
-            self.pooler = nn.Linear(hidden, hidden)
             self.classifier = nn.Linear(hidden, labels)
+        self._head = head
+        self.dense = nn.ModuleList(nn.Linear(dense.columns, dense.rows, bias=dense.bias) for dense in head.dense)
 
     @classmethod
-    def of(cls, shape: BertShape, weights: Mapping[str, torch.Tensor], device: torch.device) -> Bert:
+    def of(
+        cls,
+        shape: BertShape,
+        weights: Mapping[str, torch.Tensor],
+        device: torch.device,
+        *,
+        head: VectorHead = MEAN,
+    ) -> Bert:
         """A model with `weights`, which have transformers' names, in float32 on `device`."""
+        names = _own_names(shape.num_hidden_layers) | {name: [name] for name in weights if name.startswith("dense.")}
         own = {
-            target: _joined([weights[name].to(device, torch.float32) for name in names])
-            for target, names in _own_names(shape.num_hidden_layers).items()
-            if names[0] in weights
+            target: _joined([weights[name].to(device, torch.float32) for name in sources])
+            for target, sources in names.items()
+            if sources[0] in weights
         }
         with torch.device("meta"):  # the next line replaces all weights: do not allocate or initialise them
-            model = cls(shape, labels=weights["classifier.weight"].shape[0] if "classifier.weight" in weights else 0)
+            model = cls(
+                shape,
+                labels=weights["classifier.weight"].shape[0] if "classifier.weight" in weights else 0,
+                pooler="bert.pooler.dense.weight" in weights,
+                head=head,
+            )
         model.load_state_dict(own, strict=True, assign=True)
         return model.requires_grad_(False).eval()
 
@@ -206,25 +225,53 @@ class Bert(nn.Module):
         return last.forward_last(hidden, packed, first_only=first_only)
 
     def _embedded(self, packed: Packed) -> torch.Tensor:
-        return self.words(packed.ids).add_(self.positions(packed.positions)).add_(self.segments(packed.segments))
+        # A model with a single token type has it for both texts of a pair.
+        segments = packed.segments if self.segments.num_embeddings > 1 else torch.zeros_like(packed.segments)
+        return self.words(packed.ids).add_(self.positions(packed.positions)).add_(self.segments(segments))
 
     def logits(self, packed: Packed) -> torch.Tensor:
         """(N, labels)."""
-        logits: torch.Tensor = self.classifier(torch.tanh(self.pooler(self.hidden(packed, first_only=True))))
+        first = self.hidden(packed, first_only=True)
+        if self.pooler is not None:
+            first = torch.tanh(self.pooler(first))
+        logits: torch.Tensor = self.classifier(first)
         return logits
 
     def vectors(self, packed: Packed) -> torch.Tensor:
-        """(N, H): the mean of the last layer over the tokens of each sequence, [CLS] and [SEP] included."""
-        hidden = self.hidden(packed, first_only=False)
-        means = [
-            hidden[run.start : run.start + run.count * run.length].unflatten(0, (run.count, run.length)).mean(1)
-            for run in packed.runs
-        ]
-        return torch.cat(means)
+        """(N, V): the last layer pooled over the tokens of each sequence, [CLS] and [SEP] included.
+
+        Then the dense layers and the normalisation of the vector head, if it has any.
+        """
+        if self._head.pooling == ("cls",):
+            vectors = self.hidden(packed, first_only=True)
+        else:
+            hidden = self.hidden(packed, first_only=False)
+            runs = [
+                hidden[run.start : run.start + run.count * run.length].unflatten(0, (run.count, run.length))
+                for run in packed.runs
+            ]
+            pooled = [torch.cat([POOLINGS[name](run) for run in runs]) for name in self._head.pooling]
+            vectors = _joined(pooled, dim=1)
+        dense = iter(self.dense)
+        for step in self._head.steps:
+            if isinstance(step, Dense):
+                vectors = ACTIVATIONS[step.activation](next(dense)(vectors))
+            else:
+                vectors = F.normalize(vectors, dim=1)
+        return vectors
 
 
-def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+# From the states (N, L, H) of sequences of equal length to (N, H).
+POOLINGS: Mapping[Pooling, Callable[[torch.Tensor], torch.Tensor]] = {
+    "cls": lambda states: states[:, 0],
+    "max": lambda states: states.amax(1),
+    "mean": lambda states: states.mean(1),
+    "mean_sqrt_len_tokens": lambda states: states.sum(1) / states.shape[1] ** 0.5,
+}
+
+
+def _joined(parts: Sequence[torch.Tensor], *, dim: int = 0) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=dim)
 
 
 def _own_names(layers: int) -> dict[str, list[str]]:

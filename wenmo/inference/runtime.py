@@ -53,7 +53,7 @@ class Runtime(Protocol):
         """
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        """(N, H) float32: the mean of the last layer over all tokens of each encoding. Raises as `logits` does."""
+        """(N, V) float32: the last layer of each encoding, pooled as the checkpoint says. Raises as `logits` does."""
 
     def batch_tokens(self) -> Resolved[int]:
         """The current budget: the most tokens that a batch may have."""
@@ -90,8 +90,8 @@ class TorchRuntime:
         self._workers = workers
         self._repeatable = repeatable
         self._labels = len(checkpoint.labels)
-        self._hidden_size = checkpoint.shape.hidden_size
-        model = Bert.of(checkpoint.shape, checkpoint.weights, device)
+        self._vector_size = checkpoint.vector_head.width(checkpoint.shape.hidden_size)
+        model = Bert.of(checkpoint.shape, checkpoint.weights, device, head=checkpoint.vector_head)
         set_precision(model, precision, native=native)
         self._model = model
         if budget is None:
@@ -102,7 +102,7 @@ class TorchRuntime:
         return self._run(encodings, self._model.logits, width=self._labels, on_batch=on_batch)
 
     def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._run(encodings, self._model.vectors, width=self._hidden_size, on_batch=on_batch)
+        return self._run(encodings, self._model.vectors, width=self._vector_size, on_batch=on_batch)
 
     def states(self, encoding: Encoding) -> np.ndarray:
         with torch.inference_mode():

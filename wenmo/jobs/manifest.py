@@ -96,6 +96,7 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
         "precision": engine.precision.value,
         "calibrated": engine.calibrated,
         "max_length": info.max_length,
+        "labels": list(info.labels),
     }
 
 

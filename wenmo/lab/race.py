@@ -219,6 +219,7 @@ def _packed(checkpoint: Checkpoint, device: torch.device, *, max_tokens: int) ->
             for indices in plan_batches([len(each) for each in encodings], max_tokens=lambda: max_tokens):
                 packed = Packed.of([encodings[index] for index in indices], device)
                 first = model.hidden(packed, first_only=False)[packed.first]
+                assert model.pooler is not None
                 logits[indices] = model.classifier(torch.tanh(model.pooler(first))).cpu().numpy()
         return logits
 

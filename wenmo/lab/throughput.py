@@ -25,9 +25,10 @@ from wenmo.inference.precision import computes_natively, resolve_device, resolve
 from wenmo.inference.runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
 from wenmo.lab.padded import Answer, Items
-from wenmo.models.checkpoint import Checkpoint, load_checkpoint, random_weights
+from wenmo.models.checkpoint import Checkpoint, load_checkpoint
 from wenmo.models.registry import locate
 from wenmo.models.shape import BertShape, shape_of
+from wenmo.models.weights import random_weights
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.machine import machine

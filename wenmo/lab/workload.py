@@ -27,9 +27,10 @@ from wenmo.inference.int8 import _ROWS, Int8Layer, Int8Linear
 from wenmo.inference.precision import DTYPES, set_precision
 from wenmo.lab.allocations import Standing, within_operator
 from wenmo.lab.configuration import Configuration
-from wenmo.models.checkpoint import expected_shapes, load_checkpoint, random_weights
+from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import locate
 from wenmo.models.shape import BertShape
+from wenmo.models.weights import expected_shapes, random_weights
 from wenmo.tokenizer import Encoding
 
 _DROPOUT = 0.1  # of BERT and StructBERT in training

@@ -1,4 +1,4 @@
-"""The user's own models: folders in ModelScope's layout, inside of one models folder, addressed by their names.
+"""The user's own models: folders in any layout that is read, inside of one models folder, addressed by their names.
 
 `python -m wenmo train adapt` and the Adapt page write them; checkpoints can also be copied there by hand. Names consist
 of a-z, digits and hyphens, so that no name leads out of the folder. Writing a model is atomic: it is written to a
@@ -25,6 +25,7 @@ DEFAULT_MODELS_FOLDER = (user_data_path("wenmo", appauthor=False) if INSTALLED e
 MAX_MODELS = 50  # whoever reaches the page can make one: a bound for the disk
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
+_OF_A_MODEL = ("configuration.json", "config.json", "modules.json")
 
 
 def is_name(name: str) -> bool:
@@ -35,7 +36,7 @@ def is_name(name: str) -> bool:
 def find(name: str, models_folder: Path) -> Path | None:
     """The folder of the local model `name`, or None."""
     folder = models_folder / name
-    return folder if is_name(name) and (folder / "configuration.json").is_file() else None
+    return folder if is_name(name) and any((folder / file).is_file() for file in _OF_A_MODEL) else None
 
 
 def names(models_folder: Path) -> list[str]:

@@ -6,14 +6,14 @@ order. The bundled models are part of the repository, so that all tasks work fro
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wenmo.errors import ModelNotFoundError
+from wenmo.errors import CheckpointError, InputError, ModelNotFoundError
 from wenmo.models import hub, local
-from wenmo.models.hub_tasks import named_task
+from wenmo.models.description import describe
+from wenmo.models.label_names import remembered
 from wenmo.paths import ASSETS
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
@@ -36,11 +36,16 @@ ModelKind = Literal["bundled", "local", "cached", "known"]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """One entry of the list of models. `task`, `folder` and `size_mib` are None where they are not known."""
+    """One entry of the list of models. `folder` and `size_mib` are None where they are not known.
+
+    `tasks` are those that it can serve, the likeliest first, without embedding, which all can; none where they are not
+    known. `task` is the first.
+    """
 
     name: str
     kind: ModelKind
     task: TaskName | None
+    tasks: tuple[TaskName, ...]
     folder: Path | None
     size_mib: float | None
 
@@ -85,17 +90,18 @@ def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntr
     """The bundled, the local and the hub's known models, then other StructBERTs in its cache. Uses no network."""
     bundled = bundled_models()
     entries = [
-        _entry(spec.bundled, spec.name, own if (own := bundled[spec.bundled]).is_dir() else None, kind="bundled")
+        _entry(spec.bundled, (spec.name,), own if (own := bundled[spec.bundled]).is_dir() else None, kind="bundled")
         for spec in TASKS.values()
     ]
     for name in local.names(models_folder):
-        entries.append(_entry(name, _task_of(models_folder / name), models_folder / name, kind="local"))
+        own = models_folder / name
+        entries.append(_entry(name, _tasks_of(own, models_folder), own, kind="local"))
     for name, task in known_hub_ids():
-        folder = _cached_under_any_name(name)
-        entries.append(_entry(name, task, folder, kind="cached" if folder else "known"))
+        cached = _cached_under_any_name(name)
+        entries.append(_entry(name, (task,), cached, kind="cached" if cached else "known"))
     listed = {entry.folder for entry in entries}
     entries += [
-        _entry(name, _task_of(folder), folder, kind="cached")
+        _entry(name, _tasks_of(folder, models_folder), folder, kind="cached")
         for name in hub.list_cached()
         if (folder := hub.cached(name)) is not None and folder not in listed
     ]
@@ -121,18 +127,18 @@ def _cached_under_any_name(model_id: str) -> Path | None:
     return next((folder for folder in map(hub.cached, names) if folder is not None), None)
 
 
-def _task_of(folder: Path) -> TaskName | None:
-    """The task in configuration.json; None if it cannot be read or names no task of ours."""
+def _tasks_of(folder: Path, models_folder: Path) -> tuple[TaskName, ...]:
+    """The tasks that the model in `folder` can serve; none if it cannot be read or nothing tells what it does."""
     try:
-        configuration = json.loads((folder / "configuration.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    spec = named_task(configuration) if isinstance(configuration, dict) else None
-    return None if spec is None else spec.name
+        described = describe(folder, label_names=remembered(folder, models_folder))
+    except (CheckpointError, InputError):
+        return ()
+    return tuple(spec.name for spec in described.tasks)
 
 
-def _entry(name: str, task: TaskName | None, folder: Path | None, *, kind: ModelKind) -> ModelEntry:
+def _entry(name: str, tasks: tuple[TaskName, ...], folder: Path | None, *, kind: ModelKind) -> ModelEntry:
     size_mib = None
     if folder is not None:
         size_mib = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-    return ModelEntry(name=name, kind=kind, task=task, folder=folder, size_mib=size_mib)
+    task = tasks[0] if tasks else None
+    return ModelEntry(name=name, kind=kind, task=task, tasks=tasks, folder=folder, size_mib=size_mib)

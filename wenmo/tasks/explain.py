@@ -102,12 +102,12 @@ def two_class_odds(logits: np.ndarray, *, temperature: float) -> np.ndarray:
 
 
 def entailment_odds(logits: np.ndarray, *, temperature: float) -> np.ndarray:
-    """(N,) log odds of entailment against contradiction, from the `logits` (N, 3) of one label."""
+    """(N,) log odds of entailment against contradiction, from the `logits` (N, classes) of one label."""
     return (logits[:, ENTAILMENT] - logits[:, CONTRADICTION]).astype(np.float64) / temperature
 
 
 def label_odds(logits: np.ndarray, rival: np.ndarray, *, temperature: float) -> np.ndarray:
-    """(N,) log odds of a label against a rival label, from the logits (N, 3) of each."""
+    """(N,) log odds of a label against a rival label, from the logits (N, classes) of each."""
     return (logits[:, ENTAILMENT] - rival[:, ENTAILMENT]).astype(np.float64) / temperature
 
 

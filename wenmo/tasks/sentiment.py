@@ -18,7 +18,7 @@ SENTIMENT = TaskSpec(
             name="负面",
             words=(
                 *("0", "-1", "n", "no", "neg", "bad", "false", "label_0"),
-                *("负", "负向", "消极", "差评", "差", "坏", "否"),
+                *("负", "负向", "负类", "负面情感", "负面情绪", "负性", "消极", "贬义", "差评", "差", "坏", "否"),
             ),
         ),
         LabelRole(
@@ -26,14 +26,14 @@ SENTIMENT = TaskSpec(
             name="正面",
             words=(
                 *("1", "p", "yes", "pos", "good", "true", "label_1"),
-                *("正", "正向", "积极", "好评", "好", "是"),
+                *("正", "正向", "正类", "正面情感", "正面情绪", "正性", "积极", "褒义", "好评", "好", "是"),
             ),
         ),
     ),
     calibrations=("sentiment",),
     bundled="wenmo-sentiment",
     hub_task="sentiment-classification",
-    hub_aliases=("text-classification",),  # a general name; pipeline.type is more specific, if present
+    hub_general=("text-classification",),
     hub_ids=(
         "iic/nlp_structbert_sentiment-classification_chinese-tiny",
         "iic/nlp_structbert_sentiment-classification_chinese-base",

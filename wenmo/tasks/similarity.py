@@ -16,12 +16,28 @@ SIMILARITY = TaskSpec(
         LabelRole(
             key="different",
             name="不相似",
-            words=("0", "false", "不同", "不同义", "不匹配", "否", "no", "label_0"),
+            words=(
+                *("0", "false", "no", "not", "n", "label_0", "dissimilar", "not_similar", "unrelated", "irrelevant"),
+                *(
+                    "not_duplicate",
+                    "not_paraphrase",
+                    "not_equivalent",
+                    "not_same",
+                    "not_match",
+                    "unmatched",
+                    "mismatch",
+                ),
+                *("不同", "不同义", "不相同", "不匹配", "不等价", "不相关", "不重复", "否"),
+            ),
         ),
         LabelRole(
             key="same",
             name="相似",
-            words=("1", "true", "相同", "同义", "匹配", "是", "similar", "yes", "label_1"),
+            words=(
+                *("1", "true", "yes", "y", "label_1", "similar", "related", "relevant"),
+                *("duplicate", "paraphrase", "equivalent", "match", "matched"),
+                *("相同", "同义", "匹配", "等价", "相关", "重复", "是"),
+            ),
         ),
     ),
     calibrations=("similarity",),

@@ -6,6 +6,7 @@ that table and never names a task. See docs/adding-a-task.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,18 +23,23 @@ from wenmo.types import Result
 class LabelRole:
     """The meaning of a label, whatever a checkpoint or a file calls it.
 
-    `name` is its name in the bundled checkpoints, `words` are other names for it, in lower case. They are matched
-    against the label map of a checkpoint and against the values in a file's label column.
+    `name` is its name in the bundled checkpoints, `words` are other names for it, in lower case and with _ between
+    words. They are matched against the label map of a checkpoint and against the values in a file's label column. A
+    checkpoint may lack an `optional` label.
     """
 
     key: str
     name: str
     words: tuple[str, ...] = ()
+    optional: bool = False
 
     def means(self, word: str) -> bool:
-        """Whether `word` is a name of this label, in any case."""
-        plain = word.strip().casefold()
+        """Whether `word` is a name of this label, in any case, and with any of space, hyphen and _ between words."""
+        plain = _BETWEEN_WORDS.sub("_", word.strip().casefold())
         return plain in (self.key, self.name.casefold()) or plain in self.words
+
+
+_BETWEEN_WORDS = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,8 @@ class TaskSpec:
     the classifier's logits, or vectors, the mean of the last layer. `roles` are the labels of its checkpoints in the
     order of the logits. `calibrations` name the probabilities that have a temperature of their own. `bundled` is the
     default model, in assets/models/`name`. `hub_task` is ModelScope's name of the task in configuration.json,
-    `hub_aliases` are further names, `hub_ids` the hub's models to list. `result` is the type of its results, None for a
+    `hub_aliases` are further names, `hub_general` those of wider tasks, whose models serve this one if their labels say
+    so. `hub_ids` are the hub's models to list. `result` is the type of its results, None for a
     task without one per row. `fixed_length`: the maximum length is 512 tokens whatever the checkpoint says.
     """
 
@@ -62,6 +69,7 @@ class TaskSpec:
     roles: tuple[LabelRole, ...] = ()
     calibrations: tuple[str, ...] = ()
     hub_aliases: tuple[str, ...] = ()
+    hub_general: tuple[str, ...] = ()
     hub_ids: tuple[str, ...] = ()
     fixed_length: bool = False
 
@@ -78,6 +86,23 @@ class TaskSpec:
     def two_class(self) -> bool:
         """Whether the checkpoint has two labels of its own, so that one probability says everything."""
         return len(self.roles) == 2 and not self.takes_labels
+
+    @property
+    def any_labels(self) -> bool:
+        """Whether its checkpoints have any number of labels, of any meaning."""
+        return self.outputs == "logits" and not self.roles
+
+    def order_of(self, labels: Sequence[str]) -> tuple[int, ...] | None:
+        """For each role, the index of the label that means it; without those optional ones that no label means.
+
+        None unless each label means a role of its own.
+        """
+        found = [self.role_of(label) for label in labels]
+        if None in found or len(set(found)) < len(found):
+            return None
+        if any(not role.optional and index not in found for index, role in enumerate(self.roles)):
+            return None
+        return tuple(found.index(index) for index in range(len(self.roles)) if index in found)
 
     def role_of(self, word: str) -> int | None:
         """The index of the label that `word` is a name of, or None."""

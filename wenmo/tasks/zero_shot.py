@@ -26,7 +26,9 @@ from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.tokenizer import Encoding, Tokenizer
 from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
 
-ENTAILMENT, NEUTRAL, CONTRADICTION = 0, 1, 2  # indices of the logits; ModelScope's pipeline ignores the label map
+# Indices of the logits, whose order is that of the roles: checkpoints with another one are permuted when they are read.
+# Some have two classes, entailment or not; contradiction is the last in either case.
+ENTAILMENT, CONTRADICTION = 0, -1
 ZERO_SHOT = TaskSpec(
     name="zero_shot",
     title="Zero-shot classification",
@@ -35,11 +37,29 @@ ZERO_SHOT = TaskSpec(
     inputs="text",
     takes_labels=True,
     result=ZeroShotResult,
-    roles=tuple(LabelRole(key=name, name=name) for name in ("entailment", "neutral", "contradiction")),
+    roles=(
+        LabelRole(
+            key="entailment",
+            name="entailment",
+            words=("entail", "entails", "entailed", "蕴含", "蕴涵", "推出"),
+        ),
+        LabelRole(key="neutral", name="neutral", words=("中立", "中性", "无关", "不确定"), optional=True),
+        LabelRole(
+            key="contradiction",
+            name="contradiction",
+            words=(
+                *("contradict", "contradicts", "contradictory", "contradicted", "矛盾"),
+                # of models with two classes
+                *("not_entailment", "non_entailment", "no_entailment", "not_entail", "not_entailed"),
+                *("不蕴含", "不蕴涵", "非蕴含", "非蕴涵"),
+            ),
+        ),
+    ),
     # single_label: softmax over labels; multi_label: over contradiction and entailment; nli: over all three logits.
     calibrations=("single_label", "multi_label", "nli"),
     bundled="wenmo-zero-shot",
     hub_task="zero-shot-classification",
+    hub_general=("nli",),
     hub_ids=(
         "iic/nlp_structbert_zero-shot-classification_chinese-tiny",
         "iic/nlp_structbert_zero-shot-classification_chinese-base",
@@ -139,10 +159,10 @@ def decode(
     method: ZeroShotMethod,
     temperatures: Mapping[str, float],
 ) -> list[ZeroShotResult]:
-    """The results for `logits` (texts * labels, 3), in the order of the texts; all have the same number of labels."""
+    """The results for `logits` (texts * labels, classes), in the order of the texts, which have equally many labels."""
     count = len(questions[0].labels)
     each_alone = multi_label or count == 1
-    per_text = logits.reshape(-1, count, 3)
+    per_text = logits.reshape(-1, count, logits.shape[-1])
     if each_alone:
         two = per_text[:, :, [CONTRADICTION, ENTAILMENT]]
         probabilities = softmax(two, temperature=temperatures.get("multi_label", 1.0))[:, :, 1]  # (texts, labels)

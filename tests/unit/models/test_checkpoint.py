@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 
 from tests.conftest import GOLDEN
 from wenmo import CheckpointError, Engine
-from wenmo.models.checkpoint import expected_shapes, load_checkpoint, quantized_rows
+from wenmo.models.checkpoint import load_checkpoint
+from wenmo.models.weights import expected_shapes, quantized_rows
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def test_configuration_that_does_not_fit(folder: Path, change: Callable[[dict[st
         ("config.json", lambda c: c.update(num_attention_heads=True), "num_attention_heads"),
         ("config.json", lambda c: c.update(hidden_act="sorcery"), "hidden_act"),
         ("config.json", lambda c: c.update(layer_norm_eps="small"), "layer_norm_eps"),
-        ("config.json", lambda c: c.update(type_vocab_size=1), "type_vocab_size"),
+        ("config.json", lambda c: c.update(type_vocab_size=0), "type_vocab_size"),
     ],
 )
 def test_values_that_cannot_be(folder: Path, name: str, change: Callable[[dict[str, Any]], object], says: str) -> None:
@@ -247,10 +248,23 @@ def test_values_that_cannot_be(folder: Path, name: str, change: Callable[[dict[s
         load_checkpoint(folder)
 
 
-def test_labels_in_the_wrong_order_are_refused(folder: Path) -> None:
-    """They would invert `.similarity` and `.positive`."""
+def test_labels_in_another_order_are_put_in_order(folder: Path) -> None:
+    """Or they would invert `.similarity` and `.positive`."""
+    pairs = [("天气好", "天气不错"), ("天气好", "晚饭吃什么")]
+    with Engine(device="cpu", precision="fp32", models={"similarity": folder}) as engine:
+        before = engine.similarity(pairs)
     _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(label2id={"yes": 0, "no": 1}))
-    with pytest.raises(CheckpointError, match="order"):
+    with Engine(device="cpu", precision="fp32", models={"similarity": folder}) as engine:
+        after = engine.similarity(pairs)
+        assert engine.model_info("similarity").labels == ("no", "yes")
+    assert [one.similarity + other.similarity for one, other in zip(before, after, strict=True)] == pytest.approx(
+        [1, 1]
+    )
+
+
+def test_labels_that_contradict_their_places_are_refused(folder: Path) -> None:
+    _edit(folder, "configuration.json", lambda c: c["preprocessor"].update(label2id={"yes": 0, "x": 1}))
+    with pytest.raises(CheckpointError, match="label_names"):
         load_checkpoint(folder)
 
 
@@ -367,11 +381,24 @@ def test_an_embedding_model_has_no_classifier(folder: Path, with_pooler: bool) -
         assert (engine.embed(["下班以后去哪里吃饭", "短"]) == expected).all()
 
 
-@pytest.mark.parametrize("pooling", [None, "cls"])
-def test_vectors_that_are_not_means_are_refused(folder: Path, pooling: str | None) -> None:
-    _for_embedding(folder, pooling)
+def test_vectors_of_several_layers_are_refused(folder: Path) -> None:
+    _for_embedding(folder, "avg_top2")
     with pytest.raises(CheckpointError, match="emb_pooler_type"):
-        load_checkpoint(folder)
+        load_checkpoint(folder, task="embedding")
+
+
+@pytest.mark.parametrize("pooling", [None, "cls"])  # ModelScope's default is cls
+def test_vectors_of_the_first_token(folder: Path, pooling: str | None) -> None:
+    whole = {name: tensor for name, tensor in _weights(folder).items() if not name.startswith("classifier.")}
+    text = "下班以后去哪里吃饭"
+    with Engine(device="cpu", precision="fp32", models={"embedding": folder}) as engine:
+        tokenizer = load_checkpoint(folder).tokenizer
+        (ids,) = tokenizer.tokenize([text], limit=512)
+        first = engine._models.get("embedding").bulk.states(tokenizer.encode_single(ids, max_length=512))[0]
+    torch.save(whole, folder / "pytorch_model.bin")
+    _for_embedding(folder, pooling)
+    with Engine(device="cpu", precision="fp32", models={"embedding": folder}) as engine:
+        assert engine.embed([text])[0] == pytest.approx(first, abs=1e-5)
 
 
 def test_an_embedding_model_with_a_classifier_is_refused(folder: Path) -> None:

@@ -63,7 +63,13 @@ def comparison_engine(task: TaskName, model: str, written_ns: int, precision: Pr
     from wenmo.engine.build import build_engine
     from wenmo.settings import Settings
 
-    given: dict[str, Any] = {f"{task}_model": model, "precision": precision, "cache_mib": 0, "redis_url": ""}
+    given: dict[str, Any] = {
+        f"{task}_model": model,
+        "label_names": {},  # those of the environment are of its models
+        "precision": precision,
+        "cache_mib": 0,
+        "redis_url": "",
+    }
     return build_engine(Settings.read(**given), events=get_events())
 
 
