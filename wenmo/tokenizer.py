@@ -142,7 +142,7 @@ class Tokenizer:
         pipeline.no_truncation()
         pipeline.no_padding()
         self._pipeline = pipeline
-        self._files = dict(files)
+        self.files: Mapping[str, str] = dict(files)
         self.vocab_size = max(vocabulary.values()) + 1
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (vocabulary[token] for token in special)
 
@@ -197,7 +197,7 @@ class Tokenizer:
 
     def save(self, folder: Path) -> None:
         """Write the files that this tokenizer was read from into `folder`."""
-        for name, content in self._files.items():
+        for name, content in self.files.items():
             (folder / name).write_text(content, encoding="utf-8")
 
     def tokenize(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:

@@ -116,7 +116,6 @@ class Engine:
                 sequence_length=sequence_length,
                 calibrated=calibrated,
                 cache=self._cache,
-                shares=shared_cache is not None,
                 limits=limits,
                 make_runtime=make_runtime,
                 workers=None if make_runtime else cpu_workers(self.device.value),

@@ -7,12 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wenmo.errors import InputError, WenmoError
-from wenmo.models.content import content_digest
 from wenmo.models.label_names import remember, remembered
 from wenmo.models.registry import locate
 from wenmo.tasks.table import TASKS
@@ -35,7 +33,8 @@ class ModelInfo:
     `name` is as it was given; `max_length` counts tokens. Logits are divided by `temperatures` before the softmax:
     those of the checkpoint, or 1 if it has none or the engine is uncalibrated. `weights_mib` is the size of the weights
     on the device, None if the runtime does not know it. `labels` are in the order of the logits. `prompts` are texts to
-    put before others when vectors are made of them, by name.
+    put before others when vectors are made of them, by name. `digest` is that of all that answers depend on: equal ones
+    are equal models, whatever their folders hold by now.
     """
 
     name: str
@@ -51,6 +50,7 @@ class ModelInfo:
     weights_mib: float | None
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    digest: str = ""
 
     def prompt(self, name: str | None) -> str:
         """The text that is put before texts under this name; None: the default, which is none for most models.
@@ -79,11 +79,6 @@ class LoadedModel:
     bulk: ModelRuntime  # without them, for long lists
     scheduler: ScheduledRuntime
 
-    @cached_property
-    def digest(self) -> str:
-        """Of the files of the model; an index of vectors is bound to it."""
-        return content_digest(self.info.folder)
-
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
@@ -94,7 +89,6 @@ class LoadOptions:
     sequence_length: int | None
     calibrated: bool
     cache: ResultCache
-    shares: bool  # whether the cache has a shared store
     limits: SchedulerLimits | None
     make_runtime: Callable[[Checkpoint], ModelRuntime] | None
     workers: WorkerPool | None
@@ -114,14 +108,13 @@ class LoadOptions:
                 "启动进程，或在每个子进程中各自创建引擎。",
             )
 
-    def shared_namespace(self, checkpoint: Checkpoint, runtime: Runtime) -> str:
-        """A name that is equal in all processes for equal weights and arithmetic, and only for these."""
+    def namespace(self, fingerprint: str, runtime: Runtime) -> str:
+        """A name of results that is equal in all processes for equal weights and arithmetic, and only for these."""
         from wenmo.inference.precision import arithmetic
-        from wenmo.models.fingerprint import fingerprint
         from wenmo.version import __version__
 
         kind = f"{type(runtime).__module__}.{type(runtime).__qualname__}"
-        return f"{__version__}/{kind}/{arithmetic(self.precision, self.device)}/{fingerprint(checkpoint)}"
+        return f"{__version__}/{kind}/{arithmetic(self.precision, self.device)}/{fingerprint}"
 
     def torch_runtime(self, checkpoint: Checkpoint) -> ModelRuntime:
         """The default of `make_runtime`."""
@@ -202,6 +195,7 @@ class Models:
 
     def _load(self, task: TaskName) -> LoadedModel:
         from wenmo.models.checkpoint import load_checkpoint  # imports torch
+        from wenmo.models.fingerprint import content_digest, fingerprint
         from wenmo.serving.cache import CachedRuntime
         from wenmo.serving.observed import ObservedRuntime
         from wenmo.serving.scheduler import ScheduledRuntime
@@ -215,6 +209,7 @@ class Models:
         checkpoint = load_checkpoint(folder, task=task, sequence_length=options.sequence_length, label_names=names)
         if given is not None:
             remember(folder, given, options.models_folder)
+        weights = fingerprint(checkpoint)  # first: a runtime may take the weights over
         computing = (options.make_runtime or options.torch_runtime)(checkpoint)
         info = ModelInfo(
             name=self.names[task],
@@ -233,14 +228,12 @@ class Models:
             weights_mib=getattr(computing, "weights_mib", None),
             prompts=checkpoint.prompts,
             default_prompt=checkpoint.default_prompt,
+            digest=content_digest(checkpoint, weights),
         )
         plain = ObservedRuntime(computing, task, options.events)
         leaders = options.workers.count if options.workers else 1
         scheduler = ScheduledRuntime(plain, options.limits, leaders=leaders)
-        if options.shares:
-            namespace = options.shared_namespace(checkpoint, computing)
-        else:  # with the folder's time, as its content may be replaced by another model
-            namespace = f"{task} {folder} {folder.stat().st_mtime_ns} {checkpoint.labels}"
+        namespace = options.namespace(weights, computing)
         cached = CachedRuntime(scheduler, options.cache, namespace) if options.cache.max_mib > 0 else scheduler
         options.events.model_loaded(
             info.name,

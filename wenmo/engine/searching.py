@@ -25,7 +25,7 @@ _WINDOW = 4_096  # queries whose vectors and pairs are in memory at a time
 def build_index(models: Models, texts: list[str], *, progress: OnProgress | None) -> Index:
     """See `Engine.build_index`."""
     vectors = unit_vectors(models, texts, progress=progress)
-    index = Index(model=models.get("embedding").digest, hidden_size=vectors.shape[1])
+    index = Index(model=models.get("embedding").info.digest, hidden_size=vectors.shape[1])
     index.add(texts, vectors)
     return index
 
@@ -40,7 +40,7 @@ def extend_index(models: Models, index: Index, texts: list[str], *, progress: On
 def check_index(models: Models, index: Index) -> None:
     """Raises InputError for an index of another model than the one in use."""
     model = models.get("embedding")
-    if index.model != model.digest:
+    if index.model != model.info.digest:
         raise InputError(
             f"The index was made with another embedding model than {model.info.name}, and its vectors cannot be "
             "compared with those of this one. Use the model that made it, or make the index anew.",

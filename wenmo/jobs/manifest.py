@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from wenmo.errors import InputError
 from wenmo.jobs.atomic_write import atomic_write
-from wenmo.models.content import content_digest
 from wenmo.types import TaskName
 from wenmo.version import __version__
 
@@ -91,7 +90,7 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
     info = engine.model_info(task)
     return {
         "name": info.name,
-        "sha256": content_digest(info.folder),
+        "sha256": info.digest,
         "device": engine.device.value,
         "precision": engine.precision.value,
         "calibrated": engine.calibrated,

@@ -1,12 +1,9 @@
-"""A hash of what a model computes, the same on every machine, whatever its folder or file is called.
-
-It covers the weights, the shape and the pooling, which determine the logits and vectors of given ids. It does not cover
-the vocabulary, labels and calibration, which only make the ids and interpret the logits.
-"""
+"""The identity of a model: hashes of what was loaded, whatever its folder is called and whatever lies there by now."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict
 
 import torch
@@ -15,7 +12,11 @@ from wenmo.models.checkpoint import Checkpoint
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
-    """32 hexadecimal digits. Takes some seconds per GiB of weights."""
+    """32 hexadecimal digits, the same on every machine. Takes about a second per GiB of weights.
+
+    It covers the weights, the shape and the pooling, which determine the logits and vectors of given ids. It does not
+    cover the vocabulary, labels and calibration, which only make the ids and interpret the logits.
+    """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr(sorted(asdict(checkpoint.shape).items())).encode())
     digest.update(repr(checkpoint.vector_head).encode())
@@ -23,3 +24,16 @@ def fingerprint(checkpoint: Checkpoint) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def content_digest(checkpoint: Checkpoint, weights: str) -> str:
+    """32 hexadecimal digits of all that answers to texts depend on; `weights` is the checkpoint's `fingerprint`."""
+    content = {
+        "weights": weights,
+        "tokenizer": sorted(checkpoint.tokenizer.files.items()),
+        "labels": checkpoint.labels,
+        "temperatures": sorted(checkpoint.temperatures.items()),
+        "prompts": sorted(checkpoint.prompts.items()),
+        "default_prompt": checkpoint.default_prompt,
+    }
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()

@@ -141,7 +141,9 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def _read_file(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            # Copies: the file is mapped, and one that is cut later would end this process, one that is overwritten
+            # would change the answers of a model in use.
+            return {name: tensor.clone() for name, tensor in load_file(path).items()}
         # weights_only refuses anything but tensors and plain containers, and so executes nothing.
         content = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values()):
