@@ -5,10 +5,13 @@ A guess is a default for a user to confirm or correct.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wenmo.tables.table import Row
+
+_LETTERS_COUNTED = 10_000  # of a cell
 
 # Usual names of the columns of each role, in lower case. The first that a table has wins.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -62,6 +65,25 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# What names of columns with texts hold, and what those of other columns about the texts do (评论时间, comment_id).
+_WORDS_IN_NAMES = re.compile(
+    r"评论|内容|评价|文本|正文|留言|反馈|描述|text|comment|review|content|feedback", re.IGNORECASE
+)
+_NO_TEXT_IN_NAMES = re.compile(
+    r"编号|序号|日期|时间|数量|数$|分$|得分|评分|星级|等级|类型|类别|标签|链接|作者$|用户$|用户名|人$"
+    r"|(?<![a-z])(id|ids|date|time|count|score|rating|stars?|type|label|url|author|user)(?![a-z])",
+    re.IGNORECASE,
+)
+_NUMBER_DATE_OR_ID = re.compile(r"[\d\s年月日时分秒:：/.,%+_-]*|https?://\S*|\S*@\S*|(?=\S*\d)[a-zA-Z0-9_-]+")
+
+
+def _letters(value: object) -> int:
+    """How many letters and characters a cell has; 0 for numbers, dates, addresses and ids such as A-1029."""
+    if not isinstance(value, str) or _NUMBER_DATE_OR_ID.fullmatch(value.strip()):
+        return 0
+    return sum(map(str.isalpha, value[:_LETTERS_COUNTED]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextColumns:
     """The names of the columns with the texts: `text` of single ones, `text_a` and `text_b` of pairs.
@@ -81,14 +103,15 @@ def column_named_for(role: str, columns: Sequence[str]) -> str | None:
 
 
 def guess_text_columns(columns: Sequence[str], rows: Sequence[Row]) -> TextColumns:
-    """Guess by the columns' names, else take those with the longest texts in `rows`.
+    """Guess by the columns' names, else take those with the most words in `rows`: never dates, numbers or ids.
 
     Raises ValueError for a table without columns.
     """
     if not columns:
         raise ValueError("a table without columns")
-    longest = sorted(columns, key=lambda name: -sum(len(v) for row in rows if isinstance(v := row.get(name), str)))
-    text = column_named_for("text", columns) or longest[0]
+    longest = sorted(columns, key=lambda name: -sum(_letters(row.get(name)) for row in rows))
+    likely = [name for name in longest if _WORDS_IN_NAMES.search(name) and not _NO_TEXT_IN_NAMES.search(name)]
+    text = column_named_for("text", columns) or (likely or longest)[0]
     first, second = column_named_for("text_a", columns), column_named_for("text_b", columns)
     if first is None or second is None:
         pair = [name for name in columns if name in longest[:2]]

@@ -126,6 +126,13 @@ def test_the_columns_are_guessed() -> None:
     assert (pair.text_a, pair.text_b) == ("sentence1", "sentence2")
     longest = guess_text_columns(["b", "a", "n"], [{"b": "长长的一句话", "a": "短的话", "n": 123456789}])
     assert (longest.text, longest.text_a, longest.text_b) == ("b", "b", "a")
+    reviews = [
+        {"日期": "2026-01-02 10:00:00", "评论内容": "好", "评分": "5", "链接": "https://example.org/" + "a" * 99}
+    ]
+    assert guess_text_columns(["日期", "评论内容", "评分", "链接"], reviews).text == "评论内容"
+    plain = [{"a": "订单-2026-000001", "b": "A-1029-XYZ-88888888", "c": "不错", "d": "2026年1月2日"}]
+    assert guess_text_columns(["b", "c", "d"], plain).text == "c"  # by content: no id, no date
+    assert guess_text_columns(["评论时间", "用户评论", "评论id"], [{"用户评论": "好"}]).text == "用户评论"
     alone = guess_text_columns(["x"], [{"x": None}])
     assert (alone.text, alone.text_a, alone.text_b) == ("x", "x", "x")
 
