@@ -31,7 +31,7 @@ pins: $(VENV)/.test  ## write requirements*.txt
 	$(BIN)/$(COMPILE) --extra app -o requirements.txt
 	$(BIN)/$(COMPILE) --extra app --extra cluster -c requirements.txt -o requirements-cluster.txt
 	$(BIN)/$(COMPILE) --extra app --group recipes -c requirements.txt -o requirements-train.txt
-	$(BIN)/$(COMPILE) --extra app --extra cluster --group dev \
+	$(BIN)/$(COMPILE) --extra app --extra cluster --extra mcp --extra search --group dev \
 		-c requirements.txt -c requirements-cluster.txt -c requirements-train.txt -o requirements-dev.txt
 
 $(VENV)/.run: requirements.txt

@@ -40,6 +40,8 @@ SCENES: tuple[Scene, ...] = (
     ("similarity-pair", "/compare", "同题异问"),
     ("similarity-ranking", "/compare?mode=ranking", "找回密码"),
     ("similarity-matrix", "/compare?mode=matrix", "客服三问"),
+    ("match", "/lookup", "客服问答"),
+    ("match-groups", "/lookup?lists=one", "投诉"),
     ("sentiment", "/mood", "欣喜"),
     ("sentiment-many", "/mood", "一组评论"),
     ("zero-shot", "/labels", "新闻归类"),

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     pages_password: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
     # None: all tasks with --api-only, none with pages, whose first visitor should not wait for models to load.
     preload: Annotated[tuple[TaskName, ...] | None, NoDecode, BeforeValidator(_tasks)] = None
+    indexes: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = ()  # that MCP's search has
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
 

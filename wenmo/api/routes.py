@@ -7,15 +7,18 @@ which serves the app's pages, too.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Body, FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from wenmo.api import docs, problems
@@ -81,12 +84,14 @@ def create_api(
     cors_origins: Sequence[str] = (),
     preload: Preload | None = None,
     metrics: Metrics | None = None,
+    indexes: Sequence[Path] = (),
 ) -> ASGIApp:
     """The REST service on the engine that `get_engine` returns; it is called in every route, so it must be cheap.
 
     Every error is answered with problem details (`problems.py`). `token`, `calls_at_once` and `requests_per_minute`
     decide which calls are let in (`guard.py`). Browsers may call from pages of `cors_origins` and of no other site. The
     service is ready when `preload` has loaded its models. `metrics` counts the calls; None makes one for this service.
+    `indexes` are folders of indexes that MCP's search has, where that is installed.
     """
     metrics = metrics or Metrics(get_engine)
     app = FastAPI(
@@ -107,6 +112,10 @@ def create_api(
     _add_embed(app, get_engine)
     _add_analyze(app, get_engine)
     add_compatible_routes(app, get_engine, errors=_ERRORS)
+    if importlib.util.find_spec("mcp") is not None:  # the extra
+        from wenmo.api.mcp import McpOverHttp, make_server
+
+        app.router.routes.append(Route("/mcp", McpOverHttp(make_server(get_engine, indexes))))
     guarded = Guard(
         CancelOnDisconnect(app),
         token=token,

@@ -38,6 +38,7 @@ def api_from_settings(
         cors_origins=settings.cors_origins,
         preload=preload,
         metrics=metrics,
+        indexes=settings.indexes,
     )
 
 

@@ -84,12 +84,11 @@ def _joined(table: JobTable, path: Path) -> np.ndarray:
 class _VectorWork(Work):
     """What embedding, matching and removing near-duplicates have in common: one column of texts."""
 
+    name = ""
     options: VectorOptions
 
     def __init__(self, options: VectorOptions) -> None:
         super().__init__(self.name, options)
-
-    name = ""
 
     def check(self) -> tuple[str, ...]:
         return ()

@@ -58,6 +58,11 @@ class Index:
     def __len__(self) -> int:
         return len(self._vectors)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy for another process is in memory, and belongs to no folder."""
+        content = list(self._texts[: len(self)]), np.asarray(self._vectors)
+        return _in_memory, (self.model, self.hidden_size, self._exact_rows, *content)
+
     @property
     def texts(self) -> Sequence[str]:
         return self._texts
@@ -242,6 +247,12 @@ class Index:
                     with suppress(InputError), _locked(self.folder), _explained(path):
                         self._graph.save(path)
             return self._graph
+
+
+def _in_memory(model: str, hidden_size: int, exact_rows: int, texts: list[str], vectors: np.ndarray) -> Index:
+    index = Index(model=model, hidden_size=hidden_size, exact_rows=exact_rows)
+    index.add(texts, vectors)
+    return index
 
 
 def _mapped(folder: Path, rows: int, hidden_size: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,15 @@ def test_an_empty_index(tmp_path: Path) -> None:
     assert empty.nearest(unit(3), 5)[0].shape == (3, 0)
     empty.add(["甲"], unit(1))
     assert Index.open(tmp_path / "index").nearest(unit(1), 5)[0].tolist() == [[0]]
+
+
+def test_a_copy_for_another_process(tmp_path: Path) -> None:
+    index = made()
+    index.save(tmp_path / "index")
+    copy = pickle.loads(pickle.dumps(index))
+    copy.add(["丙"], unit(1, seed=7))
+    assert list(copy.texts) == [*TEXTS, "丙"] and copy.folder is None and copy.model == "m"
+    assert len(Index.open(tmp_path / "index")) == len(TEXTS)
 
 
 def refused(folder: Path) -> str:

@@ -20,7 +20,7 @@ def tiles(groups: Sequence[Sequence[str]], cosines: Sequence[Sequence[float]]) -
     """
     shown = groups[:TILES_SHOWN]
     most = max((len(group) for group in shown), default=1)
-    density = [0.12 + 0.7 * (len(group) - 1) / max(most - 1, 1) for group in shown]
+    density = [0.04 + 0.78 * (len(group) - 1) / max(most - 1, 1) for group in shown]
     trace = go.Treemap(
         ids=[str(number) for number in range(len(shown))],
         labels=[escape(group[0], width=40) for group in shown],
@@ -30,7 +30,15 @@ def tiles(groups: Sequence[Sequence[str]], cosines: Sequence[Sequence[float]]) -
         customdata=[_lines(group, near) for group, near in zip(shown, cosines, strict=False)],
         texttemplate="%{label}<br>%{text}",
         hovertemplate="%{customdata}<extra></extra>",
-        marker={"colors": density, "cmin": 0.0, "cmax": 1.0, "cornerradius": 2, "line": {"width": 2, "color": PAPER}},
+        marker={
+            "colors": density,
+            "cmin": 0.0,
+            "cmax": 1.0,
+            "cornerradius": 2,
+            "line": {"width": 2, "color": PAPER},
+            "pad": {"t": 0, "l": 0, "r": 0, "b": 0},
+        },
+        root={"color": "rgba(0,0,0,0)"},
         textfont={"size": 14, "color": [PAPER if value >= 0.45 else INK for value in density]},
         tiling={"pad": 2},
         pathbar={"visible": False},

@@ -60,7 +60,7 @@ def _index(engine: Engine, texts: tuple[str, ...], progress: OnProgress) -> Inde
 
 def _pasted() -> Listing | None:
     examples.buttons("match_list", ONE)
-    with st.form("match_list", border=False):
+    with st.form("match_groups", border=False):
         texts = components.text_lines(say("match.list"), key="match_list", limit=MAX_PASTED, height=220)
         answers.submit("match_index", say("match.group"))
     if len(texts) < 2:

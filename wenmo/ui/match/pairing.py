@@ -145,13 +145,17 @@ def _result(left: Listing, right: Listing, found: Matches) -> None:
         key="match_filter",
         label_visibility="collapsed",
     )
+    # Beside what was chosen stands the best of the rest: for a row without a match what came nearest to one.
+    is_best = chosen == found.best
+    other = np.where(is_best, found.second, found.best)
+    other_similarity = np.where(is_best, found.second_similarity, found.similarity)
     rows = np.flatnonzero(kinds[wanted or "all"])
     if len(rows):
-        _table(left, right, found, chosen, corrected, rows)
+        _table(left, right, found, chosen, other, other_similarity, corrected, rows)
     else:
         st.caption(say("match.none"))
     st.caption(say("match.note", rerank=_RERANK))
-    components.download("match", _download(left, right, found, chosen, corrected))
+    components.download("match", _download(left, right, found, chosen, other, other_similarity, corrected))
 
 
 def _figures(kinds: dict[str, np.ndarray], corrected: int) -> None:
@@ -177,6 +181,8 @@ def _table(
     right: Listing,
     found: Matches,
     chosen: np.ndarray,
+    other: np.ndarray,
+    other_similarity: np.ndarray,
     corrected: dict[int, int],
     rows: np.ndarray,
 ) -> None:
@@ -190,14 +196,14 @@ def _table(
     def percent(value: float) -> float | None:
         return None if np.isnan(value) else 100 * value
 
-    names = {name: say(f"match.table.{name}") for name in ("left", "match", "similarity", "cosine", "second", "next")}
+    names = {name: say(f"match.table.{name}") for name in ("left", "match", "similarity", "cosine", "other", "next")}
     shown = {
         names["left"]: [left.texts[row] for row in rows],
         names["match"]: [option(int(chosen[row])) for row in rows],
         names["similarity"]: [percent(found.similarity[row]) for row in rows],
         names["cosine"]: [None if np.isnan(found.cosine[row]) else found.cosine[row] for row in rows],
-        names["second"]: [option(int(found.second[row])) for row in rows],
-        names["next"]: [percent(found.second_similarity[row]) for row in rows],
+        names["other"]: [option(int(other[row])) for row in rows],
+        names["next"]: [percent(other_similarity[row]) for row in rows],
     }
     key = f"match_table_{len(corrected)}_{hash(rows.tobytes())}"
 
@@ -216,13 +222,13 @@ def _table(
         disabled=[name for which, name in names.items() if which != "match"],
         column_config={
             names["match"]: st.column_config.SelectboxColumn(
-                names["match"], options=[none, *options], required=True, width="medium", help=say("match.correct_help")
+                names["match"], options=[none, *options], required=True, width=165, help=say("match.correct_help")
             ),
-            names["left"]: st.column_config.TextColumn(names["left"], width="medium"),
-            names["similarity"]: bar(names["similarity"], min_value=0.0, max_value=100.0, format="%.1f%%"),
-            names["cosine"]: st.column_config.NumberColumn(names["cosine"], format="%.3f"),
-            names["second"]: st.column_config.TextColumn(names["second"], width="medium"),
-            names["next"]: bar(names["next"], min_value=0.0, max_value=100.0, format="%.1f%%"),
+            names["left"]: st.column_config.TextColumn(names["left"], width=165),
+            names["similarity"]: bar(names["similarity"], min_value=0.0, max_value=100.0, format="%.1f%%", width=110),
+            names["cosine"]: st.column_config.NumberColumn(names["cosine"], format="%.3f", width=60),
+            names["other"]: st.column_config.TextColumn(names["other"], width=130),
+            names["next"]: st.column_config.NumberColumn(names["next"], format="%.1f%%", width=70),
         },
     )
 
@@ -232,7 +238,13 @@ def _short(text: str) -> str:
 
 
 def _download(
-    left: Listing, right: Listing, found: Matches, chosen: np.ndarray, corrected: dict[int, int]
+    left: Listing,
+    right: Listing,
+    found: Matches,
+    chosen: np.ndarray,
+    other: np.ndarray,
+    other_similarity: np.ndarray,
+    corrected: dict[int, int],
 ) -> dict[str, list[object]]:
     """All rows, with all columns of both files."""
 
@@ -246,8 +258,8 @@ def _download(
         say("match.table.row"): [int(index) + 1 if index >= 0 else None for index in chosen],
         say("match.table.similarity"): [number(value) for value in found.similarity],
         say("match.table.cosine"): [number(value) for value in found.cosine],
-        say("match.table.second"): [right.texts[index] if index >= 0 else None for index in found.second],
-        say("match.table.next"): [number(value) for value in found.second_similarity],
+        say("match.table.other"): [right.texts[index] if index >= 0 else None for index in other],
+        say("match.table.next"): [number(value) for value in other_similarity],
         say("match.table.by_hand"): [row in corrected for row in range(len(chosen))],
     }
     for name, values in result.items():
