@@ -59,23 +59,16 @@ def embed_chunk(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> ChunkResults:
-    """The vector of each row's text, of length 1, as `embedding`. In `dedupe` a blank text's is zeros, near to none."""
+    """The vector of each row's text, of length 1, as `embedding`."""
 
     def call(texts: list[str]) -> Sequence[np.ndarray | WenmoError]:
-        found: Sequence[np.ndarray | WenmoError]
         try:
-            found = list(normalized(engine.embed(texts, progress=progress)))
+            return list(normalized(engine.embed(texts, progress=progress)))
         except ForwardError as error:
-            found = [
+            return [
                 not_computed(error.failed[index]) if vector is None else normalized(vector)
                 for index, vector in enumerate(error.results)
             ]
-        if spec.task != "dedupe":
-            return found
-        return [
-            vector if text.strip() or isinstance(vector, WenmoError) else np.zeros_like(vector)
-            for text, vector in zip(texts, found, strict=True)
-        ]
 
     def row(vector: np.ndarray) -> tuple[Row, str, float]:
         return {f"{spec.prefix}embedding": vector.astype(np.float64).round(7).tolist()}, "embedded", 0.0

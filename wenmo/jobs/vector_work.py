@@ -291,11 +291,9 @@ class MatchWork(_VectorWork):
         rows = [row for chunk in table.reader.chunks() for row in chunk.rows()]
         inputs = [texts for chunk in table.reader.chunks() for texts in read_inputs(chunk, table.columns)]
         texts = ["" if isinstance(each, InputError) else each[0] for each in inputs]
-        blank = [not text.strip() for text in texts]
-        filled = np.nan_to_num(vectors)
-        filled[blank] = 0
-        index = Index(model=step.model.get("embedding_sha256", step.model["sha256"]), hidden_size=filled.shape[1])
-        index.add(texts, filled)
+        index = Index(model=step.model.get("embedding_sha256", step.model["sha256"]), hidden_size=vectors.shape[1])
+        if vectors.size:  # else no answer has a text
+            index.add(texts, np.nan_to_num(vectors))  # zeros for a row without a text are near to nothing
         return replace(spec, corpus=Corpus(index=index, rows=rows, names=self._names))
 
 
