@@ -141,13 +141,15 @@ def read_cells(path: Path, options: ReadOptions | None = None) -> list[list[obje
 
 @pytest.mark.parametrize("encoding", ENCODABLE)
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_csv_of_any_dialect(encoding: str, quoting: int, data: st.DataObject) -> None:
     """Letters of no kind that columns are told by, so that no cell looks like a row."""
     rows = data.draw(tables_of("ab\\'\" ,;\t|\n\r=-@" + ENCODABLE[encoding]))
     end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
     mark = data.draw(st.sampled_from([",", ";", "\t", "|"]))
+    if quoting == csv.QUOTE_MINIMAL and len(end) == 1:  # Python would leave the other line end in a cell unquoted
+        rows = [[cell.translate({10: end, 13: end}) for cell in cells] for cells in rows]
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=mark, quoting=quoting, lineterminator=end).writerows([header_of(rows), *rows])
     with tempfile.TemporaryDirectory() as name:
@@ -155,7 +157,7 @@ def test_csv_of_any_dialect(encoding: str, quoting: int, data: st.DataObject) ->
         assert read_cells(path, ReadOptions(encoding=encoding, delimiter=mark)) == rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=tables_of("ab\\'\" ,;|=-@你好。"), end=st.sampled_from(["\n", "\r\n", "\r"]))
 def test_tsv_without_quoting(rows: list[list[str]], end: str) -> None:
     """As databases write it. By itself it is told from quoted cells only where it matters."""
@@ -165,7 +167,7 @@ def test_tsv_without_quoting(rows: list[list[str]], end: str) -> None:
         assert read_cells(path, ReadOptions(quoting="none")) == rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=tables_of('ab\\" ,\n你好。'))
 def test_csv_with_escaped_quotes(rows: list[list[str]]) -> None:
     """As Spark writes it with all cells quoted."""
@@ -182,7 +184,7 @@ def test_csv_with_escaped_quotes(rows: list[list[str]]) -> None:
 JSON_VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | any_text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(st.dictionaries(valid_text, JSON_VALUES | st.lists(JSON_VALUES, max_size=2), max_size=4), max_size=5),
     layout=st.sampled_from(["lines", "array", "pretty"]),
@@ -206,13 +208,13 @@ def read_named(path: Path, encoding: str) -> list[Row]:
     return [row for chunk in open_reader(path, ReadOptions(encoding=encoding)).chunks() for row in chunk.rows()]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(
         st.tuples(
             st.text("ab你好，\n\t =-@\"'_😀", min_size=1, max_size=8).filter(str.strip),
             st.integers(-(2**53), 2**53),
-            st.floats(allow_nan=False, allow_infinity=False, width=32),
+            st.integers(-(10**6), 10**6).map(lambda number: number / 8),  # openpyxl writes 16 digits of a float
             st.booleans(),
             st.dates(min_value=date(1950, 1, 1), max_value=date(2100, 1, 1)),
         ),
@@ -235,7 +237,7 @@ def test_workbooks(rows: list[tuple[str, int, float, bool, date]]) -> None:
     assert got == [[text, whole, number, flag, day.isoformat()] for text, whole, number, flag, day in rows]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     texts=st.lists(st.none() | valid_text, min_size=1, max_size=6),
     kind=st.sampled_from(["string", "large_string", "string_view", "binary", "large_binary", "binary_view"]),
