@@ -42,7 +42,8 @@ class Result:
 
     `scores` maps each label, as the checkpoint names it, to its probability, best first; `label` and `score` are the
     best of them. `truncated`: the model did not see the whole text. `logits` are the raw outputs in the order of the
-    label ids (zero-shot: three per label, in the order of the labels), for parity checks. `probability` is the name of
+    label ids (zero-shot: three per label, in the order of the labels), for parity checks. `unknown` is the share of the
+    text's tokens that the model does not know: they are all one to it. `probability` is the name of
     the field with the last label's probability, None for tasks whose scores a single probability does not sum up.
     """
 
@@ -53,6 +54,7 @@ class Result:
     scores: Mapping[str, float]
     truncated: bool
     logits: tuple[tuple[float, ...], ...] = field(repr=False)
+    unknown: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from wenmo.ui.batch.job import SAMPLE
 from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import TEXTS
 
-REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,说不清\n,伞,正面\n"
+REVIEWS = "评论,商品,情绪\n很好,茶,正面\n太差了,茶,负面\n=1+1,伞,说不清\n一般,伞,正面\n"
 
 
 def _upload(app: AppTest, name: str, content: str | bytes) -> AppTest:
@@ -48,14 +48,14 @@ def _texts(app: AppTest) -> str:
 
 def test_from_a_file_to_its_results(open_page: OpenPage, golden_engine: Engine) -> None:
     app = _upload(open_page("batch"), "我的评论.csv", REVIEWS)
-    assert app.dataframe[0].value["评论"].tolist() == ["很好", "太差了", "=1+1", ""]
+    assert app.dataframe[0].value["评论"].tolist() == ["很好", "太差了", "=1+1", "一般"]
     assert (
         app.selectbox(key=next(box.key for box in app.selectbox if box.key.startswith("batch_text_"))).value == "评论"
     )
     app.button(key="batch_estimate").click().run()
     assert not app.exception and any("全部约需" in str(each.value) for each in app.markdown)
     _run(app)
-    results = golden_engine.sentiment(["很好", "太差了", "=1+1", ""])
+    results = golden_engine.sentiment(["很好", "太差了", "=1+1", "一般"])
     values = {metric.label: metric.value for metric in app.main.metric}
     assert values[TEXTS["batch.rows"].zh] == "4" and values[TEXTS["batch.failed"].zh] == "0"
     assert values[TEXTS["batch.mean"].zh] == f"{sum(result.score for result in results) / 4:.1%}"
@@ -63,7 +63,7 @@ def test_from_a_file_to_its_results(open_page: OpenPage, golden_engine: Engine) 
     surest = app.dataframe[0].value
     assert surest.iloc[:, 1].tolist() == pytest.approx([100 * result.score for result in by_score], abs=1e-4)
     table = app.dataframe[2].value
-    assert table["评论"].tolist() == ["很好", "太差了", "=1+1", ""]
+    assert table["评论"].tolist() == ["很好", "太差了", "=1+1", "一般"]
     assert table.iloc[:, 0].tolist() == [result.label for result in results]
 
     app.text_input(key="batch_filter_text").input("太").run()

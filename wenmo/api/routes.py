@@ -184,6 +184,8 @@ def _add_task(app: FastAPI, spec: TaskSpec, get_engine: GetEngine) -> None:
         inputs = options.pop("pairs" if spec.inputs == "pair" else "texts")
         results = [asdict(result) for result in engine.ask(spec.name, inputs, **options)]
         for result in results:
+            if not result["unknown"]:
+                del result["unknown"]  # told where it matters
             del result["logits"]  # for parity checks; `python -m wenmo run --logits` writes them
         return _response(engine, spec.name, results)
 

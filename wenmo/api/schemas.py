@@ -246,6 +246,9 @@ class _Result(BaseModel):
     score: float
     scores: Annotated[dict[str, float], Field(description="Probability of each label, best first.")]
     truncated: Annotated[bool, Field(description="Whether the model did not see all of the text.")]
+    unknown: Annotated[
+        float | None, Field(description="Share of the text's tokens that the model does not know, if there are any.")
+    ] = None
 
 
 class EmbedItem(BaseModel):

@@ -19,6 +19,7 @@ from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.search.index import Index
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.embedding import normalized
+from wenmo.tasks.encode import tell_unknown
 from wenmo.tasks.inputs import checked_pairs, checked_texts
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.table import TASKS, row_tasks, task_spec
@@ -162,7 +163,9 @@ class Engine:
             return spec.encode(model.tokenizer, window, max_length=model.info.max_length)
 
         def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[Any]:
-            return spec.decode(logits, encodings, labels=model.info.labels, temperatures=model.info.temperatures)
+            info = model.info
+            results = spec.decode(logits, encodings, labels=info.labels, temperatures=info.temperatures)
+            return tell_unknown(results, encodings, model.tokenizer)
 
         checked = checked_pairs(inputs) if spec.inputs == "pair" else checked_texts(inputs)
         return run_pipeline(self._models, task, checked, encode, decode, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from wenmo.engine.pipeline import OnProgress, embed, encode_for_vectors, run_pip
 from wenmo.errors import ForwardError
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.embedding import cosines
+from wenmo.tasks.encode import tell_unknown
 from wenmo.tasks.labels import Labels
 from wenmo.types import ZeroShotMethod, ZeroShotResult
 
@@ -88,7 +89,7 @@ def judge(
     remaining = iter(questions)  # windows are decoded in order
 
     def decode(model: LoadedModel, logits: np.ndarray, encodings: list[Encoding]) -> list[ZeroShotResult]:
-        return zero_shot_task.decode(
+        results = zero_shot_task.decode(
             logits,
             encodings,
             questions=list(islice(remaining, len(encodings) // each)),
@@ -97,6 +98,7 @@ def judge(
             method=method,
             temperatures=model.info.temperatures,
         )
+        return tell_unknown(results, encodings, model.tokenizer, first_only=True)
 
     each = len(questions[0].labels)
     return run_pipeline(models, "zero_shot", questions, encode, decode, encodings_each=each, progress=progress)
@@ -106,7 +108,12 @@ def nearest_label(
     models: Models, texts: list[str], labels: Labels, template: str, *, progress: OnProgress | None
 ) -> list[ZeroShotResult]:
     """The label whose vector is nearest to each text's."""
-    return _by_cosine(models, texts, labels, template, progress=progress, decode=zero_shot_task.decode_vectors)
+
+    def decode(near: np.ndarray, encodings: list[Encoding], **options: Any) -> list[ZeroShotResult]:
+        results = zero_shot_task.decode_vectors(near, encodings, **options)
+        return tell_unknown(results, encodings, models.get("embedding").tokenizer)
+
+    return _by_cosine(models, texts, labels, template, progress=progress, decode=decode)
 
 
 def _by_cosine(

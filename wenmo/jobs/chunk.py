@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class ChunkResults:
     """`rows` are the result columns of each row of the chunk; `errors` says, by index, why rows have no result.
 
-    `label_counts` and `score_sum` (the sum of `score`) are over the rows with a result, for a summary.
+    `label_counts` and `score_sum` (the sum of `score`) are over the rows with a result, for a summary. `unknown_rows`
+    of them have tokens that the model does not know.
     """
 
     rows: list[Row]
     errors: Mapping[int, str]
     label_counts: Mapping[str, int]
     score_sum: float
+    unknown_rows: int = 0
 
 
 def run_chunk(
@@ -53,6 +55,7 @@ def run_chunk(
     errors: dict[int, str] = {}
     label_counts: Counter[str] = Counter()
     scores: list[float] = []
+    unknown_rows = 0
     for index, texts in enumerate(inputs):
         result = next(results) if isinstance(texts, tuple) else texts
         if isinstance(result, WenmoError):
@@ -61,8 +64,15 @@ def run_chunk(
             continue
         label_counts[result.label] += 1
         scores.append(result.score)
+        unknown_rows += result.unknown > 0
         rows.append(result_row(result, spec.options, spec.prefix))
-    return ChunkResults(rows=rows, errors=errors, label_counts=dict(label_counts), score_sum=math.fsum(scores))
+    return ChunkResults(
+        rows=rows,
+        errors=errors,
+        label_counts=dict(label_counts),
+        score_sum=math.fsum(scores),
+        unknown_rows=unknown_rows,
+    )
 
 
 def read_inputs(chunk: Chunk, columns: Sequence[str]) -> list[tuple[str, ...] | InputError]:

@@ -89,6 +89,7 @@ class ChunkExecutor:
             label_counts=results.label_counts,
             score_sum=results.score_sum,
             guarded_cells=encoded.guarded_cells,
+            unknown_rows=results.unknown_rows,
         )
         with self._counting:
             self._finished_rows += len(part.chunk)

@@ -6,6 +6,8 @@
   Similarity and sentiment have one list. Zero-shot has a list of three for each label, in the order of the labels (with
   two_stage only of the labels that the NLI model judged); with embedding it has the cosine with each label.
 - `error` (text): why the row has no result; missing where it has one
+- `unknown` (number): the share of the text's tokens that the model does not know. It is in JSONL alone, and only in
+  rows that have some; the summary counts these rows in any format
 
 Numbers are written with all digits. If the table already has a column of one of these names, all of them get a prefix
 (`wenmo_label`, …), so that no column of the table is overwritten.
@@ -57,6 +59,8 @@ def result_row(result: Result, options: RunOptions, prefix: str) -> Row:
     if options.logits:
         logits = [list(values) for values in result.logits]
         row["logits"] = logits if isinstance(result, ZeroShotResult) else logits[0]
+    if result.unknown:  # JSONL alone holds it
+        row["unknown"] = result.unknown
     return {prefix + name: value for name, value in row.items()}
 
 

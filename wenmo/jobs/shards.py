@@ -29,7 +29,7 @@ class ShardNote:
     """Summary of a shard.
 
     `label_counts` and `score_sum` are over the rows with a result. `guarded_cells` are those that a spreadsheet would
-    have run. `sha256` is of `.rows`.
+    have run, `unknown_rows` those with tokens that the model does not know. `sha256` is of `.rows`.
     """
 
     rows: int
@@ -37,6 +37,7 @@ class ShardNote:
     label_counts: Mapping[str, int]
     score_sum: float
     guarded_cells: int
+    unknown_rows: int
     sha256: str
 
 
@@ -74,6 +75,7 @@ class Shards:
         label_counts: Mapping[str, int],
         score_sum: float,
         guarded_cells: int = 0,
+        unknown_rows: int = 0,
     ) -> None:
         """Write and finish a shard. `errors` has an entry for each row without a result. Raises InputError."""
         note = ShardNote(
@@ -82,6 +84,7 @@ class Shards:
             label_counts=label_counts,
             score_sum=score_sum,
             guarded_cells=guarded_cells,
+            unknown_rows=unknown_rows,
             sha256=hashlib.sha256(content).hexdigest(),
         )
         with atomic_write(self._rows_file(number)) as file:

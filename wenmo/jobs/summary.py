@@ -19,8 +19,9 @@ from wenmo.telemetry.process import peak_process_memory_mib
 class FileSummary:
     """One file of the job; `failed_rows` of its `rows` have no result.
 
-    `guarded_cells` of the output would have run as formulas in a spreadsheet, and begin with a ' now. `notices` are
-    what the user should know about how the file was read, in the job's language.
+    `guarded_cells` of the output would have run as formulas in a spreadsheet, and begin with a ' now. `unknown_rows`
+    have tokens that the model does not know. `notices` are what the user should know about how the file was read, in
+    the job's language.
     """
 
     source: str
@@ -28,6 +29,7 @@ class FileSummary:
     rows: int
     failed_rows: int
     guarded_cells: int = 0
+    unknown_rows: int = 0
     notices: tuple[str, ...] = ()
 
 
@@ -100,6 +102,16 @@ def _summarize_file(table: JobTable, language: Language) -> FileSummary:
     notes = table.shards.notes.values()
     guarded = table.writer.guarded_names + sum(note.guarded_cells for note in notes)
     notices = list(table.reader.notices)
+    unknown = sum(note.unknown_rows for note in notes)
+    if unknown:
+        notices.append(
+            Notice(
+                en=f"{unknown:,} rows of {table.pair.source.name} have characters that the model does not know, which "
+                "are all one to it: trust their results less.",
+                zh=f"{table.pair.source.name} 中有 {unknown:,} 行含模型不认识的字符，它们对模型而言没有区别："
+                "这些结果要打折扣。",
+            )
+        )
     if guarded:
         notices.append(
             Notice(
@@ -114,5 +126,6 @@ def _summarize_file(table: JobTable, language: Language) -> FileSummary:
         rows=sum(note.rows for note in notes),
         failed_rows=sum(note.failed_rows for note in notes),
         guarded_cells=guarded,
+        unknown_rows=unknown,
         notices=tuple(notice.text(language) for notice in notices),
     )

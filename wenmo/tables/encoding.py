@@ -140,7 +140,7 @@ class _Damage:
 
     @property
     def is_small(self) -> bool:
-        return self.count == 0 or (self.count < self.whole and self.count <= max(1, self.whole // 20))
+        return self.count == 0 or (self.count < self.whole and self.count <= max(1, self.whole // 10))
 
     def notices(self, path: Path) -> tuple[Notice, ...]:
         if not self.count:

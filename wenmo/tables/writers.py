@@ -52,7 +52,10 @@ class TableWriter(ABC):
 
     @abstractmethod
     def encode(self, chunk: Chunk, results: Sequence[Row]) -> Encoded:
-        """A shard: each row of `chunk` with its result, which has the extra columns by name; a lacking one is None."""
+        """A shard: each row of `chunk` with its result, which has the extra columns by name; a lacking one is None.
+
+        A result may have further ones, which only JSONL holds, as its rows may differ.
+        """
 
     @abstractmethod
     def join(self, shards: Iterable[Path], file: BinaryIO) -> None:
@@ -108,7 +111,7 @@ class _CsvWriter(TableWriter):
 class _JsonlWriter(TableWriter):
     def encode(self, chunk: Chunk, results: Sequence[Row]) -> Encoded:
         content = b"".join(
-            json_line(row | {name: result.get(name) for name in self._extra})
+            json_line(row | {name: result.get(name) for name in self._extra} | result)
             for row, result in zip(chunk.rows(), results, strict=True)
         )
         return Encoded(content=content)

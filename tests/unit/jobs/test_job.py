@@ -293,7 +293,7 @@ def test_rows_without_result_are_told_aside(tmp_path: Path) -> None:
             "file": "in.jsonl",
             "row": 3,
             "error": "Line 3 of in.jsonl cannot be read: Unterminated string starting at, at column 11. "
-            "Each line must be one JSON object in UTF-8.",
+            "Each line must be one JSON object, or the file one JSON array of objects.",
             "raw": '{"id": 3, "te',
         },
         {

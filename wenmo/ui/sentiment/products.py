@@ -44,6 +44,7 @@ def show() -> None:
     }
     components.table(columns, bars=[say("sentiment.positive")])
     components.truncation_note([result.truncated for result in results])
+    components.unknown_note([result.unknown for result in results])
     components.download("products", columns)
     share.keep("products")
 

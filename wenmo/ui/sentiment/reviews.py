@@ -54,6 +54,7 @@ def show() -> None:
     else:
         _many(texts, results)
     components.truncation_note([result.truncated for result in results])
+    components.unknown_note([result.unknown for result in results])
     _by_aspect(texts, aspects)
     share.keep("sentiment")
 

@@ -113,6 +113,13 @@ def download(key: str, columns: Mapping[str, Sequence[object]], *, label: str | 
             )
 
 
+def unknown_note(shares: Sequence[float]) -> None:
+    """A note where texts have tokens that the model does not know. `shares` has one entry for each text."""
+    found = [share for share in shares if share > 0]
+    if found:
+        st.caption(say("app.unknown", count=len(found), share=f"{max(found):.0%}"))
+
+
 def truncation_note(flags: Sequence[bool]) -> None:
     """A note where texts were longer than the model reads. `flags` has one entry for each text."""
     count = sum(flags)

@@ -55,7 +55,7 @@ def _of_csv(path: Path, *, key: str) -> ReadOptions:
         quoting = right.selectbox(
             say("file.quoting"),
             (None, *QUOTINGS, "escape"),
-            format_func=lambda name: say("file.auto" if name is None else f"file.quoting.{name}"),
+            format_func=lambda name: say("file.auto") if name is None else say(f"file.quoting.{name}"),
             key=key.format("quoting"),
         )
     if quoting == "escape":

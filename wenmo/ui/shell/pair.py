@@ -95,3 +95,4 @@ def _result(result: SimilarityResult, cosine: float) -> None:
             )
         if result.truncated:
             st.caption(say("app.truncated"))
+        components.unknown_note([result.unknown])

@@ -37,6 +37,11 @@ STRINGS: Mapping[str, Text] = {
         "有 {count} 条超过模型的长度上限，只读取了前面的部分。",
         "{count} texts are longer than the model reads; only their first parts were read.",
     ),
+    "app.unknown": Text(
+        "有 {count} 条含模型不认识的字符（至多占 {share}），它们对模型而言没有区别：结果要打折扣。",
+        "{count} texts have characters that the model does not know (up to {share}). They are all one to it: trust the "
+        "results less.",
+    ),
     "app.lines_help": Text(
         "每行一条，空行不计，最多 {limit} 条。Ctrl+Enter 提交。",
         "One a line; blank lines do not count; at most {limit}. Ctrl+Enter submits.",

@@ -54,6 +54,7 @@ def show(lines: list[str], asked: Question) -> None:
     if asked.method != "nli":
         st.caption(say(f"zero_shot.method_note.{asked.method}", shortlist=SHORTLIST))
     components.truncation_note([result.truncated for result in results])
+    components.unknown_note([result.unknown for result in results])
     share.keep("zero_shot")
 
 
