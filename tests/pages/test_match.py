@@ -44,8 +44,9 @@ def test_two_pasted_lists(open_page: OpenPage, golden_engine: Engine) -> None:
     assert not app.exception and not app.error
     left, right = (str(TWO[0].fields[name]).split("\n") for name in ("match_left", "match_right"))
     found = golden_engine.search(left, right, top_k=2, rerank=pairing._RERANK)
-    table = at(app, 0.05).get("data_editor")
-    assert table or app.dataframe
+    table = at(app, 0.05).dataframe[0].value
+    assert table.iloc[:, 0].tolist() == left
+    assert table.iloc[:, 2].tolist() == pytest.approx([100 * (hits[0].similarity or 0.0) for hits in found], abs=0.01)
     best = [hits[0].similarity or 0.0 for hits in found]
     for threshold in (0.05, 0.5, 0.95):
         at(app, threshold)

@@ -71,7 +71,6 @@ def make_server(get_engine: Callable[[], Engine], indexes: Sequence[Path] = ()) 
         )
     server: MCPServer[Any] = MCPServer("wenmo", title="文墨共鸣", instructions=_INSTRUCTIONS, version=__version__)
 
-    @server.tool()
     async def similarity(
         pairs: Annotated[list[tuple[str, str]], Field(min_length=1, max_length=MAX_TEXTS)],
     ) -> list[Similarity]:
@@ -79,13 +78,11 @@ def make_server(get_engine: Callable[[], Engine], indexes: Sequence[Path] = ()) 
         results = await _in_thread(lambda: get_engine().similarity(pairs))
         return [Similarity(similarity=each.similarity, truncated=each.truncated) for each in results]
 
-    @server.tool()
     async def sentiment(texts: Texts) -> list[Sentiment]:
         """Whether each Chinese text is positive or negative."""
         results = await _in_thread(lambda: get_engine().sentiment(texts))
         return [Sentiment(positive=each.positive, truncated=each.truncated) for each in results]
 
-    @server.tool()
     async def classify(
         texts: Texts,
         labels: Annotated[list[str], Field(min_length=1, max_length=100)],
@@ -95,7 +92,6 @@ def make_server(get_engine: Callable[[], Engine], indexes: Sequence[Path] = ()) 
         results = await _in_thread(lambda: get_engine().zero_shot(texts, labels=labels, multi_label=multi_label))
         return [Classification(label=each.label, scores=dict(each.scores)) for each in results]
 
-    @server.tool(description=_search_description(opened))
     async def search(
         query: str,
         index: Annotated[str | None, Field(description="The name of an index of the server.")] = None,
@@ -115,6 +111,9 @@ def make_server(get_engine: Callable[[], Engine], indexes: Sequence[Path] = ()) 
             Found(text=known[hit.index], row=hit.index, similarity=hit.similarity, cosine=hit.cosine) for hit in hits
         ]
 
+    for tool in (similarity, sentiment, classify):
+        server.add_tool(tool)
+    server.add_tool(search, description=_search_description(opened))
     return server
 
 

@@ -110,18 +110,14 @@ def _result(listing: Listing, groups: Sequence[TextGroup]) -> None:
 
 def _download(listing: Listing, groups: Sequence[TextGroup]) -> dict[str, list[object]]:
     """All rows in order: the group's number and representative, and the cosine to it; nothing for a text of its own."""
-    count = len(listing.texts)
-    numbers, representatives, cosines = (list[object]([None]) * count for _ in range(3))
     own: dict[str, list[object]] = {
-        say("match.table.group"): numbers,
-        say("match.table.representative"): representatives,
-        say("match.table.cosine"): cosines,
+        say(f"match.table.{name}"): [None] * len(listing.texts) for name in ("group", "representative", "cosine")
     }
     for number, each in enumerate(groups, 1):
         for member, cosine in zip(each.members, each.cosines, strict=True):
-            numbers[member] = number
-            representatives[member] = listing.texts[each.representative]
-            cosines[member] = cosine
+            told = (number, listing.texts[each.representative], cosine)
+            for column, value in zip(own.values(), told, strict=True):
+                column[member] = value
     columns: dict[str, list[object]] = {say("match.table.text"): list(listing.texts)}
     for name, values in {**listing.columns, **own}.items():
         while name in columns:
