@@ -1,4 +1,4 @@
-"""文墨共鸣 wenmo: Chinese sentence similarity, sentiment and zero-shot classification over StructBERT.
+"""文墨共鸣 wenmo: Chinese sentence similarity, sentiment and classification over StructBERT and other BERT models.
 
 engine = wenmo.Engine()
 engine.similarity([("今天天气真好", "天气不错")])[0].score
@@ -17,6 +17,7 @@ from wenmo.errors import (
 )
 from wenmo.types import (
     Alignment,
+    ClassifyResult,
     Explanation,
     Part,
     Resolved,
@@ -32,6 +33,7 @@ __all__ = [
     "Alignment",
     "BusyError",
     "CheckpointError",
+    "ClassifyResult",
     "DeviceError",
     "DownloadError",
     "Engine",
