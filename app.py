@@ -25,6 +25,7 @@ page = st.navigation(
         st.Page("pages/match.py", title=say("app.match"), url_path="lookup"),
         st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
         st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
+        st.Page("pages/classify.py", title=say("app.classify"), url_path="sort"),
         st.Page("pages/batch.py", title=say("app.batch"), url_path="files"),
         st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
         st.Page("pages/throughput.py", title=say("app.throughput"), url_path="race"),

@@ -30,7 +30,7 @@ from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import Tokenizer
 from wenmo.types import TaskName
 
-STAGES = ("vocabulary", "pretrain", *TASKS)
+STAGES = ("vocabulary", "pretrain", *(name for name, spec in TASKS.items() if spec.bundled))
 _TEACHER_TOKENS = 6144  # tokens a batch; they only answer
 
 

@@ -89,7 +89,9 @@ def _asked(engine: Engine) -> dict[str, object]:
             for text, found in scores(HEADLINES, SECTIONS, method="two_stage").items()
         },
         "SAMPLE_RIGHT": sum(row["情绪"] == label for row, label in zip(sample, labels, strict=True)),
-        "PARAMETERS_M": {task: round(engine.model_info(task).parameters / 1e6, 1) for task in TASKS},
+        "PARAMETERS_M": {
+            task: round(engine.model_info(task).parameters / 1e6, 1) for task, spec in TASKS.items() if spec.bundled
+        },
     }
 
 

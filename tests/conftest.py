@@ -22,6 +22,7 @@ GOLDEN = ROOT / "tests" / "golden"
 GOLDEN_MODELS = {
     "similarity": str(GOLDEN / "similarity"),
     "sentiment": str(GOLDEN / "sentiment"),
+    "classify": str(GOLDEN / "sentiment"),
     "zero_shot": str(GOLDEN / "zero_shot"),
     "embedding": str(GOLDEN / "similarity"),
 }

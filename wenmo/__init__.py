@@ -1,4 +1,4 @@
-"""文墨共鸣 wenmo: Chinese sentence similarity, sentiment and zero-shot classification over StructBERT.
+"""文墨共鸣 wenmo: Chinese sentence similarity, sentiment and classification over StructBERT and other BERT models.
 
 engine = wenmo.Engine()
 engine.similarity([("今天天气真好", "天气不错")])[0].score
@@ -18,6 +18,7 @@ from wenmo.errors import (
 from wenmo.search import Index
 from wenmo.types import (
     Alignment,
+    ClassifyResult,
     Duplicates,
     Explanation,
     Hit,
@@ -36,6 +37,7 @@ __all__ = [
     "Alignment",
     "BusyError",
     "CheckpointError",
+    "ClassifyResult",
     "DeviceError",
     "DownloadError",
     "Duplicates",

@@ -51,7 +51,7 @@ class Replica:
         from wenmo.engine.build import build_engine
 
         self._engine = build_engine(settings)
-        for task in tuple(TASKS) if settings.preload is None else settings.preload:
+        for task in settings.to_preload(TASKS):
             self._engine.model_info(task)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:

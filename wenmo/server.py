@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> App:
     # A folder named pages/ makes Streamlit use its old navigation mode until the app's script has run once: without
     # this, the first visitor after a start would get "page not found" for every address but /.
     PagesManager.uses_pages_directory = False
-    preload = Preload(get_engine, settings.preload or ())
+    preload = Preload(get_engine, settings.to_preload(()))
     api = api_from_settings(settings, get_engine, preload=preload, metrics=get_metrics())
 
     @asynccontextmanager

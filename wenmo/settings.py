@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Secre
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wenmo.errors import InputError
+from wenmo.models.hubs import HubName, qualified
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.tasks.table import TASKS
 from wenmo.types import SchedulerLimits, TaskName
@@ -48,7 +49,7 @@ def _checked_origin(origin: str) -> str:
 
 
 def _models(overrides: Mapping[str, str]) -> dict[str, str]:
-    """The model of each task: from `overrides`, else from the environment, else the bundled one."""
+    """The model of each task: from `overrides`, else from the environment, else the bundled one; "" for none."""
     return {
         task: overrides.get(task) or os.environ.get(f"WENMO_{task.upper()}_MODEL") or spec.bundled
         for task, spec in TASKS.items()
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     precision: str = "auto"
     # One variable a task: WENMO_SENTIMENT_MODEL=iic/…, WENMO_ZERO_SHOT_MODEL=…
     models: Annotated[dict[str, str], NoDecode] = Field(default_factory=lambda: _models({}))
+    hub: HubName = "modelscope"  # of ids without a prefix
     # What the labels of a task's model are called, in the order of their ids, where the model does not say: JSON.
     label_names: dict[str, str] = {}
     models_folder: Path = DEFAULT_MODELS_FOLDER
@@ -113,7 +115,9 @@ class Settings(BaseSettings):
         overrides = {name: value for name, value in given.items() if value is not None}
         models = {task: overrides.pop(name) for task in TASKS if (name := f"{task}_model") in overrides}
         try:
-            return cls(models=_models(models), **overrides)
+            settings = cls(models=_models(models), **overrides)
+            named = {task: qualified(name, settings.hub) for task, name in settings.models.items()}
+            return settings.model_copy(update={"models": named})
         except ValidationError as error:
             problems = "; ".join(
                 f"WENMO_{'_'.join(map(str, problem['loc'])).upper().removeprefix('WENMO_')}: {problem['msg']}"
@@ -124,6 +128,13 @@ class Settings(BaseSettings):
                 f"设置无法读取。{problems}。请更正环境变量或选项。",
             ) from None
 
+    def to_preload(self, default: Iterable[TaskName]) -> tuple[TaskName, ...]:
+        """The tasks whose models are loaded at the start, by default those of `default`.
+
+        Tasks without a bundled model for which none was named are left out: they could never be loaded.
+        """
+        return tuple(task for task in (default if self.preload is None else self.preload) if self.models[task])
+
     def on_other_machines(self) -> Settings:
         """For Ray's actors: absolute paths, as their working folder differs, and "cuda", as each sees only its GPU."""
         changed: dict[str, Any] = {
@@ -131,6 +142,7 @@ class Settings(BaseSettings):
             "models_folder": self.models_folder.resolve(),
         }
         changed["models"] = {
-            task: str(Path(name).resolve()) if Path(name).is_dir() else name for task, name in self.models.items()
+            task: str(Path(name).resolve()) if name and Path(name).is_dir() else name
+            for task, name in self.models.items()
         }
         return self.model_copy(update=changed)

@@ -76,6 +76,11 @@ class SentimentResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassifyResult(Result):
+    """The result of a classifier with any labels of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ZeroShotResult(Result):
     """`multi_label` is how the scores were normalised: over all labels (False) or for each label alone (True).
 

@@ -19,6 +19,7 @@ FILLED: Mapping[str, Mapping[str, object]] = {
     "matrix": {"matrix_sentences": "一\n二", "matrix_measure": "cosine"},
     "sentiment": {"sentiment_texts": "很好。太差！", "sentiment_aspects": "物流/快递，价格"},
     "products": {"products_first": "好", "products_second": "差\n一般"},
+    "classify": {"classify_texts": "世界那么大"},
     "zero_shot": {
         "zero_shot_texts": "世界那么大",
         "zero_shot_labels": ["旅游", "<b>体育</b>"],

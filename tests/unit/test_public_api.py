@@ -13,6 +13,7 @@ def test_names() -> None:
         "Alignment",
         "BusyError",
         "CheckpointError",
+        "ClassifyResult",
         "DeviceError",
         "DownloadError",
         "Duplicates",
@@ -61,6 +62,7 @@ def test_engine_signatures() -> None:
     assert parameters(engine.ask) == ["task", "inputs", "progress", "options"]
     assert parameters(engine.similarity) == ["pairs", "progress"]
     assert parameters(engine.sentiment) == ["texts", "progress"]
+    assert parameters(engine.classify) == ["texts", "progress"]
     methods = ["method", "shortlist"]
     assert parameters(engine.zero_shot) == ["texts", "labels", "template", "multi_label", *methods, "progress"]
     assert parameters(engine.embed) == ["texts", "prompt_name", "progress"]
@@ -73,6 +75,7 @@ def test_engine_signatures() -> None:
     assert parameters(engine.nli) == ["pairs", "progress"]
     assert parameters(engine.explain_similarity) == ["pair", "progress"]
     assert parameters(engine.explain_sentiment) == ["text", "progress"]
+    assert parameters(engine.explain_classify) == ["text", "label", "progress"]
     zero_shot = ["text", "labels", "label", "template", "multi_label", "progress"]
     assert parameters(engine.explain_zero_shot) == zero_shot
     assert parameters(engine.align) == ["pair"]
@@ -81,6 +84,7 @@ def test_engine_signatures() -> None:
         "ask",
         "similarity",
         "sentiment",
+        "classify",
         "zero_shot",
         "embed",
         "cosine_similarity",
@@ -92,6 +96,7 @@ def test_engine_signatures() -> None:
         "nli",
         "explain_similarity",
         "explain_sentiment",
+        "explain_classify",
         "explain_zero_shot",
         "align",
         "model_info",
@@ -113,6 +118,7 @@ def test_results() -> None:
 
     assert fields(wenmo.SimilarityResult) == common | {"similarity"}
     assert fields(wenmo.SentimentResult) == common | {"positive"}
+    assert fields(wenmo.ClassifyResult) == common
     assert fields(wenmo.ZeroShotResult) == common | {"multi_label", "dropped_labels", "method"}
     assert fields(wenmo.Explanation) == {"label", "rival", "score", "log_odds", "parts", "grouped", "truncated"}
     assert fields(wenmo.Part) == {"start", "end", "weight"}

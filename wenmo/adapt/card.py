@@ -31,7 +31,7 @@ def write_card(folder: Path, adapted: Adapted) -> None:
         "",
         "| test rows | accuracy (95% interval) | macro F1 |",
         "| --- | --- | --- |",
-        _row("before", adapted.before),
+        _row("TF-IDF baseline" if adapted.before_is == "tfidf" else "before", adapted.before),
         _row("after", adapted.after),
         "",
         f"Change: {100 * change.change:+.1f} points ({low} to {high}): {_VERDICT[change.verdict]}.",
@@ -45,7 +45,20 @@ def write_card(folder: Path, adapted: Adapted) -> None:
         f"{adapted.learning_rate.value:g}, precision {adapted.precision.value}, activation checkpointing "
         f"{'on' if adapted.options.checkpointing else 'off'}.",
     ]
+    if adapted.before_is == "tfidf":  # labels of the user's own
+        lines += ["", "| label | test rows | precision | recall | F1 | F1 of the baseline |", "| --- |" + " --- |" * 5]
+        lines += [
+            f"| {_cell(name)} | {score.n} | {score.precision:.3f} | {score.recall:.3f} | {score.f1:.3f} "
+            f"| {before.f1:.3f} |"
+            for (name, score), before in zip(
+                adapted.class_scores.items(), adapted.class_scores_before.values(), strict=True
+            )
+        ]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cell(name: str) -> str:
+    return " ".join(name.split()).replace("|", "\\|")
 
 
 def _row(when: str, score: Score) -> str:

@@ -51,6 +51,12 @@ def load_for_training(checkpoint: Checkpoint, *, device: str, checkpointing: boo
         attn_implementation="eager" if device == "cpu" else "sdpa",
     )
     model = BertForSequenceClassification(config)
+    if "bert.pooler.dense.weight" not in checkpoint.weights:
+        raise InputError(
+            f"The classifier of {checkpoint.folder} has no pooler, and cannot be trained further here. Start from "
+            "another model.",
+            f"{checkpoint.folder} 的分类器没有 pooler 层，这里无法继续训练。请从别的模型开始。",
+        )
     problems = model.load_state_dict({name: tensor.float() for name, tensor in checkpoint.weights.items()})
     assert not problems.missing_keys and not problems.unexpected_keys
     if checkpointing:

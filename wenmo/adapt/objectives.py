@@ -45,8 +45,9 @@ class TrainableModel:
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """The logits of the classifier, (B, labels) float32."""
+        token_types = batch.token_type_ids.clamp(max=self.model.config.type_vocab_size - 1)  # a model may have one
         logits: torch.Tensor = self.model(
-            input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
+            input_ids=batch.input_ids, token_type_ids=token_types, attention_mask=batch.attention_mask
         ).logits
         return logits.float()
 

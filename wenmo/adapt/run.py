@@ -17,9 +17,11 @@ import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
+from wenmo.adapt.baseline import tfidf_predict
 from wenmo.adapt.card import write_card
 from wenmo.adapt.export import export_checkpoint
 from wenmo.adapt.fine_tune import FineTuned, fine_tune
+from wenmo.adapt.new_head import with_new_head
 from wenmo.adapt.precision import resolve_training_precision
 from wenmo.adapt.progress import ProgressReporter
 from wenmo.adapt.types import Adapted, AdaptOptions, AdaptProgress, Stage
@@ -27,7 +29,14 @@ from wenmo.engine import Engine
 from wenmo.errors import InputError
 from wenmo.evaluation.calibration import fit_temperatures, store_temperatures
 from wenmo.evaluation.labelled import LabelledRows
-from wenmo.evaluation.metrics import accuracy_change, label_counts, majority_share, score
+from wenmo.evaluation.metrics import (
+    accuracy_change,
+    class_scores,
+    confusion_matrix,
+    label_counts,
+    majority_share,
+    score,
+)
 from wenmo.evaluation.predict import predict
 from wenmo.evaluation.split import split_rows
 from wenmo.inference.precision import resolve_device
@@ -51,6 +60,9 @@ def adapt(
 ) -> Adapted:
     """Fine-tune `start_from` (by default the task's bundled model) on `rows`, and save it as the local model `name`.
 
+    For a task of any labels it gets a new classifier for those of `rows`, on the encoder of `start_from`, whatever that
+    was trained for; as there is no model before, a linear one on the same rows is compared with (`baseline.py`).
+
     `progress` is called at every step, in this thread. If it raises, the run stops, leaves nothing behind, and the
     exception propagates. Raises InputError for invalid options or names, if the loss becomes infinite or NaN, or if
     memory runs out; DeviceError for a device or precision that does not exist; and the errors of loading a model.
@@ -58,9 +70,10 @@ def adapt(
     options = options or AdaptOptions()
     _check_options(options)
     check_free(name, models_folder)
-    run = _Run(rows, start_from or TASKS[rows.task].bundled, options, models_folder, progress)
+    spec = TASKS[rows.task]
+    run = _Run(rows, start_from or spec.bundled or spec.adapts, options, models_folder, progress)
     try:
-        before = run.predict(run.start_folder, "before")
+        before = run.before()
         fine_tuned = run.fine_tune()
         with new_model(name, models_folder) as folder:
             temperatures = run.export(fine_tuned.model, folder)
@@ -94,12 +107,26 @@ class _Run:
         self._precision = resolve_training_precision(options.precision, self._device.value)
         self._start_from = start_from
         self.start_folder = locate(start_from, models_folder=models_folder)
-        names = remembered(self.start_folder, models_folder)
-        self._checkpoint = load_checkpoint(self.start_folder, task=rows.task, label_names=names)
+        spec = TASKS[rows.task]
+        if spec.any_labels:
+            self._checkpoint = with_new_head(self.start_folder, spec, rows.names, seed=options.seed)
+        else:
+            names = remembered(self.start_folder, models_folder)
+            self._checkpoint = load_checkpoint(self.start_folder, task=rows.task, label_names=names)
         self._learning_rate = _learning_rate(options, self._checkpoint)
         self._split = split_rows(rows.label, seed=options.seed)
         self._reporter = ProgressReporter(self._device.value, progress)
         self._started = time.monotonic()
+
+    def before(self) -> np.ndarray:
+        """The labels that the model begun with gives to the test rows, or the baseline where that has other labels."""
+        if not TASKS[self._rows.task].any_labels:
+            return self.predict(self.start_folder, "before")
+        learnt, asked = (self._rows.take(part) for part in (self._split.train, self._split.test))
+        self._reporter.report("before", 0, len(asked))
+        found = tfidf_predict(learnt.inputs, learnt.label, asked.inputs, seed=self._options.seed)
+        self._reporter.report("before", len(asked), len(asked))
+        return found
 
     def predict(self, folder: Path, stage: Stage) -> np.ndarray:
         """The labels that the checkpoint in `folder` gives to the test rows, (N,) indices of `rows.names`."""
@@ -160,7 +187,8 @@ class _Run:
     ) -> Adapted:
         """`before` and `after` are the predicted labels of the test rows, (N,)."""
         rows, split = self._rows, self._split
-        truth = rows.label[split.test]
+        truth, count = rows.label[split.test], len(rows.names)
+        confusion = confusion_matrix(truth, after, count)
         return Adapted(
             name=name,
             folder=folder,
@@ -176,6 +204,12 @@ class _Run:
             before=score(truth, before),
             after=score(truth, after),
             difference=accuracy_change(before == truth, after == truth),
+            before_is="tfidf" if TASKS[rows.task].any_labels else "model",
+            class_scores=dict(zip(rows.names, class_scores(confusion), strict=True)),
+            class_scores_before=dict(
+                zip(rows.names, class_scores(confusion_matrix(truth, before, count)), strict=True)
+            ),
+            confusion=tuple(tuple(row) for row in confusion.tolist()),
             majority_share=majority_share(truth),
             temperatures=temperatures,
             device=self._device,

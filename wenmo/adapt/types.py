@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from wenmo.evaluation.metrics import AccuracyChange, Score
+from wenmo.evaluation.metrics import AccuracyChange, ClassScore, Score
 from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE
 from wenmo.types import Resolved, TaskName
 
@@ -61,8 +61,11 @@ class Adapted:
     """The result of a run: the new model, its accuracy before and after on the test rows, and how it was trained.
 
     `*_rows` count rows of the file, see LabelledRows; `*_labels` count the rows of each label in a part of the split.
-    `majority_share` is the accuracy of always answering the most frequent label. `best_step` is the step whose weights
-    were kept; `seconds` are those of the whole run; `peak_memory_mib` is the highest `memory_mib` of the progress.
+    `before_is`: the model that was begun with, or the baseline of `wenmo.adapt.baseline`. `class_scores` and
+    `class_scores_before` are by label; `confusion` counts the test rows by true label and by that of the new model, in
+    the same order. `majority_share` is the accuracy of always answering the most frequent label. `best_step` is the
+    step whose weights were kept; `seconds` are those of the whole run; `peak_memory_mib` is the highest `memory_mib` of
+    the progress.
     """
 
     name: str
@@ -79,6 +82,10 @@ class Adapted:
     before: Score
     after: Score
     difference: AccuracyChange
+    before_is: Literal["model", "tfidf"]
+    class_scores: dict[str, ClassScore]
+    class_scores_before: dict[str, ClassScore]
+    confusion: tuple[tuple[int, ...], ...]
     majority_share: float
     temperatures: dict[str, float]
     device: Resolved[str]
@@ -108,9 +115,13 @@ class Adapted:
             "train": self.train_labels,
             "dev": self.dev_labels,
             "test": self.test_labels,
+            "before_is": self.before_is,
             "before": asdict(self.before),
             "after": asdict(self.after),
             "difference": asdict(self.difference),
+            "f1": {name: score.f1 for name, score in self.class_scores.items()},
+            "f1_before": {name: score.f1 for name, score in self.class_scores_before.items()},
+            "confusion": self.confusion,
             "majority_share": self.majority_share,
             "temperatures": self.temperatures,
             "device": self.device.value,

@@ -99,7 +99,7 @@ def create_service(settings: Settings, engine: Engine, *, alone: bool) -> Starle
 
     The service closes the engine when it ends. Unless it is `alone`, its metrics have the process id as a label.
     """
-    preload = Preload(lambda: engine, tuple(TASKS) if settings.preload is None else settings.preload)
+    preload = Preload(lambda: engine, settings.to_preload(TASKS))
     labels = {} if alone else {"pid": str(os.getpid())}
     api = api_from_settings(settings, lambda: engine, preload=preload, metrics=Metrics(lambda: engine, labels=labels))
 

@@ -13,7 +13,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     models.set_defaults(command=_models)
     actions = models.add_subparsers(metavar="ACTION")
     pull = actions.add_parser("pull", help="download a model from the hub")
-    pull.add_argument("id", help="such as iic/nlp_structbert_sentiment-classification_chinese-base")
+    pull.add_argument("id", help="owner/name; ms: before it is ModelScope, hf: Hugging Face (WENMO_HUB, modelscope)")
     pull.set_defaults(command=_pull)
 
 
@@ -29,7 +29,8 @@ def _models(options: argparse.Namespace) -> None:
 
 
 def _pull(options: argparse.Namespace) -> None:
-    from wenmo.models.hub import download
+    from wenmo.models.hubs import download, qualified
+    from wenmo.settings import Settings
 
-    folder = download(options.id)
-    print_json({"id": options.id, "folder": str(folder)})
+    name = qualified(options.id, Settings.read().hub)
+    print_json({"id": name, "folder": str(download(name))})

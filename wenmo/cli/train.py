@@ -41,6 +41,7 @@ def _adapt(options: argparse.Namespace) -> None:
         from wenmo.adapt.run import adapt
     from wenmo.adapt.types import AdaptOptions, AdaptProgress
     from wenmo.evaluation.labelled import guess_columns, read_rows
+    from wenmo.models.hubs import qualified
     from wenmo.settings import Settings
     from wenmo.tables.readers import open_reader
 
@@ -62,7 +63,7 @@ def _adapt(options: argparse.Namespace) -> None:
     adapted = adapt(
         read_rows(options.file, task, replace(guessed, **named), reading),
         name=options.name,
-        start_from=options.start_from or settings.models[task],
+        start_from=qualified(options.start_from, settings.hub) if options.start_from else settings.models[task] or None,
         options=AdaptOptions(
             epochs=options.epochs,
             learning_rate=options.learning_rate,
@@ -78,6 +79,11 @@ def _adapt(options: argparse.Namespace) -> None:
         progress=show,
     )
     print(file=sys.stderr)
+    for name, score in adapted.class_scores.items():
+        before = adapted.class_scores_before[name]
+        print(f"F1 {before.f1:.3f} before, {score.f1:.3f} after, {score.n:4} rows  {name}")
+    if adapted.before_is == "tfidf":
+        print("before is a linear model on TF-IDF of characters, which learnt the same rows")
     for when, figures in (("before", adapted.before), ("after", adapted.after)):
         low, high = figures.interval
         print(

@@ -26,6 +26,7 @@ from wenmo.tasks.table import TASKS, row_tasks, task_spec
 from wenmo.telemetry.events import EventLog
 from wenmo.types import (
     Alignment,
+    ClassifyResult,
     Duplicates,
     Explanation,
     Hit,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """Sentence similarity, sentiment and zero-shot classification over StructBERT.
+    """Sentence similarity, sentiment and classification over StructBERT and other BERT models.
 
     - `device`: auto, cpu, cuda or cuda:N. `precision`: auto, fp32, fp16, bf16 or int8 (CPU only).
     - `models`: for each task a bundled name, a local name, a hub id (iic/...) or a folder; bundled models by default.
@@ -179,6 +180,13 @@ class Engine:
     def sentiment(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> list[SentimentResult]:
         """Whether each text is positive or negative."""
         return self._answer("sentiment", texts, progress=progress)
+
+    def classify(self, texts: Sequence[str], *, progress: OnProgress | None = None) -> list[ClassifyResult]:
+        """Which of its own labels a classifier gives to each text.
+
+        No such model is bundled: name one by `models={"classify": …}`. Raises ModelNotFoundError without one.
+        """
+        return self._answer("classify", texts, progress=progress)
 
     def zero_shot(
         self,
@@ -322,6 +330,16 @@ class Engine:
     def explain_sentiment(self, text: str, *, progress: OnProgress | None = None) -> Explanation:
         """Which parts of the text support "positive" and which oppose it."""
         return explaining.explain_two_class(self._models, "sentiment", (checked_texts([text])[0],), progress=progress)
+
+    def explain_classify(
+        self, text: str, *, label: str | None = None, progress: OnProgress | None = None
+    ) -> Explanation:
+        """Which parts of the text support `label` (None: the best one), and which oppose it.
+
+        The log odds are of `label` against the best other label. Raises InputError when the model has no such label.
+        """
+        (checked,) = checked_texts([text])
+        return explaining.explain_class(self._models, "classify", checked, label=label, progress=progress)
 
     def explain_zero_shot(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from wenmo.engine.loading import Models
 from wenmo.engine.pipeline import OnProgress, encode_pairs, encode_texts, rows, run_pipeline
+from wenmo.errors import InputError
 from wenmo.tasks import explain as explain_task
 from wenmo.tasks import zero_shot as zero_shot_task
 from wenmo.tasks.scores import softmax
@@ -34,6 +35,30 @@ def explain_two_class(
     score = float(softmax(logits[0, 0], temperature=temperature)[explain_task.SECOND])
     rival, label = model.info.labels
     return explain_task.explanation(units, odds, encoded, texts, label=label, rival=rival, score=score)
+
+
+def explain_class(
+    models: Models, task: TaskName, text: str, *, label: str | None, progress: OnProgress | None
+) -> Explanation:
+    """Which parts of `text` support `label` (None: the best) of a task whose labels are the checkpoint's own."""
+    model = models.get(task)
+    labels = model.info.labels
+    if label is not None and label not in labels:
+        raise InputError(
+            f"The model {model.info.name} has no label {label!r}. It has: {', '.join(labels)}.",
+            f"模型 {model.info.name} 没有标签 {label!r}。可用：{'、'.join(labels)}。",
+        )
+    encoded = encode_texts(model, [text])
+    units, logits = _mask_each_unit(models, task, encoded, (text,), progress=progress)
+    order = np.argsort(-logits[0, 0], kind="stable").tolist()
+    chosen = order[0] if label is None else labels.index(label)
+    rival = next(index for index in order if index != chosen)
+    temperature = model.info.temperatures[TASKS[task].calibrations[0]]
+    odds = explain_task.class_odds(logits[0], chosen, rival, temperature=temperature)
+    score = float(softmax(logits[0, 0], temperature=temperature)[chosen])
+    return explain_task.explanation(
+        units, odds, encoded, (text,), label=labels[chosen], rival=labels[rival], score=score
+    )
 
 
 def explain_label(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenmo.errors import InputError, WenmoError
+from wenmo.errors import InputError, ModelNotFoundError, WenmoError
 from wenmo.models.label_names import remember, remembered
 from wenmo.models.registry import locate
+from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
 from wenmo.types import Precision, SchedulerLimits, TaskName
@@ -202,6 +203,8 @@ class Models:
 
         options = self._options
         spec = TASKS[task]
+        if not self.names[task]:
+            raise _no_model(spec)
         folder = locate(self.names[task], models_folder=options.models_folder)
         started = time.monotonic()
         given = options.label_names.get((task, self.names[task]))
@@ -248,6 +251,18 @@ class Models:
             bulk=plain,
             scheduler=scheduler,
         )
+
+
+def _no_model(spec: TaskSpec) -> ModelNotFoundError:
+    example = spec.hub_ids[0] if spec.hub_ids else "owner/name"
+    return ModelNotFoundError(
+        f"No model is bundled for {spec.name}, and none was named. Name a folder or a hub id, such as {example}: "
+        f"models={{{spec.name!r}: …}} in Python, --model on the command line, WENMO_{spec.name.upper()}_MODEL for a "
+        f"server, the Models page; or make one with `wenmo train adapt --task {spec.slug}`.",
+        f"{spec.name} 没有自带的模型，也没有指定模型。请给出文件夹或模型 ID（如 {example}）："
+        f"Python 中用 models={{{spec.name!r}: …}}，命令行用 --model，服务用 WENMO_{spec.name.upper()}_MODEL，"
+        f"或在“模型”页选择；也可以用 `wenmo train adapt --task {spec.slug}` 训练一个。",
+    )
 
 
 def cpu_workers(device: str) -> WorkerPool | None:

@@ -100,7 +100,7 @@ def evaluate(
     """
     inputs, values = _read(path, task, limit)
     spec = _spec(task)
-    names = _label_names(task, values, labels)
+    names = _label_names(engine, task, values, labels)
     indices = label_indices(values, spec, names)
     truth = np.asarray([indices[value] for value in values])
     total = len(inputs) * (1 if against is None else 2)
@@ -224,8 +224,18 @@ def _columns(path: Path, task: EvalTask, names: Sequence[str]) -> list[str]:
     return [name for name in found.values() if name is not None]
 
 
-def _label_names(task: EvalTask, values: Sequence[str], labels: Sequence[str] | str | None) -> tuple[str, ...]:
+def _label_names(
+    engine: Engine, task: EvalTask, values: Sequence[str], labels: Sequence[str] | str | None
+) -> tuple[str, ...]:
     spec = _spec(task)
+    if task == NLI and (count := len(engine.model_info(spec.name).labels)) != len(spec.roles):
+        raise InputError(
+            f"The model tells {count} classes apart, entailment or not; `nli` evaluates those with neutral, too. "
+            "Evaluate it as zero-shot.",
+            f"此模型只区分 {count} 类（是否蕴含），而 nli 评测需要含中立的三类模型。请按 zero-shot 评测。",
+        )
+    if spec.any_labels:
+        return engine.model_info(spec.name).labels
     if task == NLI or not spec.takes_labels:
         return spec.label_names
     return tuple(sorted(set(values))) if labels is None else parse_labels(labels).names

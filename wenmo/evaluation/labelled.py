@@ -27,7 +27,8 @@ from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 
 MAX_ROWS = 20_000
-MAX_TOPICS = 50
+MAX_TOPICS = 50  # of zero-shot, which reads a text once for each
+MAX_CLASSES = 200
 MIN_ROWS = 20
 MIN_LABEL_ROWS = 4  # two to train on, one for the dev rows, one for the test rows
 
@@ -68,9 +69,9 @@ def has_pairs(names: Sequence[str]) -> bool:
 class LabelledRows:
     """Distinct rows with their labels.
 
-    `inputs` are texts, or pairs of texts. `label` (N,) int64 indexes `names`: for zero-shot the topics of the file, for
-    other tasks the labels of the task in the order of the logits. `meanings` has, for each value of the label column,
-    the number of rows with it and its label. `skipped` rows had an empty cell; `repeated` rows were duplicates;
+    `inputs` are texts, or pairs of texts. `label` (N,) int64 indexes `names`: for zero-shot and classify those of the
+    file, for other tasks the labels of the task in the order of the logits. `meanings` has, for each value of the label
+    column, the number of rows with it and its label. `skipped` rows had an empty cell; `repeated` rows were duplicates;
     `contradicting` rows were duplicates with different labels.
     """
 
@@ -148,7 +149,10 @@ def labelled_rows(cells: Sequence[tuple[str, ...]], task: TaskName) -> LabelledR
     spec = TASKS[task]
     whole = [row for row in cells if all(row)]
     values = [row[-1] for row in whole]
-    names = _topics(values) if spec.takes_labels else spec.label_names
+    of_the_file = spec.takes_labels or spec.any_labels
+    names = (
+        _names_in(values, most=MAX_TOPICS if spec.takes_labels else MAX_CLASSES) if of_the_file else spec.label_names
+    )
     meaning = label_indices(values, spec, names)
     duplicates: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(whole):
@@ -216,7 +220,9 @@ def label_indices(values: Iterable[str], spec: TaskSpec, names: Sequence[str]) -
     unknown = sorted(value for value, index in found.items() if index is None)
     if unknown:
         shown = ", ".join(repr(value if len(value) <= 20 else f"{value[:20]}…") for value in unknown[:5])
-        known = [names] if spec.takes_labels else [(*role.words, role.name, role.key) for role in spec.roles]
+        known = [(*role.words, role.name, role.key) for role in spec.roles]
+        if spec.takes_labels or spec.any_labels:
+            known = [tuple(names)]
         each = [", ".join(words) for words in known]
         raise InputError(
             f"The label column has values of unknown meaning: {shown}. Known are {' - and '.join(each)}. Replace the "
@@ -226,13 +232,13 @@ def label_indices(values: Iterable[str], spec: TaskSpec, names: Sequence[str]) -
     return {value: index for value, index in found.items() if index is not None}
 
 
-def _topics(values: Sequence[str]) -> tuple[str, ...]:
+def _names_in(values: Sequence[str], *, most: int) -> tuple[str, ...]:
     names = tuple(sorted(set(values)))
-    if len(names) > MAX_TOPICS:
+    if len(names) > most:
         raise InputError(
-            f"The label column has {len(names)} different values; at most {MAX_TOPICS} topics are taken. Is it the "
-            "right column?",
-            f"标签列有 {len(names)} 种取值，最多 {MAX_TOPICS} 个主题。列是否选对了？",
+            f"The label column has {len(names)} different values; at most {most} labels are taken. Is it the right "
+            "column?",
+            f"标签列有 {len(names)} 种取值，最多 {most} 个标签。列是否选对了？",
         )
     return names
 

@@ -27,6 +27,16 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """Of the `n` rows with a label: precision, recall and F1, shares of 1; 0 where nothing was predicted."""
+
+    n: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccuracyChange:
     """The accuracy after a change less that before, on the same rows, in shares of 1.
 
@@ -86,6 +96,25 @@ def bootstrap_interval(metric: Callable[[np.ndarray], float], rows: int) -> tupl
     values = [metric(rng.integers(rows, size=rows)) for _ in range(1000)]
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) int64: the rows with each true label (first axis) and each predicted one."""
+    return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def class_scores(confusion: np.ndarray) -> list[ClassScore]:
+    """The scores of each class of a confusion matrix."""
+    hits, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return [
+        ClassScore(
+            n=int(true[index]),
+            precision=float(hits[index] / predicted[index]) if predicted[index] else 0.0,
+            recall=float(hits[index] / true[index]) if true[index] else 0.0,
+            f1=float(2 * hits[index] / both) if (both := true[index] + predicted[index]) else 0.0,
+        )
+        for index in range(len(confusion))
+    ]
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:

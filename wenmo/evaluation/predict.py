@@ -20,7 +20,7 @@ def label_options(spec: TaskSpec, names: Sequence[str], **options: str) -> dict[
 
 
 def probabilities(engine: Engine, spec: TaskSpec, results: Sequence[Result], *, names: Sequence[str]) -> np.ndarray:
-    """(N, labels): in the order of `names` for a task that takes labels, otherwise in that of the checkpoint's logits.
+    """(N, labels): in the order of `names`, or for a task with roles in that of the checkpoint's logits.
 
     A label that was not scored, as in the zero-shot method two_stage, has the probability 0.
     """
@@ -28,7 +28,7 @@ def probabilities(engine: Engine, spec: TaskSpec, results: Sequence[Result], *, 
     if field is not None:
         second = np.asarray([getattr(result, field) for result in results])
         return np.stack([1 - second, second], axis=1)
-    order = names if spec.takes_labels else engine.model_info(spec.name).labels
+    order = names if spec.takes_labels or spec.any_labels else engine.model_info(spec.name).labels
     return np.asarray([[result.scores.get(name, 0.0) for name in order] for result in results])
 
 

@@ -85,8 +85,8 @@ class Description:
 
     `encoder_folder` has config.json, the tokenizer and the weights. `tasks` are those that it can serve as it is, the
     likeliest first; embedding, which any can serve, only where it is the model's own. `labels` are the checkpoint's
-    names of its logits, in the order of the ids. `given_names`: somebody gave them. `has_pooler`: its head is on the
-    pooler's output rather than on the last layer's.
+    names of its logits, in the order of the ids. `given_names`: somebody gave them; `made_up`: nobody did.
+    `has_pooler`: its head is on the pooler's output rather than on the last layer's.
     """
 
     folder: Path
@@ -98,6 +98,7 @@ class Description:
     tasks: tuple[TaskSpec, ...]
     labels: tuple[str, ...]
     given_names: bool
+    made_up: bool
     vector_head: VectorHead
     max_length: int | None  # tokens, by the files
     lower_case: bool
@@ -157,7 +158,7 @@ class Description:
             if spec.takes_labels:
                 return tuple(range(len(self.labels)))
         order = spec.order_of(self.labels)
-        if order is not None and (self._by_position(spec) or self.given_names or not are_made_up(self.labels)):
+        if order is not None and (self._by_position(spec) or not self.made_up):
             return order
         if self._by_position(spec) and all(
             spec.role_of(label) in (None, index) for index, label in enumerate(self.labels)
@@ -232,10 +233,13 @@ def describe(folder: Path, *, label_names: Sequence[str] | str | None = None) ->
     if not modelscope:
         head, has_pooler = _head(folder, config)
     labels: tuple[str, ...] = ()
+    made_up = False
     if head != "none":
         labels = _labels(folder, config, configuration, own) if modelscope else transformers_labels(folder, config)
+        # Numbers are what ModelScope's own models have; in transformers' layout they say no more than LABEL_0.
+        made_up = are_made_up(labels, numbers=not modelscope)
         if label_names is not None:
-            labels = _given(folder, labels, label_names)
+            labels, made_up = _given(folder, labels, label_names), False
     described = Description(
         folder=folder,
         encoder_folder=folder,
@@ -243,9 +247,10 @@ def describe(folder: Path, *, label_names: Sequence[str] | str | None = None) ->
         shape=shape,
         head=head,
         has_pooler=has_pooler,
-        tasks=_tasks(labels, head, own, general, given=label_names is not None),
+        tasks=_tasks(labels, head, own, general, given=label_names is not None, known=not made_up),
         labels=labels,
         given_names=label_names is not None,
+        made_up=made_up,
         vector_head=modelscope_head(folder, configuration["model"]) if own and own.outputs == "vectors" else MEAN,
         max_length=_configured_length(folder, configuration) if modelscope else _model_max_length(folder),
         lower_case=False,
@@ -274,6 +279,7 @@ def _sentence_transformers(folder: Path, modules: Modules) -> Description:
         tasks=tuple(spec for spec in TASKS.values() if spec.outputs == "vectors"),
         labels=(),
         given_names=False,
+        made_up=False,
         vector_head=checked.head,
         max_length=min(lengths, default=None),
         lower_case=checked.lower_case,
@@ -322,7 +328,7 @@ def _given(folder: Path, labels: tuple[str, ...], label_names: Sequence[str] | s
 
 
 def _tasks(
-    labels: tuple[str, ...], head: Head, own: TaskSpec | None, general: Sequence[TaskSpec], *, given: bool
+    labels: tuple[str, ...], head: Head, own: TaskSpec | None, general: Sequence[TaskSpec], *, given: bool, known: bool
 ) -> tuple[TaskSpec, ...]:
     """The tasks that a model with these labels can serve, the likeliest first."""
     if head == "none":
@@ -330,7 +336,6 @@ def _tasks(
     of_any_labels = tuple(spec for spec in TASKS.values() if spec.any_labels)
     if own is not None and not given:
         return (own, *(spec for spec in of_any_labels if own.inputs == "text" and not own.takes_labels and spec != own))
-    known = given or not are_made_up(labels)
     found = [spec for spec in TASKS.values() if known and spec.roles and spec.order_of(labels) is not None]
     if general:  # ModelScope's task narrows it down
         found = [spec for spec in found if spec in general]

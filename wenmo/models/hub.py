@@ -5,14 +5,12 @@ record whether a *model* is complete: after an interruption the folder may have 
 would be read with wrong labels. So a marker file exists in the cache during a download, and a model with a marker does
 not count as cached: it is downloaded again, which fetches only the missing files.
 
-A complete copy is used without contacting the hub. Only the files that a StructBERT checkpoint needs are downloaded,
-and no code in them is run. The client is imported on first use, because it imports torch.
+A complete copy is used without contacting the hub. The client is imported on first use, because it imports torch.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -22,23 +20,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wenmo.errors import DownloadError, ModelNotFoundError
-from wenmo.models.shape import MODEL_TYPES
+from wenmo.models import hub_files
 
-_NEEDED = ("config.json", "configuration.json", "vocab.txt")
-_WANTED = (*_NEEDED, "tokenizer_config.json", "label_mapping.json", "README.md")
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the second is used only if the first is missing
-
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _MODEL_ID = re.compile(f"{_PART}/{_PART}")
 
-_OTHER_WAYS_EN = (
+OTHER_WAYS_EN = (
     "download the model on another machine and give its folder, or use a bundled model "
     "(`python -m wenmo models` lists them)"
 )
-_OTHER_WAYS_ZH = "或在别的机器上下载后给出其文件夹，或使用自带模型（用 `python -m wenmo models` 查看）"
+OTHER_WAYS_ZH = "或在别的机器上下载后给出其文件夹，或使用自带模型（用 `python -m wenmo models` 查看）"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +63,19 @@ def cached(model_id: str) -> Path | None:
         return None
     try:
         folder = Path(snapshot_download(model_id, local_files_only=True))
-        return None if _marker(model_id).exists() or _missing(folder) else folder
+        return None if _marker(model_id).exists() or hub_files.missing(folder) else folder
     except (CacheNotFound, OSError):
         return None
 
 
 def list_cached() -> list[str]:
-    """Ids of all complete StructBERT models in the cache, sorted. Does not use the network."""
+    """Ids of all complete BERT models in the cache, sorted. Does not use the network."""
     try:
         models = cache_root() / "models"
     except ImportError:
         return []
-    ids = {config.parents[2].name.replace("--", "/", 1) for config in models.glob("*--*/snapshots/*/config.json")}
-    return sorted(model_id for model_id in ids if (folder := cached(model_id)) and _is_structbert(folder))
+    ids = {snapshot.parents[1].name.replace("--", "/", 1) for snapshot in models.glob("*--*/snapshots/*")}
+    return sorted(model_id for model_id in ids if (folder := cached(model_id)) and hub_files.is_bert(folder))
 
 
 def download(model_id: str, *, progress: OnDownloadProgress | None = None) -> Path:
@@ -104,8 +98,8 @@ def download(model_id: str, *, progress: OnDownloadProgress | None = None) -> Pa
     except ImportError:
         raise DownloadError(
             f"{model_id} cannot be downloaded because the package modelscope is not installed. Run "
-            f"`pip install modelscope`, or {_OTHER_WAYS_EN}.",
-            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install modelscope`，{_OTHER_WAYS_ZH}。",
+            f"`pip install modelscope`, or {OTHER_WAYS_EN}.",
+            f"未安装 modelscope，无法下载 {model_id}。请运行 `pip install modelscope`，{OTHER_WAYS_ZH}。",
         ) from None
 
     raised: list[Exception] = []
@@ -114,17 +108,24 @@ def download(model_id: str, *, progress: OnDownloadProgress | None = None) -> Pa
         marker = _marker(model_id)
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
-        best, second = _WEIGHTS
-        folder = Path(snapshot_download(model_id, allow_patterns=[*_WANTED, best], progress_callbacks=callbacks))
-        if not (folder / best).is_file():
-            snapshot_download(model_id, allow_patterns=[second], progress_callbacks=callbacks)
+
+        def fetch(*patterns: str) -> Path:
+            return Path(snapshot_download(model_id, allow_patterns=list(patterns), progress_callbacks=callbacks))
+
+        folder = fetch(*hub_files.CONFIGURATION, *hub_files.SAFETENSORS)
+        modules = hub_files.module_folders(folder)
+        if modules:
+            fetch(*hub_files.within(modules, (*hub_files.CONFIGURATION, *hub_files.SAFETENSORS)))
+        lacking = [each for each in ("", *modules) if not hub_files.has_weights(folder / each, hub_files.SAFETENSORS)]
+        if lacking:
+            fetch(*(str(Path(each) / name) for each in lacking for name in hub_files.TORCH))
     except Exception as error:  # the client does not document its exceptions
         raise _explain(model_id, error) from error
-    if missing := _missing(folder):
+    if missing := hub_files.missing(folder):
         raise DownloadError(
-            f"{model_id} on the hub is not a StructBERT checkpoint: it has no {missing}. Choose another model, or "
-            f"{_OTHER_WAYS_EN}.",
-            f"模型 {model_id} 不是 StructBERT 模型：缺少 {missing}。请换一个模型，{_OTHER_WAYS_ZH}。",
+            f"{model_id} on the hub is no checkpoint that can be read: it has no {missing}. Choose another model, or "
+            f"{OTHER_WAYS_EN}.",
+            f"{model_id} 不是可读取的模型：缺少 {missing}。请换一个模型，{OTHER_WAYS_ZH}。",
         )
     marker.unlink(missing_ok=True)
     if raised:
@@ -142,24 +143,6 @@ def cache_root() -> Path:
 def _marker(model_id: str) -> Path:
     """The file that exists while a download of the model is incomplete."""
     return cache_root() / ".wenmo-unfinished" / model_id.replace("/", "--")
-
-
-def _missing(folder: Path) -> str:
-    """Names of the required files that the folder lacks; empty if it has all."""
-    missing = [name for name in _NEEDED if not (folder / name).is_file()]
-    if not any((folder / name).is_file() for name in _WEIGHTS):
-        missing.append(" / ".join(_WEIGHTS))
-    # A download by the client's own command line has no marker, but its unfinished files have this suffix.
-    missing += [name for name in _WANTED if (folder / f"{name}.incomplete").exists()]
-    return ", ".join(missing)
-
-
-def _is_structbert(folder: Path) -> bool:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("model_type") in MODEL_TYPES
 
 
 def _relay(progress: OnDownloadProgress, raised: list[Exception]) -> type[Any]:
@@ -196,7 +179,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(inner)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The client's message, shortened, without the queries of URLs, which may contain signatures."""
     text = next(iter(str(getattr(error, "message", error)).splitlines()), "")
     if match := re.search(r"\[Errno -?\d+\] ([\w ]+)", text):
@@ -215,16 +198,16 @@ def _explain(model_id: str, error: Exception) -> DownloadError:
     numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
     failed: dict[str, BaseException] = getattr(error, "failed_files", {})
     files = ", ".join(failed)
-    reason = _reason(next(iter(failed.values()), error))
+    reason = reason_of(next(iter(failed.values()), error))
     cache = cache_root()
 
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
-    if numbers & _DISK_FULL:
+    if numbers & DISK_FULL:
         en = f"the disk of ModelScope's cache at {cache} is full. Free some space or set MODELSCOPE_CACHE to another"
         zh = f"ModelScope 缓存目录 {cache} 所在磁盘已满。请清理磁盘，或将 MODELSCOPE_CACHE 设为其他磁盘上的目录"
-    elif numbers & _NOT_WRITABLE:
+    elif numbers & NOT_WRITABLE:
         en = f"ModelScope's cache at {cache} cannot be written ({reason}). Set MODELSCOPE_CACHE to a folder that can"
         zh = f"ModelScope 缓存目录 {cache} 无法写入（{reason}）。请将 MODELSCOPE_CACHE 设为可写的目录"
     elif has(FileIntegrityError):
@@ -250,6 +233,6 @@ def _explain(model_id: str, error: Exception) -> DownloadError:
             "或将 MODELSCOPE_ENDPOINT 设为可访问的地址后重试"
         )
     return DownloadError(
-        f"{model_id} could not be downloaded: {en}; or {_OTHER_WAYS_EN}.",
-        f"无法下载 {model_id}：{zh}；{_OTHER_WAYS_ZH}。",
+        f"{model_id} could not be downloaded: {en}; or {OTHER_WAYS_EN}.",
+        f"无法下载 {model_id}：{zh}；{OTHER_WAYS_ZH}。",
     )

@@ -15,14 +15,16 @@ from typing import Any
 from wenmo.errors import CheckpointError, InputError
 from wenmo.tasks.labels import split_labels
 
-_MADE_UP = re.compile(r"(label[ _-]?)?\d+", re.IGNORECASE)
+_MADE_UP = re.compile(r"label[ _-]?\d+", re.IGNORECASE)
 _REMEMBERED_FILE = ".label-names.json"
 MAX_LABELS = 1_000
 
 
-def are_made_up(labels: Sequence[str]) -> bool:
-    """Whether `labels` are only numbers, or LABEL_0, LABEL_1, ..., and so say nothing."""
-    return all(_MADE_UP.fullmatch(label.strip()) for label in labels)
+def are_made_up(labels: Sequence[str], *, numbers: bool) -> bool:
+    """Whether `labels` are LABEL_0, LABEL_1, ..., and so say nothing; with `numbers` also 0, 1, ..."""
+    return all(
+        _MADE_UP.fullmatch(label.strip()) or (numbers and label.strip().lstrip("-").isdecimal()) for label in labels
+    )
 
 
 def parse_label_names(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A download with progress that can be stopped at any moment, because it runs in a process of its own.
 
-ModelScope's client cannot be told to stop, and a thread that waits for a dead network cannot be killed; a process can.
+The hubs' clients cannot be told to stop, and a thread that waits for a dead network cannot be killed; a process can.
 The files that arrived stay, with the marker of an unfinished download (see `hub`), and the next download resumes.
 
     python -m wenmo.models.pull ID      writes its progress as lines of JSON
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from wenmo.errors import DownloadError, WenmoError
-from wenmo.models import hub
+from wenmo.models import hub, hubs
 
 _POLL_S = 0.2  # the generator yields at least this often, so that its caller can stop
 _SEND_INTERVAL_S = 0.1
@@ -87,9 +87,9 @@ def pull(model_id: str) -> Generator[PullState]:
         process.stdout.close()
 
 
-def free_mib() -> float | None:
-    """Free space on the disk of the hub's cache; None if it cannot be read."""
-    folder = hub.cache_root()
+def free_mib(model_id: str = "") -> float | None:
+    """Free space on the disk of the cache of the model's hub; None if it cannot be read."""
+    folder = hubs.cache_root(model_id)
     existing = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
     try:
         return None if existing is None else shutil.disk_usage(existing).free / 2**20
@@ -123,7 +123,7 @@ def main(model_id: str) -> None:
             send(**asdict(state))
 
     try:
-        folder: Path = hub.download(model_id, progress=progress)
+        folder: Path = hubs.download(model_id, progress=progress)
     except WenmoError as error:
         send(error=[error.en, error.zh])
     else:

@@ -1,7 +1,7 @@
 """Finding models by name, and listing them.
 
-A name is that of a bundled model, of a local one (see local.py), a folder, or an id of ModelScope's hub, tried in this
-order. The bundled models are part of the repository, so that all tasks work from a fresh clone without the hub.
+A name is that of a bundled model, of a local one (see local.py), a folder, or an id of a hub (see hubs.py), tried in
+this order. The bundled models are part of the repository, so that all tasks work from a fresh clone without the hub.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from wenmo.errors import CheckpointError, InputError, ModelNotFoundError
-from wenmo.models import hub, local
+from wenmo.models import hub, hubs, local
 from wenmo.models.description import describe
 from wenmo.models.label_names import remembered
 from wenmo.paths import ASSETS
@@ -21,7 +21,7 @@ from wenmo.types import TaskName
 
 def bundled_models() -> dict[str, Path]:
     """The folders of the bundled models by name."""
-    return {spec.bundled: ASSETS / "models" / spec.name for spec in TASKS.values()}
+    return {spec.bundled: ASSETS / "models" / spec.name for spec in TASKS.values() if spec.bundled}
 
 
 def known_hub_ids() -> tuple[tuple[str, TaskName], ...]:
@@ -56,8 +56,9 @@ def locate(
     """The folder of the model called `name`, downloaded from the hub if necessary. Its content is not checked.
 
     `name` is a bundled name, that of a local model in `models_folder`, an existing folder (absolute, relative or with
-    `~`; it takes precedence over a hub id), or a hub id `owner/name`. Raises ModelNotFoundError when it is none of
-    these, and DownloadError when the hub's model is not in the cache and cannot be downloaded.
+    `~`; it takes precedence over a hub id), or a hub id `owner/name`, `ms:owner/name` or `hf:owner/name`. Raises
+    ModelNotFoundError when it is none of these, and DownloadError when the hub's model is not in the cache and cannot
+    be downloaded.
     """
     name = name.strip()
     bundled = bundled_models()
@@ -73,7 +74,7 @@ def locate(
         return folder
     if own := local.find(name, models_folder) or _existing_folder(name):
         return own
-    if not hub.is_model_id(name):
+    if not hubs.is_hub_id(name):
         shown = repr(name if len(name) <= 100 else f"{name[:100]}…")
         raise ModelNotFoundError(
             f"There is no model {shown}: it is not a bundled name ({', '.join(bundled)}), not a local model in "
@@ -83,15 +84,16 @@ def locate(
             f"或已有的文件夹，"
             f"也不是“所有者/名称”形式的模型 ID（如 {_EXAMPLE_ID}）。请检查拼写。",
         )
-    return _cached_under_any_name(name) or hub.download(name, progress=progress)
+    return _cached_under_any_name(name) or hubs.download(name, progress=progress)
 
 
 def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntry]:
-    """The bundled, the local and the hub's known models, then other StructBERTs in its cache. Uses no network."""
+    """The bundled, the local and the hub's known models, then others in the hubs' caches. Uses no network."""
     bundled = bundled_models()
     entries = [
         _entry(spec.bundled, (spec.name,), own if (own := bundled[spec.bundled]).is_dir() else None, kind="bundled")
         for spec in TASKS.values()
+        if spec.bundled
     ]
     for name in local.names(models_folder):
         own = models_folder / name
@@ -102,8 +104,8 @@ def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntr
     listed = {entry.folder for entry in entries}
     entries += [
         _entry(name, _tasks_of(folder, models_folder), folder, kind="cached")
-        for name in hub.list_cached()
-        if (folder := hub.cached(name)) is not None and folder not in listed
+        for name in hubs.list_cached()
+        if (folder := hubs.cached(name)) is not None and folder not in listed
     ]
     return entries
 
@@ -124,7 +126,7 @@ def _cached_under_any_name(model_id: str) -> Path | None:
     names = [model_id]
     if owner in ("iic", "damo") and any(known == f"iic/{short}" for known, _ in known_hub_ids()):
         names.append(f"{'damo' if owner == 'iic' else 'iic'}/{short}")
-    return next((folder for folder in map(hub.cached, names) if folder is not None), None)
+    return next((folder for folder in map(hubs.cached, names) if folder is not None), None)
 
 
 def _tasks_of(folder: Path, models_folder: Path) -> tuple[TaskName, ...]:

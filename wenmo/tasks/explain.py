@@ -96,9 +96,14 @@ def mask(encoding: Encoding, unit: Unit, *, mask_id: int) -> Encoding:
     return replace(encoding, input_ids=(*encoding.input_ids[: unit.first], *masks, *encoding.input_ids[unit.last :]))
 
 
+def class_odds(logits: np.ndarray, chosen: int, rival: int, *, temperature: float) -> np.ndarray:
+    """(N,) log odds of one class against another, from `logits` (N, classes)."""
+    return (logits[:, chosen] - logits[:, rival]).astype(np.float64) / temperature
+
+
 def two_class_odds(logits: np.ndarray, *, temperature: float) -> np.ndarray:
     """(N,) log odds of the second class against the first, from `logits` (N, 2)."""
-    return (logits[:, SECOND] - logits[:, 1 - SECOND]).astype(np.float64) / temperature
+    return class_odds(logits, SECOND, 1 - SECOND, temperature=temperature)
 
 
 def entailment_odds(logits: np.ndarray, *, temperature: float) -> np.ndarray:

@@ -48,12 +48,13 @@ class TaskSpec:
 
     `name` is the task's name in Python, `slug` that on the command line and in URLs. `inputs` are single texts or
     pairs. `takes_labels`: the caller gives the labels (otherwise they are the checkpoint's). `outputs` of the model are
-    the classifier's logits, or vectors, the mean of the last layer. `roles` are the labels of its checkpoints in the
-    order of the logits. `calibrations` name the probabilities that have a temperature of their own. `bundled` is the
-    default model, in assets/models/`name`. `hub_task` is ModelScope's name of the task in configuration.json,
-    `hub_aliases` are further names, `hub_general` those of wider tasks, whose models serve this one if their labels say
-    so. `hub_ids` are the hub's models to list. `result` is the type of its results, None for a
-    task without one per row. `fixed_length`: the maximum length is 512 tokens whatever the checkpoint says.
+    the classifier's logits, or vectors of the last layer. `roles` are the labels of its checkpoints in the order of the
+    logits. `calibrations` name the probabilities that have a temperature of their own. `bundled` is the default model,
+    in assets/models/`name`, "" where there is none; `adapts` is then the one that adapting begins with. `hub_task` is
+    ModelScope's name of the task in configuration.json, `hub_aliases` are further names, `hub_general` those of wider
+    tasks, whose models serve this one if their labels say so. `hub_ids` are the hub's models to list. `result` is the
+    type of its results, None for a task without one per row. `fixed_length`: the maximum length is 512 tokens whatever
+    the checkpoint says.
     """
 
     name: str
@@ -61,9 +62,10 @@ class TaskSpec:
     title_zh: str
     summary: str
     inputs: Literal["text", "pair"]
-    bundled: str
     hub_task: str
     result: type[Result] | None
+    bundled: str = ""
+    adapts: str = ""
     takes_labels: bool = False
     outputs: Literal["logits", "vectors"] = "logits"
     roles: tuple[LabelRole, ...] = ()
@@ -126,7 +128,7 @@ class TaskSpec:
                 role = self.role_of(word)
                 if role is not None:
                     return role
-                if word in map(str, range(len(self.roles))):
+                if word in map(str, range(len(names))):
                     return int(word)
         return None
 

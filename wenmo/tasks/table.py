@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from wenmo.errors import InputError
+from wenmo.tasks.classify import CLASSIFY
 from wenmo.tasks.embedding import EMBEDDING
 from wenmo.tasks.sentiment import SENTIMENT
 from wenmo.tasks.similarity import SIMILARITY
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.zero_shot import ZERO_SHOT
 
-_table: dict[str, TaskSpec] = {spec.name: spec for spec in (SIMILARITY, SENTIMENT, ZERO_SHOT, EMBEDDING)}
+_table: dict[str, TaskSpec] = {spec.name: spec for spec in (SIMILARITY, SENTIMENT, CLASSIFY, ZERO_SHOT, EMBEDDING)}
 TASKS: Mapping[str, TaskSpec] = _table
 
 

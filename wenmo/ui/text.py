@@ -14,6 +14,7 @@ import streamlit as st
 from wenmo.errors import Language
 from wenmo.ui.adapt import strings as adapt
 from wenmo.ui.batch import strings as batch
+from wenmo.ui.classify import strings as classify
 from wenmo.ui.home import strings as home
 from wenmo.ui.localized import Text
 from wenmo.ui.match import strings as match
@@ -48,6 +49,7 @@ TEXTS = join(
     match.STRINGS,
     sentiment.STRINGS,
     zero_shot.STRINGS,
+    classify.STRINGS,
     batch.STRINGS,
     memory.STRINGS,
     throughput.STRINGS,

@@ -16,7 +16,7 @@ from wenmo.lab.accuracy import read_labelled
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS, row_tasks
 
-OWN_LABELS = [spec for spec in row_tasks() if not spec.takes_labels]
+OWN_LABELS = [spec for spec in row_tasks() if spec.roles and not spec.takes_labels]
 
 
 def _words(spec: TaskSpec) -> list[tuple[object, int]]:

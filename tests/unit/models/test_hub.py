@@ -198,7 +198,7 @@ def test_a_repository_that_is_no_checkpoint_is_refused(fake: FakeHub, tmp_path: 
     (tmp_path / "other" / "README.md").write_text("a data set, perhaps", encoding="utf-8")
     fake.models = {"me/other": tmp_path / "other"}
     with pytest.raises(
-        DownloadError, match=r"config\.json, configuration\.json, vocab\.txt, model\.safetensors / pytorch_model\.bin"
+        DownloadError, match=r"config\.json, vocab\.txt / tokenizer\.json, model\.safetensors / pytorch_model\.bin"
     ):
         hub.download("me/other")
     assert hub.cached("me/other") is None

@@ -72,9 +72,9 @@ def options(rows: LabelledRows) -> Wish:
     key = _name_key(rows.task)
     st.session_state.setdefault(key, _free_name(rows.task))
     name = left.text_input(say("adapt.name"), max_chars=64, key=key, help=say("adapt.name_help")).strip()
-    start_from = right.selectbox(
-        say("adapt.start_from"), list(model_choice.choices()[rows.task]), key=f"adapt_start_from_{rows.task}"
-    )
+    start_from = right.selectbox(say("adapt.start_from"), _starts(rows.task), key=f"adapt_start_from_{rows.task}")
+    if TASKS[rows.task].any_labels:
+        st.caption(say("adapt.new_labels", count=len(rows.names)))
     template = "{}"
     if TASKS[rows.task].takes_labels:
         template = st.text_input(say("zero_shot.template"), "{}", max_chars=500, key="adapt_template")
@@ -94,6 +94,14 @@ def options(rows: LabelledRows) -> Wish:
         epochs=epochs,
         template=template,
     )
+
+
+def _starts(task: TaskName) -> list[str]:
+    """The models to begin with; for labels of one's own any model will do, as only its encoder is used."""
+    there = model_choice.choices()
+    if not TASKS[task].any_labels:
+        return list(there[task])
+    return list(dict.fromkeys([TASKS[task].adapts, *(name for names in there.values() for name in names)]))
 
 
 def _name_key(task: TaskName) -> str:

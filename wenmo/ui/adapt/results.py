@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from wenmo.errors import WenmoError
@@ -21,6 +22,7 @@ def show(status: AdaptJobStatus) -> None:
     """The result, or why there is none, and a button to begin again."""
     if status.result is not None:
         _comparison(status.result)
+        _by_label(status.result)
         _saved(status.result)
         _how(status.result)
         progress.curves(status)
@@ -42,12 +44,13 @@ def _begin_again() -> None:
 def _comparison(adapted: Adapted) -> None:
     """Accuracy on the test rows before and after, in words and as bars."""
     before, after, change = adapted.before, adapted.after, adapted.difference
+    baseline = adapted.before_is == "tfidf"
     low, high = (f"{100 * bound:+.0f}" for bound in change.interval)
     with st.container(border=True):
-        st.subheader(say(f"adapt.verdict.{change.verdict}"), anchor=False)
+        st.subheader(say(f"adapt.{'baseline' if baseline else 'verdict'}.{change.verdict}"), anchor=False)
         st.markdown(
             say(
-                "adapt.change",
+                "adapt.baseline_change" if baseline else "adapt.change",
                 n=before.n,
                 before=before.correct,
                 after=after.correct,
@@ -58,12 +61,37 @@ def _comparison(adapted: Adapted) -> None:
         )
         figure = charts.intervals(
             {
-                say("adapt.before"): (before.accuracy, before.interval),
+                say("adapt.baseline" if baseline else "adapt.before"): (before.accuracy, before.interval),
                 say("adapt.after"): (after.accuracy, after.interval),
             }
         )
         st.plotly_chart(figure, config=charts.CONFIG, key="adapt_bars", alt=say("adapt.bars_alt"))
         st.caption(say("adapt.bars_note", majority=f"{adapted.majority_share:.0%}"))
+
+
+def _by_label(adapted: Adapted) -> None:
+    """F1 of each label, and what was taken for what."""
+    if adapted.before_is != "tfidf" and len(adapted.class_scores) < 3:
+        return
+    scores, before = adapted.class_scores, adapted.class_scores_before
+    f1, earlier = say("adapt.f1"), say("adapt.f1_baseline" if adapted.before_is == "tfidf" else "adapt.f1_before")
+    columns: dict[str, list[object]] = {
+        say("labelled.meaning"): list(scores),
+        f1: [score.f1 for score in scores.values()],
+        earlier: [before[name].f1 for name in scores],
+        say("adapt.precision_of"): [score.precision for score in scores.values()],
+        say("adapt.recall"): [score.recall for score in scores.values()],
+        say("labelled.rows"): [score.n for score in scores.values()],
+    }
+    components.table(columns, bars=[f1, earlier])
+    components.download("f1", columns)
+    if len(scores) <= charts.BARS_SHOWN:
+        names = list(scores)
+        right = say("adapt.confusion", right=adapted.after.correct, of=adapted.after.n)
+        st.subheader(right, anchor=False)
+        figure = charts.confusion(np.array(adapted.confusion), rows=names, columns=names)
+        st.plotly_chart(figure, config=charts.CONFIG, alt=right, key="adapt_confusion")
+        st.caption(say("zero_shot.confusion_note"))
 
 
 def _saved(adapted: Adapted) -> None:

@@ -27,6 +27,26 @@ STRINGS: Mapping[str, Text] = {
     "adapt.name": Text("新模型的名称", "Name of the new model"),
     "adapt.name_help": Text("小写字母、数字、连字符", "Small letters, digits, hyphens"),
     "adapt.start_from": Text("从哪个模型开始", "Start from"),
+    "adapt.new_labels": Text(
+        "这 {count} 个标签会得到新的分类头；所选模型只用其编码器，原来会什么都可以。",
+        "These {count} labels get a new classifier; of the model only the encoder is used, whatever it could do.",
+    ),
+    "adapt.baseline": Text("TF-IDF 基线", "TF-IDF baseline"),
+    "adapt.baseline.better": Text("比基线好", "Better than the baseline"),
+    "adapt.baseline.unclear": Text("看不出比基线好", "No better than the baseline, as far as these rows show"),
+    "adapt.baseline.worse": Text("比基线差", "Worse than the baseline"),
+    "adapt.baseline_change": Text(
+        "{n} 行没有学过的：字与双字 TF-IDF 的线性模型学同样的行，答对 {before}；新模型答对 {after}，"
+        "相差 {change} 个百分点（95% 区间 {low} 至 {high}）。",
+        "Of {n} rows that were not learnt a linear model on TF-IDF of characters, which learnt the same rows, has "
+        "{before} right and the new model {after}: {change} points (95% interval {low} to {high}).",
+    ),
+    "adapt.f1": Text("F1", "F1"),
+    "adapt.f1_baseline": Text("基线 F1", "F1 of the baseline"),
+    "adapt.f1_before": Text("训练前 F1", "F1 before"),
+    "adapt.precision_of": Text("精确率", "Precision of the label"),
+    "adapt.recall": Text("召回率", "Recall"),
+    "adapt.confusion": Text("{of} 行中答对 {right}", "{right} of {of} rows right"),
     "adapt.precision": Text("训练精度", "Precision"),
     "adapt.precision_note": Text(
         "bf16 与 fp16 在有相应单元的 GPU 或 CPU 上更快，激活占用减半；没有时自动改用 fp32。权重与优化器始终为 fp32。",

@@ -13,7 +13,7 @@ from wenmo.tasks.labels import MAX_LABELS
 from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.tasks.zero_shot import SHORTLIST
 from wenmo.ui.batch.display import COLUMNS_SHOWN, cell
-from wenmo.ui.shell import components, file_format
+from wenmo.ui.shell import components, file_format, model_choice
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, check_labels
 from wenmo.ui.shell.judging import judging
 from wenmo.ui.shell.runtime import get_file_jobs, session_engine
@@ -54,6 +54,9 @@ def ask(job: FileJob) -> Wish | None:
     _preview(reader, first)
     names = {spec.name: say(f"app.{spec.name}") for spec in row_tasks()}
     task = components.choice(say("batch.task"), names, key="batch_task")
+    if not model_choice.in_use(task):
+        st.info(say("app.no_model", task=say(f"app.{task}")))
+        return None
     return _options(task, reader, first, reading)
 
 

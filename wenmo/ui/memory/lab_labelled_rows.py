@@ -50,7 +50,7 @@ def _own() -> LabelledRows | None:
     """The rows of the visitor's file, at most MAX_ROWS of them, drawn at random."""
     from wenmo.lab.accuracy import sample_of
 
-    tasks = [spec.name for spec in row_tasks() if not spec.takes_labels]
+    tasks = [spec.name for spec in row_tasks() if spec.bundled and not spec.takes_labels]
     task = (
         st.segmented_control(
             say("lab.task"),

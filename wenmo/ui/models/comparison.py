@@ -35,6 +35,9 @@ def show() -> None:
         components.show_error(error)
         return
     task = _task()
+    if not model_choice.choices()[task]:
+        st.info(say("app.no_model", task=say(f"app.{task}")))
+        return
     choices = _choices(task, engine)
     examples.buttons("compare", COMPARISONS[task])
     with st.form("compare", border=False):

@@ -48,6 +48,18 @@ COMPARISONS: Mapping[TaskName, tuple[Example, ...]] = {
             "这方砚台多少钱 | 这方砚台什么价格",
         ),
     ),
+    "classify": (
+        _comparison("classify", "一条", "One", "等了一个星期还没发货，客服也没人回"),
+        _comparison(
+            "classify",
+            "四条",
+            "Four",
+            "等了一个星期还没发货，客服也没人回",
+            "收到的砚台比照片还好看，太喜欢了",
+            "突然停电，吓了我一跳",
+            "请问宣纸可以开发票吗",
+        ),
+    ),
     "zero_shot": (
         _comparison("zero_shot", "一条", "One", "展览延期到下个月开幕", compare_labels="文化，体育，财经，旅游"),
         _comparison(

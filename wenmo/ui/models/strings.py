@@ -55,6 +55,7 @@ STRINGS: Mapping[str, Text] = {
     "models.side.first": Text("左", "Left"),
     "models.side.second": Text("右", "Right"),
     "models.texts.sentiment": Text("文本", "Texts"),
+    "models.texts.classify": Text("文本", "Texts"),
     "models.texts.zero_shot": Text("文本", "Texts"),
     "models.texts.similarity": Text("句对：每行两句，用 | 隔开", "Pairs: two sentences a line, with | between them"),
     "models.compare": Text("对比", "Compare"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import streamlit as st
 
-from wenmo.types import Alignment, Explanation, Part, ZeroShotResult
+from wenmo.types import Alignment, ClassifyResult, Explanation, Part, ZeroShotResult
 from wenmo.ui import charts
 from wenmo.ui.shell import answers, components
 from wenmo.ui.text import say
@@ -50,6 +50,32 @@ def sentiment(text: str) -> None:
         _weights("sentiment", (text,), explanation, up=up, down=down, note=say("explain.sentiment_note"))
 
     _when_open("sentiment", text, lambda engine, progress: engine.explain_sentiment(text, progress=progress), draw)
+
+
+def classify(text: str, result: ClassifyResult) -> None:
+    """The parts that speak for and against a label: the best one until the visitor chooses another."""
+    labels = list(result.scores)
+    panel = st.expander(say("explain.why"), key="explain_classify", on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
+        label = st.selectbox(say("explain.label"), labels)
+        explanation = answers.ask(
+            "explain_classify",
+            (text, label),
+            lambda engine, progress: engine.explain_classify(text, label=label, progress=progress),
+        )
+        if explanation is None:
+            return
+        st.text(f"{explanation.label}  ↔  {explanation.rival}")
+        _weights(
+            "classify",
+            (text,),
+            explanation,
+            up=say("explain.for"),
+            down=say("explain.against"),
+            note=say("explain.rival_note"),
+        )
 
 
 def zero_shot(text: str, result: ZeroShotResult, template: str) -> None:

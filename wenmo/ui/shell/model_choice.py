@@ -23,17 +23,33 @@ _PICKED = "models"  # in the session: task -> name
 def choices() -> Mapping[TaskName, Mapping[str, int]]:
     """For each task the models on this machine, the default first, each with the time at which it was written (ns).
 
-    All sessions share the result: it must not be changed.
+    A task without a bundled model may have no default, and none at all. All sessions share the result: it must not be
+    changed.
     """
     from wenmo.models.registry import listing  # it imports the hub's client, which imports torch
     from wenmo.settings import Settings
 
     settings = Settings.read()
-    found: dict[TaskName, dict[str, int]] = {task: {settings.models[task]: 0} for task in TASKS}
+    found: dict[TaskName, dict[str, int]] = {
+        task: {name: 0} if (name := settings.models[task]) else {} for task in TASKS
+    }
     for entry in listing(settings.models_folder):
-        if entry.task is not None and entry.folder is not None:
-            found[entry.task].setdefault(entry.name, entry.folder.stat().st_mtime_ns)
+        if entry.folder is not None:
+            for task in entry.tasks:
+                found[task].setdefault(entry.name, entry.folder.stat().st_mtime_ns)
     return found
+
+
+def _default(task: TaskName) -> str:
+    """The model of the settings; "" for none."""
+    from wenmo.settings import Settings
+
+    return Settings.read().models[task]
+
+
+def in_use(task: TaskName) -> str:
+    """The model that this visitor's questions of `task` go to; "" where there is none yet."""
+    return next((name for chosen_task, name, _ in chosen() if chosen_task == task), _default(task))
 
 
 def chosen() -> tuple[Choice, ...]:
@@ -49,7 +65,7 @@ def chosen() -> tuple[Choice, ...]:
     return tuple(
         (task, picked[task], there[task][picked[task]])
         for task in TASKS
-        if picked.get(task) in list(there[task])[1:]  # neither the default nor deleted meanwhile
+        if picked.get(task) in there[task] and picked[task] != _default(task)  # nor deleted meanwhile
     )
 
 
@@ -63,11 +79,19 @@ def select() -> None:
     """A field for each task that has more than one model. The choice is also written into the address."""
     there, picked = choices(), {task: name for task, name, _ in chosen()}
     for task in TASKS:
-        names = list(there[task])
+        default = _default(task)
+        names = list(there[task]) if default else ["", *there[task]]
         if len(names) < 2:
             continue
-        st.session_state[_key(task)] = picked.get(task, names[0])
-        st.selectbox(say(f"models.{task}"), names, key=_key(task), on_change=_take, args=(task,))
+        st.session_state[_key(task)] = picked.get(task, default)
+        st.selectbox(
+            say(f"models.{task}"),
+            names,
+            key=_key(task),
+            format_func=lambda name: name or say("models.none"),
+            on_change=_take,
+            args=(task,),
+        )
     if st.query_params.get_all("model") != list(picked.values()):
         st.query_params["model"] = list(picked.values())
 

@@ -90,6 +90,7 @@ KINDS: Mapping[str, Kind] = {
         switch=("view", "compare"),
         fields={"products_first": _TEXT, "products_second": _TEXT},
     ),
+    "classify": Kind(page="classify", fields={"classify_texts": _TEXT}),
     "zero_shot": Kind(
         page="zero_shot",
         fields={

@@ -46,7 +46,7 @@ def _models(engine: Engine) -> None:
     loaded = engine.loaded_tasks()
     with st.container(gap="xxsmall"):
         st.caption(say("status.models"))
-        for task in TASKS:
+        for task in filter(engine.model_names.__getitem__, TASKS):
             st.text(engine.model_names[task], help=say("status.loaded" if task in loaded else "status.waiting"))
 
 

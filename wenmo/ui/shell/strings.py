@@ -14,6 +14,11 @@ STRINGS: Mapping[str, Text] = {
     "app.match": Text("匹配", "Match"),
     "app.sentiment": Text("情感倾向", "Sentiment"),
     "app.zero_shot": Text("零样本分类", "Zero-shot"),
+    "app.classify": Text("自有分类", "Classify"),
+    "app.no_model": Text(
+        "{task}没有自带模型：请在侧栏或“模型”页选一个，或在“微调”页训练一个。",
+        "{task} has no bundled model: choose one in the sidebar or on the Models page, or train one on the Adapt page.",
+    ),
     "app.memory": Text("显存", "Memory"),
     "app.throughput": Text("吞吐", "Throughput"),
     "app.story": Text("汇报", "Story"),
@@ -78,6 +83,7 @@ STRINGS: Mapping[str, Text] = {
     "history.matrix": Text("矩阵", "Matrix"),
     "history.sentiment": Text("情绪", "Mood"),
     "history.products": Text("比较", "Compare"),
+    "history.classify": Text("自有分类", "Classify"),
     "history.zero_shot": Text("分类", "Labels"),
     # The sidebar: what is in use
     "status.title": Text("运行状态", "Status"),
@@ -96,6 +102,8 @@ STRINGS: Mapping[str, Text] = {
     "models.similarity": Text("相似度模型", "Model for similarity"),
     "models.sentiment": Text("情感模型", "Model for sentiment"),
     "models.zero_shot": Text("零样本模型", "Model for zero-shot"),
+    "models.classify": Text("分类模型", "Model for classification"),
+    "models.none": Text("（未选）", "(none)"),
     "models.embedding": Text("向量模型", "Model for vectors"),
     # Two sentences compared: on the home page and on the similarity page
     "similarity.first": Text("第一句", "First sentence"),

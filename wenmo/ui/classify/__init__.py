@@ -1,0 +1,1 @@
+"""The page of classifiers with labels of their own."""
