@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +22,7 @@ from tests.fakehub import FakeHub
 from tests.waiting import WAIT_S
 from wenmo import Engine, __version__
 from wenmo.__main__ import main
+from wenmo.tables.cells import is_blank
 
 EXACT = ("--device", "cpu", "--precision", "fp32")
 
@@ -42,8 +44,11 @@ def _last_json(output: str) -> Any:
 
 
 def _cases(folder: str, kind: str) -> list[dict[str, Any]]:
+    """Those of texts that are not blank: a file answers no blank ones, as ModelScope does."""
     cases = json.loads((GOLDEN / folder / "golden.json").read_text(encoding="utf-8"))["cases"]
-    return [case for case in cases if case["input_type"] == kind and not case["pipeline_kwargs"]]
+    cases = [case for case in cases if case["input_type"] == kind and not case["pipeline_kwargs"]]
+    texts = [[case["input"]] if kind == "text" else case["input"] for case in cases]
+    return [case for case, each in zip(cases, texts, strict=True) if not any(map(is_blank, each))]
 
 
 def test_run_gives_modelscopes_logits(tmp_path: Path) -> None:
@@ -78,6 +83,29 @@ def test_run_similarity_gives_modelscopes_logits(tmp_path: Path, capsys: pytest.
     out = pq.read_table(tmp_path / "out.parquet").to_pylist()
     for row, case in zip(out, cases, strict=True):
         assert json.loads(row["logits"]) == pytest.approx(case["logits"][0], abs=1e-4)
+
+
+def test_labels_between_any_marks_and_what_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["说明"])
+    for name in ("1月", "2月"):
+        sheet = book.create_sheet(name)
+        for record in (["text"], ["怎么查上个月的账单"], ["希望增加夜间配送"]):
+            sheet.append(record)
+    book.save(tmp_path / "in.xlsx")
+    arguments = ["run", "zero-shot", str(tmp_path / "in.xlsx"), str(tmp_path / "out.jsonl")]
+    options = ["--labels", "咨询、投诉；建议", "--model", GOLDEN_MODELS["zero_shot"], *EXACT]
+    assert main([*arguments, *options]) == 2
+    assert "--sheet 1月" in capsys.readouterr().err
+    assert main([*arguments, *options, "--sheet", "2月"]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [set(row["scores"]) for row in rows] == [{"咨询", "投诉", "建议"}] * 2
+    (tmp_path / "in.csv").write_text('id;text\n1;"好;的"\n2\n', encoding="utf-8")
+    arguments = ["run", "sentiment", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), "--delimiter", ";"]
+    assert main([*arguments, "--model", GOLDEN_MODELS["sentiment"], *EXACT]) == 0
+    captured = capsys.readouterr()
+    assert "wenmo: in.csv has 1 rows with more or fewer cells than its header (line 3)" in captured.err
+    assert _last_json(captured.out)["files"][0]["notices"]
 
 
 def test_run_zero_shot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
