@@ -15,6 +15,7 @@ from pathlib import Path
 from wenmo.models.registry import bundled_models
 from wenmo.models.shape import SCALE
 
+_HEAD_CHARACTERS = 10_000
 _MEASURED_BY = re.compile(r"`(python -m [^`]+)`")
 
 
@@ -61,6 +62,17 @@ def read_sizes(folder: Path) -> Sizes:
         parameters=None if weights is None else _parameters(weights),
         weights_mib=None if weights is None else weights.stat().st_size / 2**20,
     )
+
+
+def read_licence(folder: Path) -> str | None:
+    """What the head of the model's own README.md calls its licence; None where it does not say."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")[:_HEAD_CHARACTERS]
+    except (OSError, ValueError):
+        return None
+    head = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)
+    found = head and re.search(r"^license:[ \t]*[\"']?([\w .+-]{1,60}?)[\"']?[ \t]*$", head[1], re.MULTILINE)
+    return found[1] if found else None
 
 
 def read_accuracy_table(name: str) -> AccuracyTable | None:

@@ -46,22 +46,20 @@ def _comparison(adapted: Adapted) -> None:
     before, after, change = adapted.before, adapted.after, adapted.difference
     baseline = adapted.before_is == "tfidf"
     low, high = (f"{100 * bound:+.0f}" for bound in change.interval)
+    figures = {
+        "n": before.n,
+        "before": before.correct,
+        "after": after.correct,
+        "change": f"{100 * change.change:+.0f}",
+        "low": low,
+        "high": high,
+    }
     with st.container(border=True):
         st.subheader(say(f"adapt.{'baseline' if baseline else 'verdict'}.{change.verdict}"), anchor=False)
-        st.markdown(
-            say(
-                "adapt.baseline_change" if baseline else "adapt.change",
-                n=before.n,
-                before=before.correct,
-                after=after.correct,
-                change=f"{100 * change.change:+.0f}",
-                low=low,
-                high=high,
-            )
-        )
+        st.markdown(say("adapt.baseline_change", **figures) if baseline else say("adapt.change", **figures))
         figure = charts.intervals(
             {
-                say("adapt.baseline" if baseline else "adapt.before"): (before.accuracy, before.interval),
+                (say("adapt.baseline") if baseline else say("adapt.before")): (before.accuracy, before.interval),
                 say("adapt.after"): (after.accuracy, after.interval),
             }
         )
@@ -74,7 +72,7 @@ def _by_label(adapted: Adapted) -> None:
     if adapted.before_is != "tfidf" and len(adapted.class_scores) < 3:
         return
     scores, before = adapted.class_scores, adapted.class_scores_before
-    f1, earlier = say("adapt.f1"), say("adapt.f1_baseline" if adapted.before_is == "tfidf" else "adapt.f1_before")
+    f1, earlier = say("adapt.f1"), say("adapt.f1_baseline") if adapted.before_is == "tfidf" else say("adapt.f1_before")
     columns: dict[str, list[object]] = {
         say("labelled.meaning"): list(scores),
         f1: [score.f1 for score in scores.values()],
@@ -91,7 +89,7 @@ def _by_label(adapted: Adapted) -> None:
         st.subheader(right, anchor=False)
         figure = charts.confusion(np.array(adapted.confusion), rows=names, columns=names)
         st.plotly_chart(figure, config=charts.CONFIG, alt=right, key="adapt_confusion")
-        st.caption(say("zero_shot.confusion_note"))
+        st.caption(say("adapt.confusion_note"))
 
 
 def _saved(adapted: Adapted) -> None:

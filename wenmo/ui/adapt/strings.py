@@ -46,6 +46,9 @@ STRINGS: Mapping[str, Text] = {
     "adapt.f1_before": Text("训练前 F1", "F1 before"),
     "adapt.precision_of": Text("精确率", "Precision of the label"),
     "adapt.recall": Text("召回率", "Recall"),
+    "adapt.confusion_note": Text(
+        "行是真实标签，列是模型给出的标签。", "Rows are the true labels, columns those that the model gave."
+    ),
     "adapt.confusion": Text("{of} 行中答对 {right}", "{right} of {of} rows right"),
     "adapt.precision": Text("训练精度", "Precision"),
     "adapt.precision_note": Text(

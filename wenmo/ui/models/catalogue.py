@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from wenmo.models.card import read_accuracy_table, read_sizes
+from wenmo.errors import WenmoError
+from wenmo.models.card import read_accuracy_table, read_licence, read_sizes
+from wenmo.ui.shell import components, model_choice
+from wenmo.ui.shell.inputs import MAX_CHARACTERS
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo.models.registry import ModelEntry
+
+_LABELS_SHOWN = 30
+_NAMING_FAILED = "models_naming_failed"  # in the session
 
 # Columns of a card's table -> keys of their strings. Other columns are shown under the card's own names.
 _HEADERS = {
@@ -59,6 +65,64 @@ def _table() -> None:
     )
 
 
+def _purpose(entry: ModelEntry) -> None:
+    """What the model is for and its labels; a field for their names where it has none, a button to use it now."""
+    from wenmo.models.description import describe
+    from wenmo.models.label_names import remembered
+    from wenmo.settings import Settings
+
+    assert entry.folder is not None
+    models_folder = Settings.read().models_folder
+    try:
+        described = describe(entry.folder, label_names=remembered(entry.folder, models_folder))
+    except WenmoError as error:
+        components.show_error(error)
+        return
+    licence = read_licence(entry.folder)
+    if licence:
+        st.text(say("models.licence", name=licence))
+    if described.labels:
+        shown = "，".join(described.labels[:_LABELS_SHOWN])
+        st.text(say("models.labels", labels=shown + ("…" if len(described.labels) > _LABELS_SHOWN else "")))
+    if described.needs_label_names:
+        st.info(say("models.name_labels", count=len(described.labels)))
+        with st.form("models_label_names", border=False):
+            st.text_input(say("models.label_names"), key="models_label_names_typed", max_chars=MAX_CHARACTERS)
+            st.form_submit_button(say("models.remember"), on_click=_name_labels, args=(entry.name,))
+        if (failed := st.session_state.pop(_NAMING_FAILED, None)) is not None:
+            components.show_error(failed)
+        return
+    with st.container(horizontal=True):
+        for spec in described.tasks:
+            if entry.name in model_choice.choices()[spec.name]:
+                st.button(
+                    say("models.use", task=task_name(spec.name)),
+                    key=f"models_use_{spec.name}",
+                    on_click=model_choice.use,
+                    args=(spec.name, entry.name),
+                )
+
+
+def _name_labels(name: str) -> None:
+    """Remember the names that were typed, if the model takes them."""
+    from wenmo.models.description import describe
+    from wenmo.models.label_names import parse_label_names, remember
+    from wenmo.settings import Settings
+
+    folder = next((entry.folder for entry in entries() if entry.name == name), None)
+    if folder is None:  # deleted meanwhile
+        return
+    try:
+        names = parse_label_names(st.session_state["models_label_names_typed"])
+        describe(folder, label_names=names)
+    except WenmoError as error:
+        st.session_state[_NAMING_FAILED] = error
+        return
+    remember(folder, names, Settings.read().models_folder)
+    entries.clear()
+    model_choice.choices.clear()
+
+
 def _details() -> None:
     """The shape of a model on this machine; for a bundled one also the accuracy in its model card."""
     there = {entry.name: entry for entry in entries() if entry.folder is not None}
@@ -79,6 +143,7 @@ def _details() -> None:
     with st.container(horizontal=True, gap="small"):
         for figure, value in figures.items():
             st.metric(say(f"models.{figure}"), "–" if value is None else str(value), width=112)
+    _purpose(entry)
     accuracy = read_accuracy_table(name) if entry.kind == "bundled" else None
     if accuracy is None:
         st.caption(say("models.no_card"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from wenmo.errors import WenmoError
+from wenmo.errors import InputError, WenmoError
 from wenmo.ui.models import catalogue
 from wenmo.ui.shell import components, model_choice
 from wenmo.ui.shell.one_at_a_time import alone
@@ -29,14 +29,27 @@ def show() -> None:
     if (error := st.session_state.pop(_FAILED, None)) is not None:
         components.show_error(error)
     missing = [entry for entry in catalogue.entries() if entry.kind == "known"]
-    if not missing:
+    pulling = st.session_state.get(_PULLING)
+    own = st.text_input(
+        say("models.own_id"),
+        key="models_own_id",
+        max_chars=200,
+        help=say("models.own_id_help"),
+        disabled=pulling is not None,
+    ).strip()
+    if not missing and not own and pulling is None:
         st.caption(say("models.nothing_to_pull"))
         return
-    pulling = st.session_state.get(_PULLING)
     names = {entry.name: f"{entry.name.partition('/')[2]} · {catalogue.task_name(entry.task)}" for entry in missing}
-    chosen = st.selectbox(
-        say("models.hub"), list(names), format_func=names.__getitem__, key="models_hub", disabled=pulling is not None
-    )
+    chosen = own
+    if not own and names:
+        chosen = st.selectbox(
+            say("models.hub"),
+            list(names),
+            format_func=names.__getitem__,
+            key="models_hub",
+            disabled=pulling is not None,
+        )
     _disk()
     if pulling is None:
         st.button(say("models.pull"), key="models_pull", type="primary", on_click=_begin, args=(chosen,))
@@ -45,7 +58,16 @@ def show() -> None:
 
 
 def _begin(name: str) -> None:
-    st.session_state[_PULLING] = name
+    from wenmo.models.hubs import is_hub_id, qualified
+    from wenmo.settings import Settings
+
+    if is_hub_id(name):
+        st.session_state[_PULLING] = qualified(name, Settings.read().hub)
+    else:
+        st.session_state[_FAILED] = InputError(
+            f"{name[:80]!r} is no id of a hub. Write owner/name, with hf: before it for Hugging Face.",
+            f"“{name[:80]}”不是模型 ID。请写成 所有者/名称；Hugging Face 的请在前面加 hf:。",
+        )
 
 
 def _run(name: str) -> None:

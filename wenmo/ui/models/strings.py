@@ -28,6 +28,18 @@ STRINGS: Mapping[str, Text] = {
     "models.heads": Text("注意力头", "Heads"),
     "models.vocabulary": Text("词表", "Vocabulary"),
     "models.file": Text("权重文件", "Weights"),
+    "models.licence": Text("许可（据模型卡）：{name}", "Licence, by its card: {name}"),
+    "models.labels": Text("标签：{labels}", "Labels: {labels}"),
+    "models.name_labels": Text(
+        "这个模型的 {count} 个标签没有名称（LABEL_0、LABEL_1……）。请按编号顺序说明它们的含义，之后会一直记住。",
+        "The {count} labels of this model have no names (LABEL_0, LABEL_1 …). Say what they mean, in the order of the "
+        "ids; it is remembered.",
+    ),
+    "models.label_names": Text(
+        "标签名，用逗号隔开，例如：负面，正面", "Names, with commas, such as negative, positive"
+    ),
+    "models.remember": Text("记住", "Remember"),
+    "models.use": Text("用于{task}", "Use for {task}"),
     "models.no_card": Text(
         "准确率未知：只有自带的模型在这里测过。", "Accuracy unknown: only the bundled models were measured here."
     ),
@@ -43,6 +55,11 @@ STRINGS: Mapping[str, Text] = {
         "`{command}`",
     ),
     "models.hub": Text("ModelScope 上的模型", "Models on ModelScope"),
+    "models.own_id": Text("任意模型 ID", "Id of any model"),
+    "models.own_id_help": Text(
+        "所有者/名称；前面加 ms: 为 ModelScope，加 hf: 为 Hugging Face。须为 BERT 结构。",
+        "owner/name; ms: before it is ModelScope, hf: Hugging Face. It has to be a BERT.",
+    ),
     "models.disk": Text(
         "存入 ModelScope 的缓存，其磁盘余 {free} GiB。按 fp32 计，base 约 0.4 GiB，large 约 1.2 GiB。",
         "Kept in ModelScope's cache; its disk has {free} GiB free. In fp32 base takes about 0.4 GiB, large about 1.2.",

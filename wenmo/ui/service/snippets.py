@@ -13,6 +13,7 @@ BODIES: Mapping[str, Any] = {
     "/api/v1/similarity": {"pairs": [["怎么开发票", "发票在哪里开"], ["今晚有雨", "这支毛笔很好写"]]},
     "/api/v1/rerank": {"query": "怎么开发票", "documents": ["营业时间是几点", "如何申请电子发票"], "top_n": 1},
     "/api/v1/sentiment": {"texts": ["墨色温润，包装也用心", "纸太薄了，一写就透"]},
+    "/api/v1/classify": {"texts": ["包裹三天了还没有动静"]},
     "/api/v1/zero-shot": {
         "texts": ["包裹三天了还没有动静"],
         "labels": ["物流", "质量", "价格"],
