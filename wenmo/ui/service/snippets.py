@@ -20,6 +20,11 @@ BODIES: Mapping[str, Any] = {
         "template": "这句话说的是{}",
     },
     "/api/v1/embed": {"texts": ["墨色温润"]},
+    "/api/v1/embeddings": {"input": ["墨色温润"], "model": "wenmo"},  # as OpenAI's
+    "/api/v2/rerank": {"query": "怎么开发票", "documents": ["营业时间是几点", "如何申请电子发票"]},  # as Cohere's
+    "/api/embed": {"inputs": ["墨色温润"]},  # this and the next two as TEI's
+    "/api/rerank": {"query": "怎么开发票", "texts": ["营业时间是几点", "如何申请电子发票"]},
+    "/api/predict": {"inputs": [["墨色温润"], ["纸太薄了"]]},
     "/analyze": {"text": "墨色温润，包装也用心"},
 }
 
