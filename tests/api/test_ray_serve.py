@@ -19,6 +19,7 @@ from tests.serving import ENVIRONMENT, assert_problem, connect, until_healthy
 from tests.waiting import WAIT_S, free_port, until
 from wenmo import Engine
 from wenmo.errors import InputError
+from wenmo.tasks.table import TASKS
 
 TOKEN = "a-token-of-the-test"
 
@@ -73,7 +74,7 @@ def test_it_answers_as_the_engine(client: httpx2.Client, golden_engine: Engine) 
 
 
 def test_models_are_loaded_before_the_first_call_and_guards_are_in_place(client: httpx2.Client) -> None:
-    assert set(client.get("/health/ready").json()["loaded"]) == {"similarity", "sentiment", "zero_shot", "embedding"}
+    assert set(client.get("/health/ready").json()["loaded"]) == set(TASKS)
     assert_problem(client.post("/v1/sentiment", json={"texts": ["墨"]}, headers={"Authorization": "Bearer no"}), 401)
     assert_problem(client.post("/v1/sentiment", json={"texts": "墨"}), 422)
     assert 'pid="' in client.get("/metrics").text

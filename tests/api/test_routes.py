@@ -62,6 +62,7 @@ def test_similarity_equals_the_engine(client: TestClient, engine: wenmo.Engine) 
             "scores": dict(result.scores),
             "truncated": result.truncated,
             "similarity": result.similarity,
+            **({"unknown": result.unknown} if result.unknown else {}),
         }
         for result in engine.similarity(pairs)
     ]

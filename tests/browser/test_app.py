@@ -102,7 +102,7 @@ def test_a_file_is_worked_on_filtered_and_downloaded(
     page.get_by_role("button", name="开始处理 4 行").click()
     expect(page.get_by_text("下载结果")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("**评论**.csv")).to_be_visible()
+    expect(page.get_by_text("**评论**.csv").first).to_be_visible()
     page.get_by_role("textbox", name="文本包含").fill("太")
     page.get_by_role("textbox", name="文本包含").press("Enter")
     expect(page.get_by_text("符合的有 1 行。")).to_be_visible()

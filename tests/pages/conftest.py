@@ -63,6 +63,7 @@ def _golden_weights(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPat
 def _clear() -> None:
     close_engine()
     st.cache_resource.clear()
+    st.cache_data.clear()
     for jobs in (get_adapt_jobs, get_file_jobs):
         if jobs.cache_info().currsize:
             jobs().close()

@@ -329,9 +329,9 @@ def test_story(opened: Open, language: str) -> None:
 
 
 def test_models_that_are_here(opened: Open) -> None:
-    """Four that are bundled, ten of the hub; what the selected one has."""
+    """Four that are bundled, fourteen of the hub; what the selected one has."""
     app = opened("models", view="here")
-    assert len(column(app, 0)) == 4 + 10
+    assert len(column(app, 0)) == 4 + 14
     for task, millions in bundled.PARAMETERS_M.items():
         app.selectbox(key="models_details").select(f"wenmo-{task.replace('_', '-')}").run()
         assert f"{millions} M" in [metric.value for metric in app.main.metric]
@@ -339,7 +339,7 @@ def test_models_that_are_here(opened: Open) -> None:
 
 def test_models_to_be_pulled(opened: Open) -> None:
     app = opened("models", view="pull")
-    assert len(app.selectbox(key="models_hub").options) == 10
+    assert len(app.selectbox(key="models_hub").options) == 14
     assert re.search(r"[\d,.]+ GiB", shown(app)) and not app.button(key="models_pull").disabled
 
 

@@ -121,7 +121,9 @@ def test_rest_a_file_and_the_command_line(model: Path, tmp_path: Path, capsys: p
     source.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), encoding="utf-8")
     options = ["--model", str(model), "--precision", "fp32", "--device", "cpu"]
     assert main(["run", "classify", str(source), str(target), *options]) == 0
-    assert [json.loads(line)["label"] for line in target.read_text(encoding="utf-8").splitlines()] == labels
+    assert [json.loads(line)["label"] for line in target.read_text(encoding="utf-8").splitlines()] == [
+        label if text.strip() else None for text, label in zip(TEXTS, labels, strict=True)
+    ]
 
     table = pa.table({"text": TEXTS[:3], "label": [labels[0], labels[1], EMOTIONS[0]]})
     pq.write_table(table, tmp_path / "labelled.parquet")

@@ -111,7 +111,7 @@ def test_engine_signatures() -> None:
 
 
 def test_results() -> None:
-    common = {"label", "score", "scores", "truncated", "logits"}
+    common = {"label", "score", "scores", "truncated", "unknown", "logits"}
 
     def fields(cls: type) -> set[str]:
         return {field.name for field in dataclasses.fields(cls)}

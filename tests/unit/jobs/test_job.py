@@ -54,7 +54,7 @@ class TwoModels(LengthEngine):
 
     def model_info(self, task: TaskName) -> ModelInfo:
         folder = GOLDEN / ("sentiment" if task == self._retrained else {"embedding": "similarity"}.get(task, task))
-        return dataclasses.replace(super().model_info(task), folder=folder)
+        return dataclasses.replace(super().model_info(task), folder=folder, digest=folder.name)
 
 
 def names(folder: Path) -> list[str]:
@@ -174,7 +174,7 @@ def test_a_changed_model_task_or_version_is_named(
 
     class Retrained(LengthEngine):
         def model_info(self, task: TaskName) -> ModelInfo:
-            return dataclasses.replace(super().model_info(task), folder=GOLDEN / "similarity")
+            return dataclasses.replace(super().model_info(task), folder=GOLDEN / "similarity", digest="another")
 
     class Calibrated(LengthEngine):
         calibrated = True
