@@ -1,4 +1,4 @@
-"""Make the serif that titles are set in: `python docs/subset_serif.py FONT`, into static/wenmo-serif.woff2.
+"""Make the serif that titles are set in: `python -m docs.subset_serif FONT`, into static/wenmo-serif.woff2.
 
 FONT is NotoSerifCJK-Bold.ttc (Debian's package fonts-noto-cjk). Of its Simplified Chinese face the glyphs of titles are
 kept and nothing else; what a visitor's own text needs beyond them comes from the system's fonts. Run it
