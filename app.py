@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wenmo.ui.shell import document, history, sidebar, theme
+from wenmo.ui.shell import document, history, menu, sidebar, theme
 from wenmo.ui.shell.password import ask_password
 from wenmo.ui.text import say
 
@@ -12,29 +12,34 @@ st.set_page_config(page_icon=theme.SEAL)
 theme.apply()
 st.logo(theme.LOGO, size="large", icon_image=theme.SEAL)
 with st.sidebar:
-    sidebar.language_switch()  # first, because everything below is in the chosen language
+    menu_place = st.container()
+    sidebar.language_switch()  # first, because everything else is in the chosen language
     status = st.container()
 ask_password()
 
-# Each url_path differs from the name of its file, or AppTest.switch_page would run the page without this shell.
-# The list has no sections, because for them Streamlit puts <div> into <ul>, which confuses screen readers.
-page = st.navigation(
-    [
-        st.Page("pages/home.py", title=say("app.home"), url_path="welcome", default=True),
-        st.Page("pages/similarity.py", title=say("app.similarity"), url_path="compare"),
-        st.Page("pages/match.py", title=say("app.match"), url_path="lookup"),
-        st.Page("pages/sentiment.py", title=say("app.sentiment"), url_path="mood"),
-        st.Page("pages/zero_shot.py", title=say("app.zero_shot"), url_path="labels"),
-        st.Page("pages/classify.py", title=say("app.classify"), url_path="sort"),
-        st.Page("pages/batch.py", title=say("app.batch"), url_path="files"),
-        st.Page("pages/memory.py", title=say("app.memory"), url_path="usage"),
-        st.Page("pages/throughput.py", title=say("app.throughput"), url_path="race"),
-        st.Page("pages/story.py", title=say("app.story"), url_path="savings"),
-        st.Page("pages/models.py", title=say("app.models"), url_path="library"),
-        st.Page("pages/adapt.py", title=say("app.adapt"), url_path="finetune"),
-        st.Page("pages/service.py", title=say("app.service"), url_path="status"),
-    ]
-)
+# Each address differs from the name of its file, or AppTest.switch_page would run the page without this shell.
+_ADDRESSES = {
+    "home": "welcome",
+    "similarity": "compare",
+    "match": "lookup",
+    "sentiment": "mood",
+    "zero_shot": "labels",
+    "classify": "sort",
+    "batch": "files",
+    "memory": "usage",
+    "throughput": "race",
+    "story": "savings",
+    "models": "library",
+    "adapt": "finetune",
+    "service": "status",
+}
+pages = {
+    name: st.Page(f"pages/{name}.py", title=say(f"app.{name}"), url_path=address, default=name == "home")
+    for name, address in _ADDRESSES.items()
+}
+page = st.navigation(list(pages.values()), position="hidden")
+with menu_place:
+    menu.show(pages)
 presenting = page.url_path == "savings"  # set here and not by the page, so that the next page undoes it
 st.set_page_config(
     page_title=f"{page.title} · {say('app.name')}",

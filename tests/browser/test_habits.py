@@ -158,9 +158,9 @@ def test_the_menu_closes_on_a_phone_when_a_page_is_chosen(address: str, browser:
     phone.goto(f"{address}/compare")
     settle(phone)
     phone.get_by_test_id("stExpandSidebarButton").click()
-    phone.get_by_test_id("stSidebarNav").get_by_role("link", name="情感倾向").click()
+    phone.locator(".st-key-menu").get_by_role("link", name="情感倾向").click()
     expect(phone.get_by_role("heading", name="情感倾向")).to_be_in_viewport()
-    expect(phone.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()
+    expect(phone.locator(".st-key-menu")).not_to_be_in_viewport()
     phone.close()
 
 

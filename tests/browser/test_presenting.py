@@ -45,7 +45,7 @@ def test_a_link_opens_at_its_step_with_its_price_and_fills_the_screen(address: s
         box = page.locator(".wm-story").bounding_box()
         assert box is not None and box["width"] > 0.85 * width and box["height"] > 600
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        expect(page.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()
+        expect(page.locator(".st-key-menu")).not_to_be_in_viewport()
         page.goto(f"{address}/savings?step=5&price=2&texts=7200")
         expect(page.get_by_text("每天 7,200 条、每小时 ¥2.00：")).to_be_visible()
         page.close()
@@ -113,16 +113,16 @@ def test_the_tour_is_shown_once_by_keyboard_too_and_again_by_its_button(address:
 def test_the_sidebar_is_away_in_the_story_alone_and_stays_as_the_visitor_has_it(address: str, page: Page) -> None:
     page.goto(f"{address}/compare")
     settle(page)
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="汇报").click()
+    page.locator(".st-key-menu").get_by_role("link", name="汇报").click()
     title(page, "before")
     settle(page)
-    expect(page.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()
+    expect(page.locator(".st-key-menu")).not_to_be_in_viewport()
     page.go_back()
     expect(page.get_by_role("heading", name="句子相似度")).to_be_visible()
-    expect(page.get_by_test_id("stSidebarNav")).to_be_in_viewport()
+    expect(page.locator(".st-key-menu")).to_be_in_viewport()
     page.get_by_test_id("stSidebarHeader").hover()
     page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
-    expect(page.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()
+    expect(page.locator(".st-key-menu")).not_to_be_in_viewport()
     page.get_by_role("button", name="同题异问", exact=True).click()
     settle(page)
-    expect(page.get_by_test_id("stSidebarNav")).not_to_be_in_viewport()  # a run of the page does not open it
+    expect(page.locator(".st-key-menu")).not_to_be_in_viewport()  # a run of the page does not open it

@@ -110,7 +110,7 @@ def test_a_pair(opened: Open, page: str) -> None:
     cosine = next(each.value for each in app.main.metric if re.fullmatch(r"\d\.\d{3}", str(each.value)))
     assert float(cosine) == pytest.approx(COSINE[bundled.PAIR], abs=TOLERANCE)
     if page == "home":
-        assert [link.proto.page for link in app.get("page_link")] == ["compare", "mood", "labels"]
+        assert [link.proto.page for link in app.main.get("page_link")] == ["compare", "mood", "labels"]
 
 
 def test_one_against_many(opened: Open) -> None:

@@ -75,11 +75,11 @@ def test_without_results_it_says_what_to_measure_and_where(
     monkeypatch.setattr(figures.committed, "__defaults__", (tmp_path,))
     app = at(open_page("story"), step="3")
     assert MISSING["memory"].zh in body(app)
-    assert "显存" in app.get("page_link")[0].proto.label
+    assert "显存" in app.main.get("page_link")[0].proto.label
     assert MISSING["money"].zh in body(at(app, step="5"))
     shutil.copy(RESULTS / "2026-11-21-memory.json", tmp_path)
     app = at(app, step="3")
-    assert MISSING["memory"].zh not in body(app) and not app.get("page_link")
+    assert MISSING["memory"].zh not in body(app) and not app.main.get("page_link")
 
 
 def test_the_race_of_this_session_is_told_and_the_committed_figures_can_be_had(open_page: OpenPage) -> None:

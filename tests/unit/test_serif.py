@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 
 def test_no_title_has_a_character_that_the_serif_lacks() -> None:
-    """Mended by `python docs/subset_serif.py FONT`."""
+    """Mended by `python -m docs.subset_serif FONT`."""
     titles = used()
     assert set("文墨共鸣省下的显存首页壹陆同异读句子历史") <= titles  # from each place where titles are
     assert not titles - covered()
