@@ -12,21 +12,21 @@ from streamlit.navigation.page import StreamlitPage
 
 from wenmo.ui.text import say
 
-# Names of files in pages/, by the string that heads their group.
+# Names of files in pages/, by their group; its name is the string app.group.<group>.
 GROUPS: Mapping[str | None, tuple[str, ...]] = {
     None: ("home",),
-    "app.group.read": ("similarity", "match", "sentiment", "zero_shot", "classify"),
-    "app.group.files": ("batch",),
-    "app.group.resources": ("memory", "throughput", "story"),
-    "app.group.manage": ("models", "adapt", "service"),
+    "read": ("similarity", "match", "sentiment", "zero_shot", "classify"),
+    "files": ("batch",),
+    "resources": ("memory", "throughput", "story"),
+    "manage": ("models", "adapt", "service"),
 }
 
 
 def show(pages: Mapping[str, StreamlitPage]) -> None:
     """Links to `pages`, which are by the names in GROUPS. To be called in the sidebar."""
     with st.container(key="menu", gap="xsmall"):
-        for title, names in GROUPS.items():
-            if title is not None:
-                st.caption(say(title))
+        for group, names in GROUPS.items():
+            if group is not None:
+                st.caption(say(f"app.group.{group}"))
             for name in names:
                 st.page_link(pages[name], label=pages[name].title, width="stretch")
