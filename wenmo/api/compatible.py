@@ -25,6 +25,7 @@ from wenmo.version import __version__
 
 if TYPE_CHECKING:
     from wenmo import Engine
+    from wenmo.types import SimilarityResult
 
 MAX_INPUTS = 2_048  # texts to embed in one call: OpenAI's own limit, which its clients fill
 
@@ -179,8 +180,8 @@ def add_compatible_routes(
     @app.post("/v2/rerank", response_model=CohereRerankResponse, responses=errors)
     def cohere_rerank(body: CohereRerankRequest) -> Response:
         """As Cohere's: the documents that say what the query says, best first (cross-encoder)."""
-        ranked = _ranked(get_engine(), body.query, body.documents)[: body.top_n]
-        results = [{"index": index, "relevance_score": result.similarity} for index, result in ranked]
+        best = ranked(get_engine(), body.query, body.documents)[: body.top_n]
+        results = [{"index": index, "relevance_score": result.similarity} for index, result in best]
         return SafeJSONResponse({"id": str(uuid.uuid4()), "results": results})
 
 
@@ -232,12 +233,11 @@ def _add_tei(app: FastAPI, get_engine: Callable[[], Engine], errors: dict[int | 
     @app.post("/rerank", response_model=list[TeiRank], response_model_exclude_none=True, responses=errors)
     def tei_rerank(body: TeiRerankRequest) -> Response:
         """As TEI's: the texts that say what the query says, best first (cross-encoder)."""
-        ranked = _ranked(get_engine(), body.query, body.texts)
         return SafeJSONResponse(
             [
                 {"index": index, "score": result.logits[0][-1] if body.raw_scores else result.similarity}
                 | ({"text": body.texts[index]} if body.return_text else {})
-                for index, result in ranked
+                for index, result in ranked(get_engine(), body.query, body.texts)
             ]
         )
 
@@ -276,7 +276,7 @@ def _add_tei(app: FastAPI, get_engine: Callable[[], Engine], errors: dict[int | 
         return SafeJSONResponse(
             {
                 "model_id": info.name,
-                "model_sha": None,
+                "model_sha": info.digest,
                 "model_dtype": engine.precision.value,
                 "model_type": {"embedding": {"pooling": "mean"}},
                 "max_input_length": info.max_length,
@@ -286,14 +286,14 @@ def _add_tei(app: FastAPI, get_engine: Callable[[], Engine], errors: dict[int | 
         )
 
 
-def _ranked(engine: Engine, query: str, texts: list[str]) -> list[tuple[int, Any]]:
+def ranked(engine: Engine, query: str, texts: list[str]) -> list[tuple[int, SimilarityResult]]:
     """Each text's index and similarity to the query, best first."""
     results = engine.similarity([(query, text) for text in texts])
     return sorted(enumerate(results), key=lambda each: -each[1].similarity)
 
 
 def _check_dimensions(engine: Engine, dimensions: int | None) -> None:
-    size = engine.model_info("embedding").hidden_size
+    size = engine.model_info("embedding").vector_size
     if dimensions not in (None, size):
         raise InputError(
             f"dimensions is {dimensions}: the vectors of this model have {size} numbers and cannot be shortened. Leave "

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from wenmo.api import docs, problems
-from wenmo.api.compatible import add_compatible_routes
+from wenmo.api.compatible import add_compatible_routes, ranked
 from wenmo.api.disconnect import CancelOnDisconnect
 from wenmo.api.error_handlers import install_error_handlers
 from wenmo.api.guard import REQUEST_ID, Guard
@@ -201,11 +201,9 @@ def _add_rerank(app: FastAPI, get_engine: GetEngine) -> None:
     def rerank(body: RerankRequest) -> Response:
         """The documents that say what the query says, best first (cross-encoder)."""
         engine = get_engine()
-        scored = engine.similarity([(body.query, text) for text in body.documents])
-        order = sorted(range(len(scored)), key=lambda index: -scored[index].similarity)[: body.top_n]
         results: list[dict[str, Any]] = [
-            {"index": index, "relevance_score": scored[index].similarity, "truncated": scored[index].truncated}
-            for index in order
+            {"index": index, "relevance_score": result.similarity, "truncated": result.truncated}
+            for index, result in ranked(engine, body.query, body.documents)[: body.top_n]
         ]
         if body.return_documents:
             for result in results:

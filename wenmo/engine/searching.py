@@ -13,6 +13,7 @@ from wenmo.engine.pipeline import OnProgress, embed
 from wenmo.errors import ForwardError, InputError
 from wenmo.search.index import Index
 from wenmo.search.leaders import by_density, follow
+from wenmo.tables.cells import is_blank
 from wenmo.tasks.embedding import normalized
 from wenmo.types import Duplicates, Hit, SimilarityResult, TextGroup
 
@@ -51,7 +52,7 @@ def check_index(models: Models, index: Index) -> None:
 
 def unit_vectors(models: Models, texts: list[str], *, progress: OnProgress | None) -> np.ndarray:
     """(N, H) float32: the vectors of `texts`, of length 1; zeros for blank texts, which say nothing."""
-    filled = [index for index, text in enumerate(texts) if text.strip()]
+    filled = [index for index, text in enumerate(texts) if not is_blank(text)]
     try:
         found = embed(models, [texts[index] for index in filled], progress=progress)
     except ForwardError as failure:
@@ -111,7 +112,7 @@ def _candidates(
     """What is nearest to each query by its vector, and why queries could not be computed, by their position."""
     lost: dict[int, str] = {}
     hits: list[list[Hit]] = [[] for _ in queries]
-    asked = [position for position, query in enumerate(queries) if query.strip()]
+    asked = [position for position, query in enumerate(queries) if not is_blank(query)]
     try:
         vectors: Sequence[np.ndarray | None] = list(embed(models, [queries[at] for at in asked], progress=progress))
     except ForwardError as failure:

@@ -90,7 +90,7 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
     info = engine.model_info(task)
     return {
         "name": info.name,
-        "sha256": info.digest,
+        "digest": info.digest,
         "device": engine.device.value,
         "precision": engine.precision.value,
         "calibrated": engine.calibrated,
@@ -100,7 +100,7 @@ def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
 
 
 def fingerprint_models(engine: Engine, models: Sequence[TaskName]) -> dict[str, Any]:
-    """The fingerprint of the first model, and those of the others with their tasks as prefixes: `embedding_sha256`."""
+    """The fingerprint of the first model, and those of the others with their tasks as prefixes: `embedding_digest`."""
     first, *others = models
     fingerprint = fingerprint_model(engine, first)
     for task in others:
@@ -123,7 +123,7 @@ def _changes(old: Manifest, new: Manifest) -> list[tuple[str, str]]:
     ):
         for name in {**before, **after}:
             was, now = before.get(name), after.get(name)
-            digest = name.removesuffix("name") + "sha256"
+            digest = name.removesuffix("name") + "digest"
             if name.endswith("name") and digest in before and before[digest] == after.get(digest):
                 continue  # the same model under another name
             if was != now:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -81,7 +82,7 @@ def _joined(table: JobTable, path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r" if np.prod(_shape(path)) else None)
 
 
-class _VectorWork(Work):
+class _VectorWork(Work, ABC):
     """What embedding, matching and removing near-duplicates have in common: one column of texts."""
 
     name = ""
@@ -125,9 +126,9 @@ class _VectorWork(Work):
         prefix = free_prefix(list(types), taken)
         return prefix, {prefix + name: column_type for name, column_type in types.items()}
 
+    @abstractmethod
     def _types(self) -> dict[str, ColumnType]:
         """The result columns."""
-        raise NotImplementedError
 
     def _writer(self, target: Path, reader: TableReader, prefix: str, types: Mapping[str, ColumnType]) -> TableWriter:
         return writer_for(target, reader, types)
@@ -291,7 +292,7 @@ class MatchWork(_VectorWork):
         rows = [row for chunk in table.reader.chunks() for row in chunk.rows()]
         inputs = [texts for chunk in table.reader.chunks() for texts in read_inputs(chunk, table.columns)]
         texts = ["" if isinstance(each, InputError) else each[0] for each in inputs]
-        index = Index(model=step.model.get("embedding_sha256", step.model["sha256"]), hidden_size=vectors.shape[1])
+        index = Index(model=step.model.get("embedding_digest", step.model["digest"]), hidden_size=vectors.shape[1])
         if vectors.size:  # else no answer has a text
             index.add(texts, np.nan_to_num(vectors))  # zeros for a row without a text are near to nothing
         return replace(spec, corpus=Corpus(index=index, rows=rows, names=self._names))

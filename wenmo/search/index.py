@@ -26,6 +26,7 @@ import numpy as np
 from wenmo.errors import InputError
 from wenmo.search.graph import Graph
 from wenmo.search.nearest import nearest
+from wenmo.tables.cells import is_blank
 
 EXACT_ROWS = 1_000_000  # more are searched approximately
 _FORMAT = 1
@@ -182,7 +183,7 @@ class Index:
     def _extend(self, texts: Sequence[str], vectors: np.ndarray) -> None:
         """Take in `texts`; `vectors` are all of them, the earlier ones included, and what a search goes by."""
         self._texts.extend(texts)
-        self._filled = np.concatenate([self._filled, [bool(text.strip()) for text in texts]]).astype(bool)
+        self._filled = np.concatenate([self._filled, [not is_blank(text) for text in texts]]).astype(bool)
         self._vectors = vectors
 
     def _append(self, folder: Path, texts: Sequence[str], vectors: np.ndarray) -> None:

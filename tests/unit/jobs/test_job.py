@@ -145,7 +145,7 @@ def test_another_method_and_another_model_of_vectors_are_named(tmp_path: Path, t
         run("zero_shot", source, target, engine=TwoModels(), method="two_stage", progress=after(20), **asked)
     with pytest.raises(InputError, match="the option method was 'two_stage' and is 'nli'"):
         run("zero_shot", source, target, engine=TwoModels(), method="nli", resume=True, **asked)
-    told = {"zero_shot": "the model's sha256", "embedding": "the model's embedding_sha256"}[task]
+    told = {"zero_shot": "the model's digest", "embedding": "the model's embedding_digest"}[task]
     with pytest.raises(InputError, match=told):
         run("zero_shot", source, target, engine=TwoModels(task), method="two_stage", resume=True, **asked)
     done = run("zero_shot", source, target, engine=TwoModels(), method="two_stage", resume=True, **asked)
@@ -179,7 +179,7 @@ def test_a_changed_model_task_or_version_is_named(
     class Calibrated(LengthEngine):
         calibrated = True
 
-    for engine, told in ((Retrained(), "the model's sha256"), (Calibrated(), "the model's calibrated was False")):
+    for engine, told in ((Retrained(), "the model's digest"), (Calibrated(), "the model's calibrated was False")):
         with pytest.raises(InputError, match=told):
             run("sentiment", source, target, engine=engine, shard_rows=10, resume=True)
     with pytest.raises(InputError, match="the task was sentiment and is zero_shot"):

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from wenmo.errors import InputError, WenmoError
-from wenmo.tables.cells import as_text
+from wenmo.tables.cells import as_text, is_blank
 from wenmo.tables.column_roles import guess_text_columns
 from wenmo.tables.readers import open_reader
 from wenmo.tables.table import READ_SUFFIXES, Row
@@ -103,7 +103,7 @@ def check_count(count: int, limit: int) -> None:
 
 def _listing(columns: Sequence[str], rows: Sequence[Row], column: str) -> Listing:
     texts = [_text(row.get(column)) for row in rows]
-    if not any(text.strip() for text in texts):
+    if all(map(is_blank, texts)):
         raise InputError(
             f"The column {column!r} holds no text. Choose another one.", f"“{column}”列中没有文本。请换一列。"
         )

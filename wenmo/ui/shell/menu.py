@@ -29,4 +29,4 @@ def show(pages: Mapping[str, StreamlitPage]) -> None:
             if group is not None:
                 st.caption(say(f"app.group.{group}"))
             for name in names:
-                st.page_link(pages[name], label=pages[name].title, width="stretch")
+                st.page_link(pages[name], width="stretch")

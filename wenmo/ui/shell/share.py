@@ -29,12 +29,12 @@ _ADDRESS = "share.address"  # in the session: the kind that was shown last, and 
 class Field:
     """A widget's value as text: `write` makes the text, `read` the value, or None if no value has that text.
 
-    `blank` is the value that is not written.
+    `blank` makes the value that is not written.
     """
 
     read: Callable[[str], object | None]
     write: Callable[[object], str] = lambda value: str(value or "")
-    blank: object = ""
+    blank: Callable[[], object] = str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def _one_of(*values: str) -> Field:
     return Field(
         read=lambda text: text if text in values else None,
         write=lambda value: "" if value == values[0] else str(value),
-        blank=values[0],
+        blank=lambda: values[0],
     )
 
 
@@ -59,14 +59,14 @@ _TEXT = Field(read=lambda text: text[:MAX_CHARACTERS])
 _TEMPLATE = Field(
     read=lambda text: text[:500],
     write=lambda value: "" if value == DEFAULT_TEMPLATE else str(value),
-    blank=DEFAULT_TEMPLATE,
+    blank=lambda: DEFAULT_TEMPLATE,
 )
 _LABELS = Field(
     read=lambda text: one_by_one([text]),
     write=lambda value: join_labels(value) if isinstance(value, list) else "",
-    blank=(),
+    blank=list,
 )
-_FLAG = Field(read=lambda text: True if text == "1" else None, write=lambda value: "1" if value else "", blank=False)
+_FLAG = Field(read=lambda text: True if text == "1" else None, write=lambda value: "1" if value else "", blank=bool)
 
 KINDS: Mapping[str, Kind] = {
     "pair": Kind(page="similarity", switch=("mode", "pair"), fields={"pair_first": _TEXT, "pair_second": _TEXT}),
@@ -114,15 +114,15 @@ def restore(kind: str) -> None:
     given = {key: st.query_params[key] for key in fields if key in st.query_params}
     if sum(map(len, given.values())) > MAX_SHARED:
         return
-    went_back = st.session_state.get(_ADDRESS, (kind, given)) != (kind, given)
-    went_back = went_back and st.session_state[_ADDRESS][0] == kind  # and did not come from another page or mode
+    shown, address = st.session_state.get(_ADDRESS, (None, {}))
+    went_back = shown == kind and address != given  # another kind: the visitor came from another page or mode
     st.session_state[_ADDRESS] = (kind, given)
     for key, field in fields.items():
         value = field.read(given[key]) if key in given else None
         if value is not None and (went_back or key not in st.session_state):
             st.session_state[key] = value
         elif went_back:
-            st.session_state[key] = list(field.blank) if isinstance(field.blank, tuple) else field.blank
+            st.session_state[key] = field.blank()
 
 
 def keep(kind: str) -> None:
