@@ -10,6 +10,7 @@ similarity/dev.parquet, for topics the label whose vector is nearest.
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from wenmo.engine import Engine
 from wenmo.evaluation.evaluate import EvalTask, Evaluation, evaluate
 from wenmo.evaluation.metrics import bootstrap_interval
 from wenmo.lab.throughput import write_result
+from wenmo.paths import ASSETS
 from wenmo.telemetry.machine import machine
 
 SETS: tuple[tuple[str, EvalTask, str], ...] = (
@@ -72,6 +74,39 @@ def vector_baselines(data: Path, limit: int | None) -> list[dict[str, Any]]:
     return figures
 
 
+def everyday(engine: Engine) -> list[dict[str, Any]]:
+    """Accuracy on the project's own questions, assets/samples/everyday/, which no model was made with.
+
+    Of the neutral texts, which are neither praise nor blame: the share that the model is less than 75% sure of.
+    """
+
+    def rows(name: str) -> list[dict[str, str]]:
+        with (ASSETS / "samples" / "everyday" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    reviews, pairs, neutral, questions = (rows(name) for name in ("reviews", "pairs", "neutral", "zero_shot"))
+    moods = engine.sentiment([row["text"] for row in reviews])
+    judged = engine.similarity([(row["text_a"], row["text_b"]) for row in pairs])
+    answers = [engine.zero_shot([row["text"]], labels=row["labels"].split("、"))[0].label for row in questions]
+    sure = np.asarray([result.positive for result in engine.sentiment([row["text"] for row in neutral])])
+    return [
+        _figure(
+            "everyday reviews", np.asarray([m.label == row["label"] for m, row in zip(moods, reviews, strict=True)])
+        ),
+        _figure(
+            "everyday pairs",
+            np.asarray(
+                [(p.similarity > 0.5) == (row["label"] == "相同") for p, row in zip(judged, pairs, strict=True)]
+            ),
+        ),
+        _figure(
+            "everyday zero-shot",
+            np.asarray([answer == row["label"] for answer, row in zip(answers, questions, strict=True)]),
+        ),
+        _figure("neutral texts, less than 75% sure", np.abs(sure - 0.5) < 0.25),
+    ]
+
+
 def _percent(value: float, interval: tuple[float, float] | None = None) -> str:
     shown = f"{100 * value:.1f}"
     return shown if interval is None else f"{shown} ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
@@ -94,6 +129,8 @@ def main() -> None:
                     print(f"{name} {precision}", file=sys.stderr, flush=True)
                     evaluation = evaluate(engine, task, options.data / file, limit=options.limit, against=against)
                     evaluations.append((name, evaluation))
+    with Engine(device="cpu", precision="fp32") as engine:
+        own = everyday(engine)
     vectors = vector_baselines(options.data, options.limit)
     print("| test set | n | accuracy (95% interval) | macro F1 | ECE | cosine of vectors |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -103,6 +140,9 @@ def main() -> None:
             shown = _percent(each.accuracy, each.accuracy_interval)
             ece, f1 = _percent(each.ece, each.ece_interval), _percent(each.macro_f1)
             print(f"| {name} | {each.n:,} | {shown} | {f1} | {ece} | {cosine.get(name, '')} |")
+    for figure in own:
+        shown = _percent(figure["accuracy"], figure["accuracy_interval"])
+        print(f"| {figure['set']} | {figure['n']:,} | {shown} | | | |")
     print("\n| test set | precision | points lost against fp32 (95% interval) | decisions changed |")
     print("| --- | --- | --- | --- |")
     for name, each in evaluations:
@@ -114,6 +154,7 @@ def main() -> None:
         "benchmark": "accuracy",
         "machine": machine(),
         "evaluations": [{"set": name, **asdict(each)} for name, each in evaluations],
+        "everyday": own,
         "vectors": vectors,
     }
     write_result(result, options.out)

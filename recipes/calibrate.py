@@ -1,9 +1,10 @@
 """Temperature scaling (Guo et al., 2017, arXiv 1706.04599): one number a reading, so that probabilities are true.
 
-Fitted on development rows and on the 2% of each training file that are not trained on, with every source weighted
-alike, so that the largest does not decide alone, and of two classes both: how often a user's texts are positive is not
-known, and on a source of few positives a model looks better calibrated than it is. Written into the checkpoint's
-configuration.json, from where the engine reads it. No test file is read.
+Fitted on development rows, on the rows of each training file that are not trained on, and for pairs on a source that
+is not trained on at all, with every source weighted alike, so that the largest does not decide alone and confidence
+abroad is honest. Of two classes both weigh alike: how often a user's texts are positive is not known, and on a source
+of few positives a model looks better calibrated than it is. Written into the checkpoint's configuration.json, from
+where the engine reads it. No test file is read.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from recipes.data_pack import held_out_rows
+from recipes.mixtures import EVERY
 from wenmo.engine import Engine
 from wenmo.evaluation.calibration import fit_temperature, store_temperatures
 from wenmo.tasks.embedding import cosines
@@ -63,11 +66,21 @@ def _two_classes(engine: Engine, task: TaskName, data: Path) -> dict[str, float]
     train = pq.read_table(data / task / "train.parquet").to_pylist()
     rows = dev + [train[row] for row in held_out_rows(len(train))]
     pairs = TASKS[task].inputs == "pair"
+    if pairs:
+        rows += pq.read_table(data / task / "more.parquet").to_pylist()[::EVERY]
+        rows += _graded_pairs(data)
     inputs = [(row["text_a"], row["text_b"]) if pairs else row["text"] for row in rows]
     all_logits = [each.logits[0] for each in engine.ask(task, inputs)]
     logits = np.asarray(all_logits, dtype=np.float64)
     label = np.asarray([row["label"] for row in rows])
     return {task: fit_temperature(logits, label, _balanced([row["source"] for row in rows], label))}
+
+
+def _graded_pairs(data: Path) -> list[dict[str, Any]]:
+    """The source that is not trained on: pairs graded from 0 to 5, those of 4 and more the same, up to 3 different."""
+    rows = pq.read_table(data / "similarity" / "graded.parquet").to_pylist()
+    clear = [row for row in rows if not 3 < row["score"] < 4]
+    return [{**row, "label": int(row["score"] >= 4)} for row in clear]
 
 
 def _zero_shot(engine: Engine, data: Path) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,30 @@ def read(path: Path, *columns: str) -> list[list[Any]]:
     return [table.column(column).to_pylist() for column in columns]
 
 
-def sample(rows: int, share: float, seed: int) -> np.ndarray:
-    """A deterministic choice of `share` of the rows, in order."""
-    if share >= 1:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(seed).permutation(rows)[: int(rows * share)])
+_RUNNING = {
+    "similarity/train.parquet": ("text_a", "text_b"),
+    "similarity/more.parquet": ("text_a", "text_b"),
+    "similarity/graded.parquet": ("text_a", "text_b"),
+    "nli/train.parquet": ("premise", "hypothesis"),
+    "nli/idioms.parquet": ("premise", "hypothesis"),
+    "sentiment/train.parquet": ("text",),
+    "topics/train.parquet": ("text",),
+    "text/pretrain.parquet": ("text",),
+}
+
+
+def running_texts(folder: Path, shares: Mapping[str, float], *, seed: int) -> list[str]:
+    """All texts that are trained on, each once, without labels; of the sources in `shares` that share."""
+    rng = np.random.default_rng(seed)
+    seen: dict[str, None] = {}
+    for name, columns in _RUNNING.items():
+        *texts, source = read(folder / name, *columns, "source")
+        for column in texts:
+            for text, origin in zip(column, source, strict=True):
+                share = shares.get(origin, 1.0)
+                if share >= 1 or rng.random() < share:
+                    seen[text] = None
+    return list(seen)
 
 
 def held_out_rows(rows: int) -> np.ndarray:
@@ -63,28 +81,6 @@ def nli_examples(path: Path, store: TokenStore) -> Examples:
     premise, hypothesis, label = read(path, "premise", "hypothesis", "label")
     ids = np.asarray([ZERO_SHOT.label_names.index(name) for name in label], dtype=np.int64)
     return Examples(first=store.add(premise), second=store.add(hypothesis), label=ids)
-
-
-def embedding_examples(folder: Path, store: TokenStore) -> tuple[Examples, list[str]]:
-    """Pairs of the same (1) and of different meaning (0), and the source of each, without the rows that are held out.
-
-    The similarity pairs; of the inference pairs entailment as 1, contradiction as 0, neutral left out.
-    """
-    parts, sources = [], []
-    for path, read_examples in (
-        (folder / "similarity" / "train.parquet", similarity_examples),
-        (folder / "nli" / "train.parquet", nli_examples),
-    ):
-        examples = read_examples(path, store)
-        (origin,) = read(path, "source")
-        rows = np.setdiff1d(np.arange(len(examples)), held_out_rows(len(examples)))
-        if read_examples is nli_examples:
-            entailment, neutral = ZERO_SHOT.label_names.index("entailment"), ZERO_SHOT.label_names.index("neutral")
-            rows = rows[examples.label[rows] != neutral]
-            examples = replace(examples, label=(examples.label == entailment).astype(np.int64))
-        parts.append(examples.take(rows))
-        sources += [origin[row] for row in rows]
-    return Examples.join(parts), sources
 
 
 def label_sets(
