@@ -36,7 +36,7 @@ def test_saved_opened_and_grown(tmp_path: Path) -> None:
     assert list(once_more.texts) == [*TEXTS, "丙"]
     found, cosines = once_more.nearest(unit(1, seed=7), 9)
     assert found[0, 0] == 6 and cosines[0, 0] == 1.0
-    assert sorted(found[0].tolist()) == [-1, -1, -1, 0, 1, 5, 6]  # no blank one, and a lone surrogate is none that can be read
+    assert sorted(found[0].tolist()) == [-1, -1, -1, 0, 1, 5, 6]  # no blank one, nor a lone surrogate
 
 
 def test_an_empty_index(tmp_path: Path) -> None:
