@@ -12,6 +12,8 @@ from pathlib import Path
 # other, and where something else computes as well, such as a second process of tests, they take the core from the very
 # thread that they wait for: a forward of 2 ms took 700. So they sleep. No answer depends on it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What the processes that tests start compute in, whatever is quickest on this machine: answers are compared.
+os.environ.setdefault("WENMO_PRECISION", "fp32")
 
 import pytest
 

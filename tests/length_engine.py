@@ -43,6 +43,7 @@ class LengthEngine:
             weights_mib=None,
             max_length=10,
             temperatures={},
+            precision=self.precision,
         )
 
     def ask(

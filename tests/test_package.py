@@ -151,7 +151,7 @@ def test_the_engine_alone_answers_a_file_without_streamlit(bare: Environment) ->
     assert done.returncode == 0, done.stderr
     with (bare.folder / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         labels = [row["label"] for row in csv.DictReader(file)]
-    with wenmo.Engine(device="cpu") as engine:
+    with wenmo.Engine(device="cpu", precision="fp32") as engine:
         assert labels == [result.label for result in engine.sentiment(texts)]
 
 
@@ -213,7 +213,7 @@ def test_the_installed_command_serves_the_app(served: httpx2.Client) -> None:
 def test_the_installed_command_answers_over_rest(served: httpx2.Client) -> None:
     text = "墨色温润，包装也用心"
     (answer,) = served.post("/api/v1/sentiment", json={"texts": [text]}).json()["results"]
-    with wenmo.Engine(device="cpu") as engine:
+    with wenmo.Engine(device="cpu", precision="fp32") as engine:
         (expected,) = engine.sentiment([text])
     assert answer["scores"] == pytest.approx(dict(expected.scores), abs=1e-4)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import platformdirs
+
 _PACKAGE = Path(__file__).resolve().parent
 _BUNDLE = _PACKAGE / "bundle"
 
@@ -15,4 +17,5 @@ ROOT = _BUNDLE if INSTALLED else _PACKAGE.parent
 APP = ROOT / "app.py"
 ASSETS = ROOT / "assets"
 STATIC = ROOT / "static"
+CACHE = platformdirs.user_cache_path("wenmo")  # what can be made again: may be deleted at any time
 RESULTS = ROOT / "benchmarks" / "results"

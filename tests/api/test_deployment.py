@@ -105,7 +105,7 @@ def test_the_command_of_each_service_starts_and_answers(app: Path, tmp_path: Pat
         assert len(client.get("/api/health/ready").json()["loaded"]) == 4  # WENMO_PRELOAD
         text = "墨色温润，包装也用心"
         answer = client.post("/analyze", json={"text": text}).json()
-        with wenmo.Engine(device="cpu") as engine:
+        with wenmo.Engine(device="cpu", precision="fp32") as engine:
             (expected,) = engine.sentiment([text])
         assert answer["confidence"] == pytest.approx(max(expected.positive, 1 - expected.positive), abs=1e-4)
         assert ("text/html" in client.get("/").headers["content-type"]) is (service == "wenmo-app")

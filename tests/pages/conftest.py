@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 from wenmo.engine.loading import LoadOptions
 from wenmo.inference.runtime import ModelRuntime
 from wenmo.models.checkpoint import Checkpoint
+from wenmo.types import Precision
 from wenmo.ui.shell.runtime import close_engine, get_adapt_jobs, get_file_jobs
 
 TIMEOUT_S = 60  # the first run imports torch
@@ -34,12 +35,12 @@ def _loaded_once() -> Iterator[None]:
     runtimes: dict[Any, ModelRuntime] = {}
     load = LoadOptions.torch_runtime
 
-    def loaded(options: LoadOptions, checkpoint: Checkpoint) -> ModelRuntime:
+    def loaded(options: LoadOptions, checkpoint: Checkpoint, precision: Precision) -> ModelRuntime:
         folder = checkpoint.folder
         written = folder.stat().st_mtime_ns
-        key = (folder, written, checkpoint.task, checkpoint.labels, options.precision, options.repeatable)
+        key = (folder, written, checkpoint.task, checkpoint.labels, precision, options.repeatable)
         if key not in runtimes:
-            runtimes[key] = load(options, checkpoint)
+            runtimes[key] = load(options, checkpoint, precision)
         return runtimes[key]
 
     with pytest.MonkeyPatch.context() as patch:

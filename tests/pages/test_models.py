@@ -135,7 +135,10 @@ def test_texts_on_which_two_models_differ(open_page: OpenPage, golden_models: di
     app.segmented_control(key="compare_precision_1").set_value("fp32").run()
     app.text_area(key="compare_sentiment_texts").input(texts)
     submit(app)
-    with Engine(device="cpu", models=golden_models) as golden, Engine(device="cpu") as bundled:
+    with (
+        Engine(device="cpu", precision="fp32", models=golden_models) as golden,
+        Engine(device="cpu", precision="fp32") as bundled,
+    ):
         lines = texts.split("\n")
         pairs = zip(golden.sentiment(lines), bundled.sentiment(lines), strict=True)
         expected = [line for line, (one, other) in zip(lines, pairs, strict=True) if one.label != other.label]

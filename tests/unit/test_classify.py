@@ -94,7 +94,7 @@ def test_modelscopes_text_classification(tmp_path: Path) -> None:
 
 
 def test_without_a_model_it_says_what_to_do() -> None:
-    engine = Engine(device="cpu")
+    engine = Engine(device="cpu", precision="fp32")
     assert engine.model_names["classify"] == ""
     with pytest.raises(ModelNotFoundError, match="train adapt --task classify") as caught:
         engine.classify(["好"])

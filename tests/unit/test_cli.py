@@ -115,7 +115,7 @@ def test_run_zero_shot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main([*arguments, *options, "--model", GOLDEN_MODELS["zero_shot"], *EXACT]) == 0
     assert _last_json(capsys.readouterr().out)["rows"] == 2
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    with Engine(device="cpu", models=GOLDEN_MODELS) as engine:
+    with Engine(device="cpu", precision="fp32", models=GOLDEN_MODELS) as engine:
         expected = engine.zero_shot(["世界那么大", "球赛"], labels="旅游,体育", template="关于{}", multi_label=True)
     for row, result in zip(rows, expected, strict=True):
         assert row["scores"] == pytest.approx(dict(result.scores), abs=1e-6)

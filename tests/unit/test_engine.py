@@ -319,7 +319,7 @@ def test_wrong_devices_precisions_models(golden_models: dict[str, str]) -> None:
 
 
 def test_close_lets_go_and_a_later_call_loads_again(golden_models: dict[str, str]) -> None:
-    engine = Engine(device="cpu", models=golden_models)
+    engine = Engine(device="cpu", precision="fp32", models=golden_models)
     before = engine.sentiment(["好"])[0].positive
     assert engine.loaded_tasks() == ("sentiment",)
     engine.close()
@@ -346,7 +346,7 @@ def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[
         return weights[place] / sum(weights)
 
     labels = ["体育", "科技", "天气"]
-    with Engine(device="cpu", models=folders) as engine:
+    with Engine(device="cpu", precision="fp32", models=folders) as engine:
         pair = engine.similarity([("今天下雨", "今天有雨")])[0]
         assert pair.similarity == pytest.approx(probability(pair.logits[0], 1, 2.0))
         mood = engine.sentiment(["很好"])[0]
@@ -357,7 +357,7 @@ def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[
         many = engine.zero_shot(["今天下雨"], labels=labels, multi_label=True)[0]
         assert many.scores["科技"] == pytest.approx(probability((many.logits[1][2], many.logits[1][0]), 1, 1.5))
         assert engine.model_info("zero_shot").temperatures == given["zero_shot"]
-    with Engine(device="cpu", models=folders, calibrated=False) as engine:
+    with Engine(device="cpu", precision="fp32", models=folders, calibrated=False) as engine:
         bare = engine.similarity([("今天下雨", "今天有雨")])[0]
         assert bare.logits == pair.logits
         assert bare.similarity == pytest.approx(probability(bare.logits[0], 1, 1.0))

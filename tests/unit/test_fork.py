@@ -18,7 +18,7 @@ SCRIPT = """
 import multiprocessing
 import wenmo
 
-engine = wenmo.Engine(device="cpu", models={models})
+engine = wenmo.Engine(device="cpu", precision="fp32", models={models})
 {before}
 ASK = [
     lambda: engine.sentiment(["很好"]),

@@ -277,7 +277,7 @@ def _add_tei(app: FastAPI, get_engine: Callable[[], Engine], errors: dict[int | 
             {
                 "model_id": info.name,
                 "model_sha": info.digest,
-                "model_dtype": engine.precision.value,
+                "model_dtype": info.precision.value,
                 "model_type": {"embedding": {"pooling": "mean"}},
                 "max_input_length": info.max_length,
                 "max_client_batch_size": MAX_INPUTS,

@@ -100,7 +100,7 @@ class _EngineCollector:
         yield GaugeMetricFamily("wenmo_resident_memory_bytes", "Resident memory of the process", value=resident)
         models = GaugeMetricFamily("wenmo_model_loaded", "1 for each model in memory", labels=["task", "precision"])
         for task in engine.loaded_tasks():
-            models.add_metric([task, engine.precision.value], 1)
+            models.add_metric([task, engine.model_info(task).precision.value], 1)
         yield models
         with self._reading_gpus:
             readings = self._gpus.read()

@@ -260,6 +260,5 @@ def _add_analyze(app: FastAPI, get_engine: GetEngine) -> None:
 
 def _response(engine: Engine, task: TaskName, results: list[dict[str, Any]]) -> SafeJSONResponse:
     # A finished response rather than a model: FastAPI would validate each float again, and cannot encode a surrogate.
-    return SafeJSONResponse(
-        {"results": results, "model": engine.model_info(task).name, "precision": engine.precision.value}
-    )
+    info = engine.model_info(task)
+    return SafeJSONResponse({"results": results, "model": info.name, "precision": info.precision.value})

@@ -30,7 +30,9 @@ def _eval(options: argparse.Namespace) -> None:
     # Without a cache, so that the reported seconds are those of computing.
     engine = build_engine(options, model_task(options.task), cache_mib=0)
     against = None
-    if engine.precision.value != "fp32":  # compared on the same rows, to report what the precision costs
+    if (
+        engine.model_info(model_task(options.task)).precision.value != "fp32"
+    ):  # compared on the same rows, to report what the precision costs
         options.precision = "fp32"
         against = build_engine(options, model_task(options.task), cache_mib=0)
     evaluation = evaluate(

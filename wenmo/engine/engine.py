@@ -30,7 +30,6 @@ from wenmo.types import (
     Duplicates,
     Explanation,
     Hit,
-    Precision,
     Resolved,
     SchedulerLimits,
     SentimentResult,
@@ -49,10 +48,16 @@ if TYPE_CHECKING:
     from wenmo.tokenizer import Encoding
 
 
+_MEASURED: Resolved[str] = Resolved(
+    value="auto", reason="measured for each model when it is first used", reason_zh="每个模型首次使用时实测决定"
+)
+
+
 class Engine:
     """Sentence similarity, sentiment and classification over StructBERT and other BERT models.
 
-    - `device`: auto, cpu, cuda or cuda:N. `precision`: auto, fp32, fp16, bf16 or int8 (CPU only).
+    - `device`: auto, cpu, cuda or cuda:N. `precision`: auto, fp32, fp16, bf16 or int8 (CPU only). auto: fp16 on a GPU;
+      on a CPU it is, for each model, the quickest with the answers of fp32, measured once (`ModelInfo.precision`).
     - `models`: for each task a bundled name, a local name, a hub id (iic/...) or a folder; bundled models by default.
       Local models are in `models_folder`.
     - `label_names`: for each task, what the labels of its model are called, in the order of their ids, where the model
@@ -104,7 +109,9 @@ class Engine:
                 f"没有这样的任务：{'、'.join(unknown)}。`models` 与 `label_names` 的键为 {'、'.join(TASKS)}。",
             )
         self.device: Resolved[str] = resolve_device(device)
-        self.precision: Resolved[Precision] = resolve_precision(precision, self.device.value)
+        measured = precision == "auto" and self.device.value == "cpu" and make_runtime is None
+        resolved = None if measured else resolve_precision(precision, self.device.value)
+        self.precision: Resolved[Any] = resolved or _MEASURED
         self.calibrated = calibrated
         self.events = EventLog() if events is None else events
         self.events.engine_started(self.device, self.precision)
@@ -114,7 +121,7 @@ class Engine:
             names,
             LoadOptions(
                 device=self.device.value,
-                precision=self.precision.value,
+                precision=resolved,
                 sequence_length=sequence_length,
                 calibrated=calibrated,
                 cache=self._cache,

@@ -16,7 +16,7 @@ from wenmo.models.registry import locate
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
-from wenmo.types import Precision, SchedulerLimits, TaskName
+from wenmo.types import Precision, Resolved, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import ModelRuntime, Runtime
@@ -35,7 +35,7 @@ class ModelInfo:
     those of the checkpoint, or 1 if it has none or the engine is uncalibrated. `weights_mib` is the size of the weights
     on the device, None if the runtime does not know it. `labels` are in the order of the logits. `prompts` are texts to
     put before others when vectors are made of them, by name. `digest` is that of all that answers depend on: equal ones
-    are equal models, whatever their folders hold by now.
+    are equal models, whatever their folders hold by now. `precision` is the one asked for, or with auto the one chosen.
     """
 
     name: str
@@ -52,6 +52,7 @@ class ModelInfo:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     digest: str = ""
+    precision: Resolved[Precision]
 
     def prompt(self, name: str | None) -> str:
         """The text that is put before texts under this name; None: the default, which is none for most models.
@@ -86,7 +87,7 @@ class LoadOptions:
     """The options that all models of an engine have in common, see `Engine`."""
 
     device: str
-    precision: Precision
+    precision: Resolved[Precision] | None  # None: each model's own, see auto_precision.py
     sequence_length: int | None
     calibrated: bool
     cache: ResultCache
@@ -109,16 +110,26 @@ class LoadOptions:
                 "启动进程，或在每个子进程中各自创建引擎。",
             )
 
-    def namespace(self, fingerprint: str, runtime: Runtime) -> str:
+    def precision_of(self, checkpoint: Checkpoint, spec: TaskSpec, fingerprint: str) -> Resolved[Precision]:
+        """The precision to compute a model in; with auto, the first time, this takes seconds."""
+        if self.precision is not None:
+            return self.precision
+        from wenmo.engine import auto_precision
+
+        return auto_precision.decide(
+            checkpoint, spec, fingerprint, make=lambda precision: self.torch_runtime(checkpoint, precision)
+        )
+
+    def namespace(self, fingerprint: str, runtime: Runtime, precision: Precision) -> str:
         """A name of results that is equal in all processes for equal weights and arithmetic, and only for these."""
         from wenmo.inference.precision import arithmetic
         from wenmo.version import __version__
 
         kind = f"{type(runtime).__module__}.{type(runtime).__qualname__}"
-        return f"{__version__}/{kind}/{arithmetic(self.precision, self.device)}/{fingerprint}"
+        return f"{__version__}/{kind}/{arithmetic(precision, self.device)}/{fingerprint}"
 
-    def torch_runtime(self, checkpoint: Checkpoint) -> ModelRuntime:
-        """The default of `make_runtime`."""
+    def torch_runtime(self, checkpoint: Checkpoint, precision: Precision) -> ModelRuntime:
+        """The runtime where there is no `make_runtime`."""
         import torch
 
         from wenmo.inference.precision import computes_natively
@@ -127,8 +138,8 @@ class LoadOptions:
         return TorchRuntime(
             checkpoint,
             device=torch.device(self.device),
-            precision=self.precision,
-            native=computes_natively(self.precision, self.device),
+            precision=precision,
+            native=computes_natively(precision, self.device),
             workers=self.workers,
             repeatable=self.repeatable,
         )
@@ -213,7 +224,9 @@ class Models:
         if given is not None:
             remember(folder, given, options.models_folder)
         weights = fingerprint(checkpoint)  # first: a runtime may take the weights over
-        computing = (options.make_runtime or options.torch_runtime)(checkpoint)
+        precision = options.precision_of(checkpoint, spec, weights)
+        make = options.make_runtime
+        computing = options.torch_runtime(checkpoint, precision.value) if make is None else make(checkpoint)
         info = ModelInfo(
             name=self.names[task],
             folder=checkpoint.folder,
@@ -232,14 +245,16 @@ class Models:
             prompts=checkpoint.prompts,
             default_prompt=checkpoint.default_prompt,
             digest=content_digest(checkpoint, weights),
+            precision=precision,
         )
         plain = ObservedRuntime(computing, task, options.events)
         leaders = options.workers.count if options.workers else 1
         scheduler = ScheduledRuntime(plain, options.limits, leaders=leaders)
-        namespace = options.namespace(weights, computing)
+        namespace = options.namespace(weights, computing, precision.value)
         cached = CachedRuntime(scheduler, options.cache, namespace) if options.cache.max_mib > 0 else scheduler
         options.events.model_loaded(
             info.name,
+            precision=precision.value,
             weights_mib=info.weights_mib,
             seconds=time.monotonic() - started,
             on_cpu=options.device == "cpu",

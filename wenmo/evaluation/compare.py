@@ -127,7 +127,7 @@ def _side(engine: Engine, ms_per_input: float, results: Sequence[Result], task: 
     info = engine.model_info(task)
     return Side(
         model=info.name,
-        precision=engine.precision,
+        precision=info.precision,
         layers=info.layers,
         hidden_size=info.hidden_size,
         parameters=info.parameters,

@@ -115,14 +115,16 @@ def evaluate(
     scores, seconds = timed_scores(engine, 0)
     comparison = None
     if against is not None:
-        comparison = _compare(truth, scores, *timed_scores(against, len(inputs)), precision=against.precision.value)
+        comparison = _compare(
+            truth, scores, *timed_scores(against, len(inputs)), precision=against.model_info(spec.name).precision.value
+        )
     predicted, confidence = scores.argmax(axis=1), scores.max(axis=1)
     correct = predicted == truth
     n = len(truth)
     return Evaluation(
         task=task,
         model=engine.model_names[spec.name],
-        precision=engine.precision.value,
+        precision=engine.model_info(spec.name).precision.value,
         calibrated=engine.calibrated,
         n=n,
         accuracy=float(correct.mean()),

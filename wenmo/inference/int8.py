@@ -46,7 +46,7 @@ class Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self._packed = _has_onednn()
+        self._packed = has_onednn()
         largest = largest_weight()
         weight = linear.weight.detach().float()  # (out, in)
         scale = (weight.abs().amax(1) / largest).clamp_(min=torch.finfo(torch.float32).tiny)  # (out,)
@@ -139,5 +139,5 @@ def largest_weight() -> float:
     return kernels.LARGEST if torch.cpu._is_vnni_supported() else _LARGEST_WITHOUT_VNNI
 
 
-def _has_onednn() -> bool:
+def has_onednn() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.onednn, "qlinear_prepack")

@@ -8,6 +8,8 @@ weights are converted to fp32 when it is computed, and the arithmetic is fp32.
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 import time
 from functools import cache
@@ -100,7 +102,7 @@ def resolve_precision(wanted: str, device: str) -> Resolved[Precision]:
             return Resolved(
                 value="fp16", reason="half the memory of fp32, on tensor cores", reason_zh="显存减半，使用张量核心"
             )
-        return Resolved(value="fp32", reason="exact, and the CPU's safe choice", reason_zh="精确，CPU 上的稳妥选择")
+        return Resolved(value="fp32", reason="exact", reason_zh="精确")
     if wanted not in PRECISIONS:
         names = ", ".join(("auto", *PRECISIONS))
         raise DeviceError(f"Unknown precision {wanted!r}. Use one of {names}.", f"未知精度 {wanted!r}。可用：{names}。")
@@ -139,6 +141,12 @@ def arithmetic(precision: Precision, device: str) -> str:
         return f"cpu int8 to {largest_weight():g}"
     kind = "computed" if computes_natively(precision, device) else "stored"
     return f"{device.partition(':')[0]} {precision} {kind}"
+
+
+def cpu_kind() -> str:
+    """The instructions that this CPU computes with. Equal ones, with equal arithmetic, give equal bits."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    return " ".join(filter(None, (platform.machine(), torch.backends.cpu.get_cpu_capability(), limit)))
 
 
 def _gigaflops(dtype: torch.dtype, *, size: int, seconds: float) -> float:

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from wenmo.tasks.table import TASKS
 from wenmo.types import Precision, Resolved, TaskName
@@ -65,7 +65,7 @@ class EventLog:
         with self._lock:
             return None if None in self._weights else sum(mib for mib in self._weights if mib is not None)
 
-    def engine_started(self, device: Resolved[str], precision: Resolved[Precision]) -> None:
+    def engine_started(self, device: Resolved[str], precision: Resolved[Any]) -> None:
         """An engine that loads models onto `device` in `precision` was created."""
         self._add(
             "engine",
@@ -73,17 +73,23 @@ class EventLog:
             f"引擎：{device.value}，{precision.value}：{precision.reason_zh}",
         )
 
-    def model_loaded(self, name: str, *, weights_mib: float | None, seconds: float, on_cpu: bool) -> None:
-        """Loading a model took `seconds`; its weights take `weights_mib`."""
+    def model_loaded(
+        self, name: str, *, precision: Precision, weights_mib: float | None, seconds: float, on_cpu: bool
+    ) -> None:
+        """Loading a model in `precision` took `seconds`; its weights take `weights_mib`."""
         size = "" if weights_mib is None else f"{weights_mib:,.1f} MiB, "
         size_zh = size.replace(", ", "，")
         with self._lock:
             if on_cpu:
                 self._weights.append(weights_mib)
-        self._add("load", f"loaded {name}: {size}{seconds:.1f} s", f"载入 {name}：{size_zh}{seconds:.1f} 秒")
+        self._add(
+            "load",
+            f"loaded {name}: {precision}, {size}{seconds:.1f} s",
+            f"载入 {name}：{precision}，{size_zh}{seconds:.1f} 秒",
+        )
 
     def model_released(self, name: str, *, weights_mib: float | None, on_cpu: bool) -> None:
-        """A model was released; the arguments are those of `model_loaded`."""
+        """A model was released; `weights_mib` and `on_cpu` are those of `model_loaded`."""
         with self._lock:
             if on_cpu:
                 self._weights.remove(weights_mib)

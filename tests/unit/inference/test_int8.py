@@ -68,7 +68,7 @@ def test_a_layer_errs_by_no_more_than_its_rounding(packed: bool, levels: int, mo
     """With oneDNN's product and torch's own, and with the coarser weights of a CPU without VNNI instructions."""
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: levels == 127)
     if not packed:
-        monkeypatch.setattr(int8, "_has_onednn", lambda: False)
+        monkeypatch.setattr(int8, "has_onednn", lambda: False)
     torch.manual_seed(0)
     linear, inputs = torch.nn.Linear(64, 48), torch.randn(15, 64)
     exact, close = linear(inputs), Int8Linear(linear)(inputs)

@@ -22,7 +22,7 @@ def bundled() -> tuple[Race, list[Standing]]:
     """Forty texts on the bundled model, with every step."""
     told: list[Standing] = []
     texts = [text[: 5 + 9 * index % 40] for index, text in enumerate(invented_reviews(40))]
-    with Engine(device="cpu") as engine:
+    with Engine(device="cpu", precision="fp32") as engine:
         model = engine.model_info("sentiment")
     return race(model, texts, device="cpu", precision="int8", target_s=1e6, progress=told.append), told
 

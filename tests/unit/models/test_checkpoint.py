@@ -69,12 +69,12 @@ def test_names_and_shapes_are_those_of_transformers() -> None:
 
 
 def test_safetensors_in_half_precision(folder: Path) -> None:
-    with Engine(device="cpu", models={"similarity": folder}) as engine:
+    with Engine(device="cpu", precision="fp32", models={"similarity": folder}) as engine:
         before = engine.similarity([("天气好", "天气不错")])[0].similarity
     weights = {name: tensor.half() for name, tensor in _weights(folder).items() if tensor.is_floating_point()}
     save_file(weights, folder / "model.safetensors")
     (folder / "pytorch_model.bin").unlink()
-    with Engine(device="cpu", models={"similarity": folder}) as engine:
+    with Engine(device="cpu", precision="fp32", models={"similarity": folder}) as engine:
         after = engine.similarity([("天气好", "天气不错")])[0].similarity
     assert after == pytest.approx(before, abs=0.01)
 

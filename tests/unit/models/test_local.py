@@ -41,7 +41,7 @@ def test_found_and_listed_by_name(tmp_path: Path) -> None:
 
 def test_an_engine_takes_the_name(tmp_path: Path) -> None:
     folder = _put("my-reviews", tmp_path)
-    with Engine(device="cpu", models={"sentiment": "my-reviews"}, models_folder=tmp_path) as engine:
+    with Engine(device="cpu", precision="fp32", models={"sentiment": "my-reviews"}, models_folder=tmp_path) as engine:
         assert engine.model_info("sentiment").folder == folder
 
 

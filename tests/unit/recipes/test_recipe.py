@@ -142,7 +142,9 @@ def test_the_whole_recipe_makes_models_that_work(recipe: Recipe, data: Path, tmp
         run.stage(stage)
     assert _figures(lines)["dev_auc"] > 0.9  # of the last stage, embedding
     out = tmp_path / "out"
-    with Engine(device="cpu", models={name: out / name for name, spec in TASKS.items() if spec.bundled}) as engine:
+    with Engine(
+        device="cpu", precision="fp32", models={name: out / name for name, spec in TASKS.items() if spec.bundled}
+    ) as engine:
         dev = pq.read_table(data / "sentiment" / "dev.parquet").to_pydict()
         moods = [result.positive > 0.5 for result in engine.sentiment(dev["text"])]
         assert np.mean(np.asarray(moods) == np.asarray(dev["label"])) > 0.9

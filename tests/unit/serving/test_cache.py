@@ -117,7 +117,7 @@ def test_one_new_label_of_ten_is_one_row(counted: tuple[Engine, dict[str, Length
 
 
 def test_without_a_cache(golden_models: dict[str, str]) -> None:
-    with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
+    with Engine(device="cpu", precision="fp32", models=golden_models, cache_mib=0) as engine:
         assert engine.sentiment(["好"])[0].positive == engine.sentiment(["好"])[0].positive
         assert engine.cache_statistics().hits == 0
 

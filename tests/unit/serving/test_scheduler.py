@@ -158,7 +158,7 @@ def test_a_full_queue_turns_away_at_once() -> None:
 def test_no_part_of_a_long_list_queues(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that is rejected at its last window would have been computed for nothing."""
     monkeypatch.setattr("wenmo.engine.pipeline._WINDOW_ENCODINGS", 8)
-    with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
+    with Engine(device="cpu", precision="fp32", models=golden_models, cache_mib=0) as engine:
         assert len(engine.sentiment([f"第{number}件" for number in range(20)])) == 20
         assert engine.scheduler_statistics()["sentiment"].calls == 0
         engine.sentiment(["一件"])
@@ -168,7 +168,7 @@ def test_no_part_of_a_long_list_queues(golden_models: dict[str, str], monkeypatc
 def test_many_threads_get_the_answers_that_one_gets(golden_models: dict[str, str]) -> None:
     """The real forward under load: hundreds of calls, each compared with its result when computed alone."""
     texts = [f"第{number}件商品{'真的' * (number % 7)}很好" for number in range(300)]
-    with Engine(device="cpu", models=golden_models, cache_mib=0) as engine:
+    with Engine(device="cpu", precision="fp32", models=golden_models, cache_mib=0) as engine:
         alone = np.asarray([engine.sentiment([text])[0].logits[0] for text in texts])
         with ThreadPoolExecutor(50) as pool:
             together = np.asarray([r[0].logits[0] for r in pool.map(lambda text: engine.sentiment([text]), texts)])

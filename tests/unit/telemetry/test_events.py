@@ -47,7 +47,7 @@ def test_the_log_is_bounded_and_keeps_the_latest() -> None:
     log = EventLog(now=clock)
     log.batch_computed("sentiment", 1)
     for number in range(3 * KEPT_EVENTS):
-        log.model_loaded(f"model {number}", weights_mib=None, seconds=0.0, on_cpu=False)
+        log.model_loaded(f"model {number}", precision="fp32", weights_mib=None, seconds=0.0, on_cpu=False)
     log.batch_computed("sentiment", 1)  # the event that would grow was dropped: it must not come back
     events = log.events()
     assert len(events) == KEPT_EVENTS

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from wenmo.errors import WenmoError
+from wenmo.tasks.table import TASKS
 from wenmo.telemetry.statistics import Percentiles, sum_histograms
 from wenmo.ui import charts
 from wenmo.ui.shell import components
 from wenmo.ui.shell.runtime import get_engine, get_metrics
-from wenmo.ui.text import say
+from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
     from wenmo.api.metrics import RestCalls
@@ -35,10 +36,11 @@ def show() -> None:
     rest, cache = get_metrics().rest_calls(), engine.cache_statistics()
     _now(schedulers, rest)
     loaded = engine.loaded_tasks()
-    names = say("service.comma").join(say(f"app.{task}") if task != "embedding" else "embedding" for task in loaded)
-    st.caption(
-        say("service.loaded", names=names, precision=engine.precision.value) if loaded else say("service.none_loaded")
+    names = say("service.comma").join(
+        f"{TASKS[task].title_zh if language() == 'zh' else TASKS[task].title} {engine.model_info(task).precision.value}"
+        for task in loaded
     )
+    st.caption(say("service.loaded", names=names) if loaded else say("service.none_loaded"))
     if not rest.by_status and not any(each.calls for each in schedulers) and not cache.hits:
         st.caption(say("service.no_calls"))
         if st.button(say("service.send"), key="service_send"):

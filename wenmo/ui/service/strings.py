@@ -26,7 +26,7 @@ STRINGS: Mapping[str, Text] = {
         "以 429 或 503 答复的 REST 请求。计算队列另计：谢绝 {queue} 次，含页面点击。",
         "REST calls answered with 429 or 503. The queue counts for itself: {queue}, clicks in the app included.",
     ),
-    "service.loaded": Text("已载入的模型：{names}（{precision}）。", "Models in memory: {names} ({precision})."),
+    "service.loaded": Text("已载入的模型：{names}。", "Models in memory: {names}."),
     "service.comma": Text("、", ", "),
     "service.none_loaded": Text(
         "还没有载入模型，首次使用时载入。", "No model is in memory yet; each loads at its first use."

@@ -47,7 +47,12 @@ def _models(engine: Engine) -> None:
     with st.container(gap="xxsmall"):
         st.caption(say("status.models"))
         for task in filter(engine.model_names.__getitem__, TASKS):
-            st.text(engine.model_names[task], help=say("status.loaded" if task in loaded else "status.waiting"))
+            if task in loaded:
+                precision = engine.model_info(task).precision
+                reason = components.literal(precision.reason_zh if language() == "zh" else precision.reason)
+                st.text(f"{engine.model_names[task]} · {precision.value}", help=say("status.loaded", reason=reason))
+            else:
+                st.text(engine.model_names[task], help=say("status.waiting"))
 
 
 def _decisions(engine: Engine) -> None:

@@ -100,7 +100,7 @@ STRINGS: Mapping[str, Text] = {
     "status.gpu_memory": Text("显存", "GPU memory"),
     "status.mib": Text("{value} MiB", "{value} MiB"),
     "status.of_mib": Text("{value} / {total} MiB", "{value} / {total} MiB"),
-    "status.loaded": Text("已载入", "loaded"),
+    "status.loaded": Text("已载入。{reason}", "loaded. {reason}"),
     "status.waiting": Text("首次使用时载入", "loads at first use"),
     # The sidebar: the choice of models
     "models.similarity": Text("相似度模型", "Model for similarity"),
