@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from wenmo.cli import bench, evaluate, mcp, models, run, serve, train
+from wenmo.cli import bench, doctor, evaluate, mcp, models, run, serve, train
 from wenmo.cli.common import language
 from wenmo.errors import WenmoError
 from wenmo.version import __version__
@@ -28,6 +28,7 @@ Measure and adapt it
   eval     accuracy and calibration on labelled rows
   train    adapt a model to labelled rows of your own
   bench    speed and memory on this machine
+  doctor   what this machine is, what is slow on it, and what to do
 
 Examples
   wenmo serve
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=lambda _: parser.print_help())
     # The list of argparse has no groups, so the description holds ours.
     commands = parser.add_subparsers(prog="wenmo", metavar="COMMAND", help=argparse.SUPPRESS)
-    for command in (serve, run, models, mcp, evaluate, train, bench):
+    for command in (serve, run, models, mcp, evaluate, train, bench, doctor):
         command.add_to(commands)
     return parser
 

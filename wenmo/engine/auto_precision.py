@@ -88,25 +88,20 @@ def decide(
 def measure(checkpoint: Checkpoint, spec: TaskSpec, *, make: Callable[[Precision], ModelRuntime]) -> tuple[Tried, ...]:
     """Each precision that may be worth it on this CPU, fp32 first."""
     encodings = _probe(checkpoint, spec)
-
-    def compute(precision: Precision, encodings: list[Encoding]) -> np.ndarray:
-        runtime = runtimes[precision]
-        return runtime.vectors(encodings) if spec.outputs == "vectors" else runtime.logits(encodings)
-
     runtimes = {precision: make(precision) for precision in _candidates()}
     for precision in runtimes:
-        compute(precision, encodings[:2])  # compiles kernels, touches the weights
+        _output(runtimes[precision], spec, encodings[:2])  # compiles kernels, touches the weights
     outputs: dict[Precision, np.ndarray] = {}
     timings: dict[Precision, list[float]] = {precision: [] for precision in runtimes}
     for _ in range(_ROUNDS):  # in turns, so that whatever else the machine does meets all alike
         for precision, seconds in timings.items():
             if sum(seconds) < _ENOUGH_S:
                 start = time.perf_counter()
-                outputs[precision] = compute(precision, encodings)
+                outputs[precision] = _output(runtimes[precision], spec, encodings)
                 seconds.append(time.perf_counter() - start)
     found = []
     for precision, output in outputs.items():
-        change, decisions = _compared(output, outputs["fp32"], spec)
+        change, decisions = compared(output, outputs["fp32"], spec)
         found.append(Tried(precision=precision, seconds=min(timings[precision]), change=change, decisions=decisions))
     return tuple(found)
 
@@ -142,7 +137,16 @@ def _candidates() -> tuple[Precision, ...]:
     return tuple(candidates)
 
 
-def _compared(output: np.ndarray, exact: np.ndarray, spec: TaskSpec) -> tuple[float, float]:
+def probe_output(checkpoint: Checkpoint, spec: TaskSpec, runtime: ModelRuntime) -> np.ndarray:
+    """The logits (N, labels) of the probe, or its vectors (N, V)."""
+    return _output(runtime, spec, _probe(checkpoint, spec))
+
+
+def _output(runtime: ModelRuntime, spec: TaskSpec, encodings: list[Encoding]) -> np.ndarray:
+    return runtime.vectors(encodings) if spec.outputs == "vectors" else runtime.logits(encodings)
+
+
+def compared(output: np.ndarray, exact: np.ndarray, spec: TaskSpec) -> tuple[float, float]:
     """The change that 99 in 100 probes stay within, and the share of them with another best label."""
     if spec.outputs == "vectors":  # which of hundreds of texts is nearest hangs on last digits: no decision
         cosines, before = ((unit := normalized(vectors)) @ unit.T for vectors in (output, exact))
