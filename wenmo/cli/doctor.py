@@ -51,9 +51,8 @@ def _doctor(options: argparse.Namespace) -> None:
             measured = "-" if row["measured"] is None else f"{row['measured'] / 2**20:,.0f}"
             print(f"{row['step']:48} predicted {row['predicted'] / 2**20:8,.0f} MiB, measured {measured:>8}")
         for row in result["parity"]:
-            print(
-                f"{row['task']:12} {row['precision']:5} {100 * row['change']:.2f} points, {row['decisions']:.1%} decisions"
-            )
+            changed = f"{100 * row['change']:.2f} points and {row['decisions']:.1%} of decisions changed"
+            print(f"{row['task']:12} {row['precision']:5} {changed}")
         for row in result["throughput"]["figures"]:
             print(f"{row['name']:16} {row['items_per_s']:10,.1f} a second")
     write_result(result, options.out)
