@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,11 @@ def test_indexes_that_cannot_be_served(golden_engine: wenmo.Engine, index: Path,
     golden_engine.build_index(FAQ).save(tmp_path / "faq")
     with pytest.raises(InputError, match="same name"):
         make_server(lambda: golden_engine, [index, tmp_path / "faq"])
+
+
+def test_logging_is_left_as_it_was(golden_engine: wenmo.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", logging.WARNING)
+    make_server(lambda: golden_engine)
+    assert root.handlers == [] and root.level == logging.WARNING

@@ -5,6 +5,7 @@ A tool answers with typed results, and an error with its text, which the calling
 
 from __future__ import annotations
 
+import logging
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -69,7 +70,13 @@ def make_server(get_engine: Callable[[], Engine], indexes: Sequence[Path] = ()) 
         raise InputError(
             "Two indexes have folders of the same name. Rename one.", "有两个索引的目录同名。请重命名其一。"
         )
+    # MCPServer sets up logging for the whole process: each call of the REST service would be logged a second time, by a
+    # handler that takes milliseconds.
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     server: MCPServer[Any] = MCPServer("wenmo", title="文墨共鸣", instructions=_INSTRUCTIONS, version=__version__)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
     async def similarity(
         pairs: Annotated[list[tuple[str, str]], Field(min_length=1, max_length=MAX_TEXTS)],
