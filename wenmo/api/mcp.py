@@ -5,8 +5,8 @@ A tool answers with typed results, and an error with its text, which the calling
 
 from __future__ import annotations
 
-import logging
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
