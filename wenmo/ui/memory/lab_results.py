@@ -32,6 +32,8 @@ def show(found: Findings) -> None:
         for note in section.notes:
             st.caption(_literal(note))
     _downloads(found)
+    if found.sides is not None:
+        st.page_link("pages/story.py", label=say("lab.to_story"))
 
 
 def _figures(section: Section) -> None:
