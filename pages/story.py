@@ -8,6 +8,4 @@ price = presentation.price()
 steps = presentation.steps(price)
 at = presentation.number(len(steps))
 presentation.show(steps[at - 1], at)
-if steps[at - 1].key == "money":
-    presentation.ask_price(price)
-presentation.turn(at, steps)
+presentation.turn(at, steps, price)

@@ -13,7 +13,22 @@ def check_languages(section: Section) -> None:
     labels = [mark.label for chart in section.charts for line in chart.lines for mark in line.marks]
     table = section.table or Table(head=None, rows=())
     cells = [cell for row in (table.head or (), *table.rows) for cell in row]
-    for each in (section.title, *section.sentences, *section.notes, *names, *labels, *cells):
+    grids = [grid.title for grid in section.grids]
+    figures = [cell for figure in section.figures for cell in figure]
+    headline = () if section.headline is None else (section.headline,)
+    ticks = [name for chart in section.charts for _, name in chart.ticks]
+    for each in (
+        section.title,
+        *headline,
+        *figures,
+        *grids,
+        *ticks,
+        *section.sentences,
+        *section.notes,
+        *names,
+        *labels,
+        *cells,
+    ):
         if isinstance(each, Text):
             assert each.zh.strip() and each.en.strip()
             zh, en = ({number.rstrip(",.") for number in re.findall(r"\d[\d,.]*", text)} for text in each)

@@ -26,6 +26,7 @@ def test_the_story_is_walked_through_with_the_arrow_keys(address: str, page: Pag
     page.keyboard.press("ArrowLeft")
     title(page, "money")
     settle(page)
+    page.get_by_role("button", name="我的显卡与价格").click()
     field = page.get_by_label("每小时价格")
     field.fill("3")
     field.press("Enter")
@@ -34,6 +35,7 @@ def test_the_story_is_walked_through_with_the_arrow_keys(address: str, page: Pag
     field.press("ArrowLeft")  # moves in the field, not in the story
     page.wait_for_timeout(500)
     title(page, "money")
+    page.keyboard.press("Escape")
 
 
 def test_a_link_opens_at_its_step_with_its_price_and_fills_the_screen(address: str, browser: Browser) -> None:

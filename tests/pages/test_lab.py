@@ -65,7 +65,7 @@ def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str],
     submit(app)
     steps = table(app, "配置")
     names = [row["配置"] for row in steps]
-    assert names == ["tiny fp16 padded 2 x 512", "tiny fp16 packed 2 x 32"]
+    assert names == ["tiny · fp16 · 填充到 512 · 2 × 32", "tiny · fp16 · 打包 · 2 × 32"]
     last = Configuration(model="tiny", precision="fp16", lengths=equal_lengths(2, 32))
     gpu = predict(last, device="cuda").gpu
     assert gpu is not None
@@ -73,16 +73,18 @@ def test_two_configurations_are_predicted_and_measured(open_lab: Callable[[str],
     for row in steps:
         assert abs(float(str(row["误差"]).rstrip("%"))) < 2
         assert str(row["用时 ms"]).replace(",", "").isdecimal()
-    (speed,) = table(app, "对比")
-    before, after = (float(str(speed[f"{side}，条/秒"]).split()[0]) for side in ("之前", "之后"))
+    (speed,) = table(app, "实测的配置")
+    before, after = (float(str(speed[f"{side}，条/秒"])) for side in ("之前", "之后"))
     ratio = float(str(speed["倍数"]).removeprefix("×"))
     assert ratio == pytest.approx(after / before, rel=0.05)
     (same,) = table(app, "精度")  # fp16 on both sides
     assert same["答对"] == f"{_right('fp16')} / 100"
     text = said(app)
     assert "权重是随机的" in text
-    assert "8 GB 的卡放得下" in text and "最大可到批" in text
-    assert len(app.get("plotly_chart")) == 2  # the waterfall, and what fits
+    assert "8 GB 的卡放得下" in text and text.count("一批最多") == 2
+    (headline,) = app.header
+    assert headline.value.replace("\\", "").startswith("在 8 GB 卡上：显存") and "最大批" in headline.value
+    assert len(app.get("plotly_chart")) == 5  # the waterfall, speed, predicted and measured, what fits on both sides
     report, figures = app.get("download_button")
     assert report.proto.label == TEXTS["lab.report"].zh and figures.proto.label == TEXTS["app.download"].zh
 
@@ -94,7 +96,7 @@ def test_only_predicted_means_dashes_and_their_reason(open_lab: Callable[[str], 
     app.segmented_control(key="lab_after_inference_precision").set_value("int8")
     submit(app)
     steps = table(app, "配置")
-    assert {row["本机实测"] for row in steps} == {"–"}
+    assert {row["CPU 实测"] for row in steps} == {"–"}
     assert steps[-1]["GPU 预测"] == "–"
     text = said(app)
     assert "这次只要求预测" in text and "int8 一行没有 GPU 数字" in text
@@ -164,8 +166,6 @@ def _small(*, measured: bool) -> lab.Wish:
         shown=path(configuration, configuration),
         measured=measured,
         checked=None,
-        fits=configuration,
-        precisions=("fp32",),
         lengths=(32,),
         card_gib=None,
     )

@@ -16,6 +16,8 @@ from tests.bundled_answers import COSINE, POSITIVE, SIMILARITY, TOLERANCE
 from tests.pages.conftest import OpenPage, shown
 from tests.waiting import until
 from wenmo.ui.shell.runtime import get_engine, get_file_jobs, get_metrics
+from wenmo.ui.similarity import ranking
+from wenmo.ui.text import TEXTS
 
 TITLES = {
     "home": ("文墨共鸣", "Wenmo"),
@@ -107,7 +109,7 @@ def test_a_pair(opened: Open, page: str) -> None:
     first, second = bundled.PAIR
     app = opened(page, pair_first=first, pair_second=second)
     assert percents(app) == near([SIMILARITY[bundled.PAIR]])
-    cosine = next(each.value for each in app.main.metric if re.fullmatch(r"\d\.\d{3}", str(each.value)))
+    (cosine,) = re.findall(r"\d\.\d{3}", shown(app).replace("\\", ""))
     assert float(cosine) == pytest.approx(COSINE[bundled.PAIR], abs=TOLERANCE)
     if page == "home":
         assert [link.proto.page for link in app.main.get("page_link")] == ["compare", "mood", "labels"]
@@ -162,7 +164,7 @@ def test_moving_the_threshold_asks_nothing_again(open_page: OpenPage) -> None:
 def test_one_mood(opened: Open, text: str) -> None:
     positive = POSITIVE[text]
     app = opened("sentiment", sentiment_texts=text)
-    assert percents(app) == near([max(positive, 1 - positive), positive])
+    assert percents(app) == near([positive])
     assert of_positive(positive) in shown(app)
 
 
@@ -181,7 +183,7 @@ def test_a_long_review_by_sentence(opened: Open) -> None:
     """The whole's verdict stays that of the whole text; each character lies on the ink of its sentence."""
     app = opened("sentiment", sentiment_texts=bundled.LONG_REVIEW)
     parts = [POSITIVE[sentence] for sentence in bundled.SENTENCES_OF_A_REVIEW]
-    assert percents(app)[1] == pytest.approx(POSITIVE[bundled.LONG_REVIEW], abs=TOLERANCE)
+    assert percents(app)[0] == pytest.approx(POSITIVE[bundled.LONG_REVIEW], abs=TOLERANCE)
     assert column(app, 2) == list(bundled.SENTENCES_OF_A_REVIEW)
     assert column(app, 1) == near([100 * part for part in parts], of=100)
     ink = [2 * part - 1 for part, of in zip(parts, bundled.SENTENCES_OF_A_REVIEW, strict=True) for _ in of]
@@ -202,12 +204,45 @@ def test_an_aspect_has_the_mood_of_the_sentences_that_mention_it(opened: Open) -
 def test_two_products(opened: Open) -> None:
     first, second = bundled.PRODUCTS
     products = {"products_first": "\n".join(first), "products_second": "\n".join(second)}
-    app = opened("sentiment", view="compare", **products)
+    names = {"products_first_name": "<b>一号</b>", "products_second_name": "二号"}
+    app = opened("sentiment", view="compare", **products, **names)
+    assert {metric.label.replace("\\", "") for metric in app.main.metric} == set(names.values())
+    assert set(column(app, 0)) == set(names.values())
     assert percents(app) == near(bundled.MEANS)
     (told,) = re.findall(r"([+-]\d+\.\d).*?([+-]\d+\.\d).*?([+-]\d+\.\d)", shown(app))
     assert [float(value) for value in told] == pytest.approx(bundled.DIFFERENCE, abs=0.2)
     assert [sum(bar["y"]) for bar in chart(app)["data"]] == pytest.approx([1, 1])  # shares of each product's reviews
     assert column(app, 2) == [*first, *second]
+
+
+def test_none_of_many_fits(open_page: OpenPage) -> None:
+    """The answer stands first, also where it is that there is none."""
+    none = TEXTS["similarity.ranking_none"].zh
+    for least, expected in ((0.0, False), (1.1, True)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ranking, "_FITTING", least)
+            app = open_page("similarity")
+            for key, value in {
+                "mode": "ranking",
+                "ranking_query": bundled.QUERY,
+                "ranking_candidates": "\n".join(bundled.CANDIDATES),
+            }.items():
+                app.session_state[key] = value
+            app.run()
+            assert not app.exception
+            assert (none in shown(app)) is expected
+            best = max(bundled.CANDIDATES, key=lambda each: SIMILARITY[bundled.QUERY, each])
+            assert any(best in text.value for text in app.main.text) is not expected
+
+
+def test_of_many_labels_those_are_drawn_that_are_seen(opened: Open) -> None:
+    labels = [f"标签{number}" for number in range(54)]
+    app = opened("zero_shot", zero_shot_texts=bundled.BILL, zero_shot_labels=labels)
+    (bars,) = chart(app)["data"]
+    answered = app.session_state["answer.zero_shot"][1][0][0].scores
+    seen = [name for name, score in answered.items() if score >= 0.01][:12]
+    assert list(bars["customdata"]) == (seen if len(seen) >= 3 else list(answered)[:3])
+    assert len(column(app, 0)) == 54  # folded
 
 
 @pytest.mark.parametrize("method", ["nli", "embedding"])
@@ -377,5 +412,7 @@ def test_the_sidebar_says_what_is_in_use_and_why(opened: Open, language: str) ->
     app = opened("home")
     sidebar = [str(element.value) for element in [*app.sidebar.text, *app.sidebar.caption]]
     assert {"cpu", "fp32", "wenmo-similarity", "wenmo-sentiment", "wenmo-zero-shot", "wenmo-embedding"} <= set(sidebar)
+    (line,) = [each for each in sidebar if each.startswith("cpu · fp32 · ")]  # all that is not folded
+    assert line.endswith("MiB") and not app.sidebar.expander[0].proto.expanded
     assert any(("按设置" if language == "zh" else "as asked") in line for line in sidebar)
     assert any("MiB" in metric.value for metric in app.sidebar.metric)

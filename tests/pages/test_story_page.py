@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,11 +88,11 @@ def test_the_race_of_this_session_is_told_and_the_committed_figures_can_be_had(o
     app.session_state["answer.throughput"] = ("", race())
     at(app, step="4")
     assert WAYS["packed"].zh in body(app)
-    assert "来源：这次会话里的运行" in body(app)
+    assert "来源：您这次访问中的运行" in body(app)
     assert TITLES["memory"].zh in body(at(app, step="3"))
     app = at(app, step="4")
     app.segmented_control(key="figures").set_value("committed").run()
-    assert "throughput.json" in body(app)
+    assert "来源：随项目发布的结果" in body(app)
 
 
 def test_the_lab_of_this_session_is_told(open_page: OpenPage) -> None:
@@ -100,6 +101,14 @@ def test_the_lab_of_this_session_is_told(open_page: OpenPage) -> None:
     assert '"lab_{preset}"' in Path(lab.__file__).read_text(encoding="utf-8")
     app.session_state["answer.lab_article"] = ("", findings(rows()))
     assert "4.00 GiB 降到 1.00 GiB" in body(at(app, step="3"))
+
+
+def test_the_gpu_chosen_in_the_lab_is_the_storys_until_another_is_chosen(open_page: OpenPage) -> None:
+    app = open_page("story")
+    app.session_state["answer.lab_card"] = ("", replace(findings(rows()), card_gib=24))
+    assert "24 GB 显卡" in body(at(app, step="3"))
+    app.selectbox(key="story_card").set_value(12).run()
+    assert "12 GB 显卡" in body(at(app, step="1")) and app.query_params["card"] == "12"
 
 
 def test_in_english(open_page: OpenPage) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from tests.both_languages import check_languages
-from tests.story_figures import GIB, MACHINE, findings, race, rows
+from tests.story_figures import GIB, MACHINE, findings, race, row, rows
 from wenmo.errors import InputError
+from wenmo.lab.configuration import Configuration
 from wenmo.lab.document import Line, Mark, cell_in
+from wenmo.lab.presets import PADDED, path
 from wenmo.story.draw import as_html, section
 from wenmo.story.figures import StoryFigures, committed, of_lab, of_race
 from wenmo.story.money import Price, hours
@@ -137,40 +139,58 @@ def test_where_nothing_was_measured_the_step_says_so(tmp_path: Path) -> None:
 
 
 def test_before_is_the_plain_way(results: Path) -> None:
-    step = told(committed(results), Price(per_hour=3.6, currency="$"))["before"]
-    assert labels(step) == ["4.00 GiB", "138.9 h", "$500.00"]  # 1e6 / 2 / 3600 h, times 3.6
-    assert {mark.bar for line in lines(step) for mark in line.marks} == {(0.0, 1.0)}
+    """In three units, so as numbers and not as bars of one chart."""
+    step = told(committed(results), Price(per_hour=3.6, currency="$", card_gib=16))["before"]
+    shown = [cell_in(value, "en") for _, value in step.figures]
+    assert shown == ["4.00 GiB", "138.9 h", "$500.00"]  # 1e6 / 2 / 3600 h, times 3.6
+    assert not step.charts and "25% of a GPU with 16 GB" in step.sentence.en
 
 
 def test_what_was_changed_is_told_by_its_share(results: Path) -> None:
+    """A chart for memory, one for time, one for activations: none mixes them."""
     step = told(committed(results))["changed"]
-    marks = {cell_in(line.name, "en"): line.marks[0] for line in lines(step)}
-    shares = {name: (cell_in(mark.label, "en"), mark.bar, mark.strong) for name, mark in marks.items()}
-    assert shares == {
-        "FP16 · memory": ("−50%", (0, 0.5), True),
-        "packed, no padding · memory": ("−50%", (0, 0.5), False),
-        "INT8 instead of FP16 (CPU) · memory": ("−50%", (0, 0.5), False),
-        "packing and batching · time": ("−80%  ×5.0", (0, 0.8), True),
-        "INT8 · time": ("−75%  ×4.0", (0, 0.75), False),
-        "checkpointing, inference · activations": ("0%", (0, 0), False),
-        "checkpointing, training · activations": ("−75%  time +50%", (0, 0.75), False),
-    }
+    shares = [
+        {cell_in(line.name, "en"): (cell_in(mark.label, "en"), mark.bar, mark.strong, mark.predicted)}
+        for chart in step.charts
+        for line in chart.lines
+        for mark in line.marks
+    ]
+    assert [len(chart.lines) for chart in step.charts] == [3, 2, 2]
+    assert shares == [
+        {"fp16": ("−50%  predicted", (0, 0.5), True, True)},
+        {"real lengths, packed": ("−50%  predicted", (0, 0.5), False, True)},
+        {"INT8 instead of FP16 (CPU)": ("−50%  measured", (0, 0.5), False, False)},
+        {"packing and batching": ("−80%  ×5.0", (0, 0.8), True, False)},
+        {"INT8": ("−75%  ×4.0", (0, 0.75), False, False)},
+        {"inference": ("0%  measured", (0, 0), False, False)},
+        {"training": ("−75%  measured, time +50%", (0, 0.75), True, False)},
+    ]
 
 
 def test_what_was_only_predicted_is_called_so() -> None:
     predicted = tuple(replace(each, measured=None, failed="no room") for each in rows())
     step = told(StoryFigures(memory=of_lab(findings(predicted))))["changed"]
-    assert any("checkpointing (base fp32" in note and "not measured" in note for note in notes(step))
-    assert not any("INT8" in cell_in(line.name, "en") for line in lines(step))
-    measured = notes(told(StoryFigures(memory=of_lab(findings(rows()))))["changed"])
-    assert sum("measured on a CPU" in note for note in measured) == 2
+    assert any("checkpointing (base · fp32" in note and "not measured" in note for note in notes(step))
+    assert all(mark.predicted for chart in step.charts for line in chart.lines for mark in line.marks)
+    measured = told(StoryFigures(memory=of_lab(findings(rows()))))["changed"]
+    kinds = {cell_in(line.name, "en"): line.marks[0].predicted for chart in measured.charts for line in chart.lines}
+    assert kinds == {
+        "fp16": True,
+        "real lengths, packed": True,
+        "INT8 instead of FP16 (CPU)": False,
+        "inference": False,
+        "training": False,
+    }
 
 
 def test_memory_falls_from_step_to_step(results: Path) -> None:
     step = told(committed(results))["memory"]
     assert labels(step) == ["4.00 GiB", "−2.00 GiB", "−1.00 GiB", "0", "1.00 GiB"]
     assert [line.marks[0].bar for line in lines(step)][1:3] == [(2 * GIB, 4 * GIB), (GIB, 2 * GIB)]
-    assert step.sentence.en == "By prediction eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved."
+    assert step.sentence.en == (
+        "By prediction eight pairs go from 4.00 GiB of GPU memory to 1.00 GiB: 75% saved; with the CUDA context, of a "
+        "GPU with 8 GB: 50% → 12%."
+    )
     assert any("predicted" in note and "random weights" in note for note in notes(step))
     assert any("2026-01-02" in note and MACHINE in note for note in notes(step))
     assert any("fp32 padded 4.00 GiB → fp16 packed 1.00 GiB; int8 packed 0.50 GiB, 88%" in note for note in notes(step))
@@ -196,9 +216,40 @@ def test_money_by_hand(results: Path) -> None:
     assert any("7,200 ÷ 40.000 ÷ 3600 × ¥3.00 = ¥0.15" in note for note in notes(step))
 
 
+def test_the_visitors_gpu_and_price_are_the_premise_of_every_step(results: Path) -> None:
+    price = Price(per_hour=2.0, texts_per_day=500, card_gib=24)
+    for step in story(committed(results), price):
+        assert step.premise is not None
+        assert step.premise.en == "GPU with 24 GB · ¥2.00 an hour · 500 texts a day"
+        assert step.premise.en in section(step, number=1, language="en")
+
+
+def test_a_path_of_ones_own_is_told_as_the_articles_is() -> None:
+    """Steps of the lab's "my card"."""
+    before = Configuration(model="tiny", layout="padded", pad_to=PADDED)
+    after = Configuration(model="tiny", precision="fp16")
+    sizes = {"1": 4 * GIB, "2": 2 * GIB, "3": GIB}
+    steps = tuple(row(step, sizes[step.key]) for step in path(before, after).steps)
+    steps_of = told(StoryFigures(memory=of_lab(findings(steps))))
+    assert labels(steps_of["memory"]) == ["4.00 GiB", "−2.00 GiB", "−1.00 GiB", "1.00 GiB"]
+    assert "the texts of your batch go from 4.00 GiB" in steps_of["memory"].sentence.en
+    assert labels(steps_of["changed"]) == ["−50%  predicted", "−50%  predicted"]
+    for step in steps_of.values():
+        check_languages(step)
+    on_cpu = tuple(row(step, GIB) for step in path(before, replace(after, precision="int8")).steps)
+    assert told(StoryFigures(memory=of_lab(findings(on_cpu))))["memory"].missing == "memory"  # no GPU runs int8
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"per_hour": 0.001}, {"per_hour": float("nan")}, {"per_hour": 1e9}, {"texts_per_day": 0}, {"currency": "<"}],
+    [
+        {"per_hour": 0.001},
+        {"per_hour": float("nan")},
+        {"per_hour": 1e9},
+        {"texts_per_day": 0},
+        {"currency": "<"},
+        {"card_gib": 7},
+    ],
 )
 def test_no_price_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):
@@ -209,7 +260,8 @@ def test_accuracy_with_its_intervals(results: Path) -> None:
     step = told(committed(results))["accuracy"]
     assert labels(step) == ["fp32 85.00%", "int8 84.90%", "fp32 66.00%", "int8 66.40%"]
     assert lines(step)[0].marks[0] == Mark(label="fp32 85.00%", range=(0.85 - 0.02, 0.85 + 0.02), dot=0.85)
-    assert step.charts[0].scale == (0.6, 1.0)
+    assert step.charts[0].scale == (0.0, 1.0)
+    assert [place for place, _ in step.charts[0].ticks] == [0, 0.25, 0.5, 0.75, 1]
     assert "0.40 points" in step.sentence.en and "none loses significantly" in step.sentence.en
 
 
@@ -226,7 +278,7 @@ def test_a_race_of_this_session_stands_in_for_the_file() -> None:
     assert labels(steps_of["time"]) == ["55.6 h", "27.8 h  ×2.0", "13.9 h  ×4.0", "27.8 h  ×2.0"]
     assert labels(steps_of["changed"])[-1] == "+100%  ×0.5"  # what is slower is not hidden
     assert any("cuda" in note for note in notes(steps_of["time"]))
-    assert any("this session" in note for note in notes(steps_of["time"]))
+    assert any("this visit" in note for note in notes(steps_of["time"]))
     assert steps_of["memory"].missing == "memory"
 
 
@@ -243,8 +295,8 @@ def test_the_file_holds_all_steps_and_no_script_and_shows_texts_as_texts(results
 def test_places_on_a_chart_are_shares_of_its_scale(results: Path) -> None:
     html = section(told(committed(results))["accuracy"], number=6, language="en")
     at, long = re.search(r'wm-range" style="--at:([\d.]+);--long:([\d.]+)"', html).groups()  # type: ignore[union-attr]
-    assert float(at) == pytest.approx((0.83 - 0.6) / 0.4, abs=1e-4)
-    assert float(long) == pytest.approx(0.04 / 0.4, abs=1e-4)
+    assert float(at) == pytest.approx(0.83, abs=1e-4)
+    assert float(long) == pytest.approx(0.04, abs=1e-4)
 
 
 def test_the_results_that_come_with_the_project_can_be_read() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from wenmo.engine import Engine
 from wenmo.errors import Language
 from wenmo.lab.accuracy import AccuracyByPrecision, accuracy, read_labelled
-from wenmo.lab.configuration import Configuration, parse_configurations
+from wenmo.lab.configuration import parse_configurations
 from wenmo.lab.findings import Findings, summary
 from wenmo.lab.fits import Fit, what_fits
 from wenmo.lab.presets import StepResult, custom, preset_of, run_preset
@@ -44,16 +44,14 @@ def bench_memory(
         steps.append(step)
         print(_line(step))
     fits: list[Fit] = []
-    fits_of = Configuration(model=model or "large") if chosen.name == "article" else None
-    if fits_of is not None:
-        print("what fits on a card", file=sys.stderr, flush=True)
-        fits = list(what_fits(fits_of))
+    for side in chosen.sides:
+        print(f"what fits on a card: {side.name}", file=sys.stderr, flush=True)
+        fits += what_fits(side)
     in_short = summary(steps)
     print(_verdict(in_short))
     found = Findings(
         steps=tuple(steps),
-        fits=tuple(fits),
-        fits_of=fits_of,
+        fits=tuple(fits) if chosen.sides else None,
         accuracy=None if labelled is None else _accuracy(labelled),
         machine=machine(),
         day=date.today(),

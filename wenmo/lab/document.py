@@ -47,13 +47,17 @@ def saving(amount: float, *, of: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What one row of a chart shows, in the chart's units: a bar, a range drawn as a thin line, a dot."""
+    """What one row of a chart shows, in the chart's units: a bar, a range drawn as a thin line, a dot.
+
+    `strong` marks what was saved, or what is better than before; `predicted` what was not measured.
+    """
 
     label: Cell
     bar: tuple[float, float] | None = None
     range: tuple[float, float] | None = None
     dot: float | None = None
     strong: bool = False
+    predicted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +70,15 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Horizontal rows on one `scale` from its left to its right end."""
+    """Horizontal rows in one unit, on one `scale` from its left to its right end.
+
+    `ticks`: places on the scale with their names.
+    """
 
     lines: tuple[Line, ...]
     scale: tuple[float, float] = (0.0, 1.0)
     title: Cell = ""
+    ticks: tuple[tuple[float, Cell], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +94,7 @@ class Table:
 class Grid:
     """Counts by two properties: `counts[row][column]`."""
 
-    title: str
+    title: Cell
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
@@ -94,10 +102,16 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One finding: its title, what it says, and below the figures what they were measured on."""
+    """One finding: its title, what it says, and below the figures what they were measured on.
+
+    `headline`: the whole result in one sentence, above everything else. `figures`: numbers of different units, with
+    their names, for which a chart would be wrong.
+    """
 
     key: str
     title: Text
+    headline: Text | None = None
+    figures: tuple[tuple[Cell, Cell], ...] = ()
     sentences: tuple[Text, ...] = ()
     charts: tuple[Chart, ...] = ()
     table: Table | None = None

@@ -25,15 +25,14 @@ WAYS = ("one", "eight", "path")  # groups whose steps follow one another, each w
 class Findings:
     """Everything that one run found.
 
-    `checks`: the same steps with a smaller model that was measured, where `steps` were only predicted. `fits`: batches
-    of `fits_of` that fit on cards; None where they were not asked for. `accuracy`: labelled rows answered in each
-    precision. `card_gib`: the card that the visitor asked about.
+    `checks`: the same steps with a smaller model that was measured, where `steps` were only predicted. `fits`: the
+    largest batches on each card, of the configurations before and after; None where they were not asked for.
+    `accuracy`: labelled rows answered in each precision. `card_gib`: the card that the visitor asked about.
     """
 
     steps: tuple[StepResult, ...]
     checks: tuple[StepResult, ...] = ()
-    fits: tuple[Fit, ...] = ()
-    fits_of: Configuration | None = None
+    fits: tuple[Fit, ...] | None = None
     accuracy: AccuracyByPrecision | None = None
     card_gib: int | None = None
     machine: str
@@ -43,6 +42,19 @@ class Findings:
     def measured(self) -> tuple[StepResult, ...]:
         """The steps that this machine was asked to measure."""
         return self.checks or self.steps
+
+    @property
+    def sides(self) -> tuple[StepResult, StepResult] | None:
+        """The steps before and after; None where the steps do not lead from one to the other."""
+        of = [each for each in self.steps if each.step.group in ("eight", "path")]
+        return (of[0], of[-1]) if len(of) > 1 else None
+
+    def largest_batch(self, side: StepResult) -> int | None:
+        """The most texts of the length of `side` that go on the visitor's card at once; None where it is not known."""
+        configuration = side.step.configuration
+        wanted = (configuration, self.card_gib, max(configuration.lengths))
+        found = (each.batch for each in self.fits or () if (each.configuration, each.card_gib, each.length) == wanted)
+        return next(found, None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from wenmo.lab.allocations import Event, Timeline
 from wenmo.lab.configuration import Configuration
 from wenmo.lab.predict import CONTEXT_BYTES, gpu_terms, timeline_of
-from wenmo.types import Precision
 
 CARDS_GIB = (6, 8, 12, 16, 24, 80)
 LENGTHS = (32, 64, 128, 256, 512)
@@ -23,10 +22,13 @@ _TWO = (2, 3)  # not 1: torch may lay out a batch of one differently
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The largest `batch` of sequences of `length` tokens that fits on a card of `card_gib`; 0 if not even one does."""
+    """The largest `batch` of sequences of `length` tokens that fits on a card of `card_gib`; 0 if not even one does.
 
+    `configuration` says how they are computed; its own lengths do not count.
+    """
+
+    configuration: Configuration
     card_gib: int
-    precision: Precision
     length: int
     batch: int
 
@@ -34,25 +36,27 @@ class Fit:
 def what_fits(
     configuration: Configuration,
     *,
-    precisions: Sequence[Precision] = ("fp32", "fp16"),
     lengths: Sequence[int] = LENGTHS,
     cards_gib: Sequence[int] = CARDS_GIB,
     context: int = CONTEXT_BYTES,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Fit]:
-    """The fits of `configuration` for each precision, length and card; its own lengths are ignored.
+    """The fits of `configuration` for each length and card; its own lengths are ignored.
 
+    Where rows are padded to a fixed width, every length up to it takes the same memory.
     A card is taken to have its nominal GiB, of which the CUDA `context` takes a part; memory that a display or another
     process holds is not known. Whether so large a batch is also fast is not looked at.
     """
-    for precision in precisions:
-        for length in lengths:
+    batches: dict[int, list[int]] = {}  # for each width of a row
+    for length in lengths:
+        width = configuration.pad_to or length
+        if width not in batches:
             if cancelled():
                 return
-            at = timelines(dataclasses.replace(configuration, precision=precision, pad_to=None), length)
-            for card in cards_gib:
-                batch = _largest(at, room=card * 2**30, context=context)
-                yield Fit(card_gib=card, precision=precision, length=length, batch=batch)
+            at = timelines(configuration, length)
+            batches[width] = [_largest(at, room=card * 2**30, context=context) for card in cards_gib]
+        for card, batch in zip(cards_gib, batches[width], strict=True):
+            yield Fit(configuration=configuration, card_gib=card, length=length, batch=batch)
 
 
 def timelines(configuration: Configuration, length: int) -> Callable[[int], Timeline]:

@@ -15,7 +15,7 @@ from wenmo.lab.document import Cell, Chart, Grid, Line, Mark, Section, Table, ce
 # Places on a chart are --at and --long, 0 to 1 of --wm-room, the share of the width that the longest label leaves. The
 # class is doubled where a rule must win over Streamlit's own for lists.
 CHART_STYLE = """
-.wm-rows { --wm-seal: light-dark(#b23a2b, #d9604c); --wm-room: 0.8;
+.wm-rows { --wm-better: light-dark(#2b6a6c, #74b3ae); --wm-room: 0.8;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .wm-rows.wm-rows { margin: 0; padding: 0; list-style: none; }
 .wm-rows.wm-rows > li { display: grid; grid-template-columns: minmax(9rem, 21%) 1fr; gap: 0 1.4rem; align-items: center;
@@ -30,7 +30,16 @@ CHART_STYLE = """
 .wm-range { top: 50%; height: 2px; margin-top: -1px; background: currentColor; }
 .wm-bar + .wm-range { top: 97%; }
 .wm-dot { top: 50%; width: 0.8em; height: 0.8em; margin: -0.4em; border-radius: 50%; background: currentColor; }
-.wm-strong :is(.wm-bar, .wm-range, .wm-dot) { background: var(--wm-seal); }
+.wm-strong :is(.wm-bar, .wm-range, .wm-dot) { background: var(--wm-better); }
+.wm-predicted .wm-bar { --wm-hatch: currentColor; border: 2px solid var(--wm-hatch); box-sizing: border-box;
+  background: repeating-linear-gradient(135deg, color-mix(in srgb, var(--wm-hatch) 55%, transparent) 0 2px,
+  transparent 2px 7px); }
+.wm-predicted.wm-strong .wm-bar { --wm-hatch: var(--wm-better); }
+.wm-axis { position: relative; display: block; height: 1.5em; opacity: 0.8; font-variant-numeric: tabular-nums; }
+.wm-axis span { position: absolute; left: calc(var(--at) * var(--wm-room) * 100%); transform: translateX(-50%);
+  padding-top: 0.35em; font-size: 0.8em; }
+.wm-axis span::before { content: ""; position: absolute; left: 50%; top: 0; height: 0.35em;
+  border-left: 1px solid currentColor; }
 .wm-value { position: absolute; top: 50%; left: calc(var(--at) * var(--wm-room) * 100% + 0.7rem);
   transform: translateY(-50%); white-space: pre; font-weight: 700; font-variant-numeric: tabular-nums; }
 @media (max-width: 48rem) {
@@ -53,6 +62,7 @@ body {{ margin: 0 auto; max-width: 60rem; padding: 2rem 1rem 4rem; background: v
 h1 {{ font-size: 1.7rem; border-bottom: 2px solid var(--seal); padding-bottom: .5rem; }}
 h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
 h3 {{ font-size: 1rem; }}
+.headline {{ font-size: 1.35rem; font-weight: 600; }}
 .lead, .note {{ color: var(--faint); }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; width: 100%; }}
@@ -78,13 +88,14 @@ def page(*, title: str, body: str, language: Language, style: str = "") -> str:
 
 def section(shown: Section, language: Language) -> str:
     """A heading with everything below it."""
-    parts = [f"<h2>{_text(shown.title, language)}</h2>"]
+    parts = [] if shown.headline is None else [paragraph(shown.headline, language, kind="headline")]
+    parts.append(f"<h2>{_text(shown.title, language)}</h2>")
     parts += [paragraph(each, language) for each in shown.sentences]
     for each in shown.charts:
         parts += [f"<h3>{_text(each.title, language)}</h3>", chart(each, language)]
     parts += [] if shown.table is None else [table(shown.table, language)]
     for grid in shown.grids:
-        parts += [f"<h3>{escape(grid.title)}</h3>", table(_counts(grid), language)]
+        parts += [f"<h3>{_text(grid.title, language)}</h3>", table(_counts(grid), language)]
     parts += [paragraph(each, language, kind="note") for each in shown.notes]
     return "\n".join(parts)
 
@@ -105,7 +116,12 @@ def chart(drawn: Chart, language: Language) -> str:
         )
 
     kind = " wm-pairs" if any(len(line.marks) > 1 for line in drawn.lines) else ""
-    return f'<ul class="wm-rows{kind}" style="--rows:{len(drawn.lines)}">{"".join(map(row, drawn.lines))}</ul>'
+    ticks = "".join(
+        f'<span style="--at:{_at(value, drawn.scale):.4f}">{_text(name, language)}</span>'
+        for value, name in drawn.ticks
+    )
+    axis = f'<li><span class="wm-name"></span><span class="wm-axis">{ticks}</span></li>' if ticks else ""
+    return f'<ul class="wm-rows{kind}" style="--rows:{len(drawn.lines)}">{"".join(map(row, drawn.lines))}{axis}</ul>'
 
 
 def table(shown: Table, language: Language) -> str:
@@ -135,9 +151,9 @@ def _mark(mark: Mark, scale: tuple[float, float], language: Language) -> str:
         for name, found in (("wm-bar", mark.bar), ("wm-range", mark.range), ("wm-dot", dot))
         if found is not None
     )
-    strong = " wm-strong" if mark.strong else ""
+    kinds = (" wm-strong" if mark.strong else "") + (" wm-predicted" if mark.predicted else "")
     label = f'<span class="wm-value" style="--at:{_at(place[-1], scale):.4f}">{_text(mark.label, language)}</span>'
-    return f'<span class="wm-track{strong}">{drawn}{label}</span>'
+    return f'<span class="wm-track{kinds}">{drawn}{label}</span>'
 
 
 def _span(found: tuple[float, float], scale: tuple[float, float]) -> str:

@@ -47,6 +47,12 @@ class Preset:
     steps: tuple[PresetStep, ...]
     runs: int = RUNS
 
+    @property
+    def sides(self) -> tuple[Configuration, ...]:
+        """The configurations before and after, without those that no GPU runs; none where steps are not a path."""
+        of = [step.configuration for step in self.steps if step.group in ("eight", "path")]
+        return tuple(dict.fromkeys(each for each in (*of[:1], *of[-1:]) if each.precision != "int8"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:

@@ -15,7 +15,21 @@ from importlib.metadata import version
 from wenmo.lab.accuracy import AccuracyByPrecision, PrecisionAccuracy
 from wenmo.lab.allocations import Breakdown
 from wenmo.lab.configuration import Configuration
-from wenmo.lab.document import DASH, Cell, Chart, Grid, Line, Mark, Section, Table, Text, saving, size
+from wenmo.lab.document import (
+    DASH,
+    LANGUAGES,
+    Cell,
+    Chart,
+    Grid,
+    Line,
+    Mark,
+    Section,
+    Table,
+    Text,
+    cell_in,
+    saving,
+    size,
+)
 from wenmo.lab.findings import (
     WAYS,
     Checkpointing,
@@ -28,6 +42,7 @@ from wenmo.lab.findings import (
     prediction_errors,
     waterfall,
 )
+from wenmo.lab.fits import Fit
 from wenmo.lab.presets import PADDED, StepResult
 
 TITLES: Mapping[str, Text] = {
@@ -65,6 +80,8 @@ _PARTS = {
 }
 _CONFIGURATION = Text("配置", "Configuration")
 _NOT_MEASURED = Text("未测", "not measured")
+_MODELS = {"bundled": Text("自带情感模型", "bundled sentiment model")}
+_PREDICTED, _MEASURED = Text("预测", "predicted"), Text("实测", "measured")
 _RANDOM = Text(
     "权重是随机的：内存和用时与权重的取值无关。准确率另用真实的模型来测。",
     "The weights are random: memory and time do not depend on them. Accuracy is that of a real model.",
@@ -92,6 +109,28 @@ def appendix(found: Findings) -> list[Section]:
     return [each for each in told if each is not None]
 
 
+def configuration_title(configuration: Configuration) -> Text:
+    """What is computed, in the reader's words; `Configuration.name` is its name in files."""
+    same = len(set(configuration.lengths)) == 1
+    lengths = str(configuration.lengths[0]) if same else f"{min(configuration.lengths)}–{max(configuration.lengths)}"
+    width = configuration.width
+    layout = Text("打包", "packed")
+    if configuration.layout == "padded":
+        layout = Text(f"填充到 {width}", f"padded to {width}")
+    parts = [_model(configuration), configuration.precision, layout, f"{configuration.batch} × {lengths}"]
+    if configuration.attention == "eager":
+        parts.append("eager")
+    if configuration.work == "training_step":
+        parts.append(Text("训练", "training"))
+    if configuration.checkpointing:
+        parts.append(Text("检查点", "checkpointing"))
+    return Text(*(" · ".join(cell_in(part, language) for part in parts) for language in LANGUAGES))
+
+
+def _model(configuration: Configuration) -> Cell:
+    return _MODELS.get(configuration.model, configuration.model)
+
+
 def weights_of(*, random: bool) -> Text:
     """Whose weights a model has, for a parenthesis."""
     if random:
@@ -101,18 +140,19 @@ def weights_of(*, random: bool) -> Text:
 
 def memory_note(configuration: Configuration, *, of_gpu: bool = True) -> Text:
     """What figures of predicted memory are, and of which model."""
-    weights, model = weights_of(random=configuration.random_weights), configuration.model
+    weights, name = weights_of(random=configuration.random_weights), _model(configuration)
+    model, model_en = (cell_in(name, language) for language in LANGUAGES)
     if of_gpu:
         return Text(
             "显存是对 GPU 的预测（PyTorch 分配器的占用，不含 CUDA 上下文），没有在 GPU 上核对过；"
             f"模型 {model}（{weights.zh}）。",
             "GPU memory is predicted (what PyTorch's allocator hands out, without the CUDA context) and was not "
-            f"checked on a GPU; model {model} ({weights.en}).",
+            f"checked on a GPU; model {model_en} ({weights.en}).",
         )
     return Text(
         f"内存是对本机 CPU 的预测：步骤中有 int8，它不在 GPU 上运行；模型 {model}（{weights.zh}）。",
         "Memory is predicted for this CPU: int8, which is among the steps, runs on no GPU; "
-        f"model {model} ({weights.en}).",
+        f"model {model_en} ({weights.en}).",
     )
 
 
@@ -136,8 +176,11 @@ def waterfall_chart(found: Waterfall) -> Chart:
     for bar in found.bars:
         label = size(bar.high_bytes, of=most) if bar.saved_bytes is None else saving(bar.saved_bytes, of=most)
         drawn = (float(bar.low_bytes), float(bar.high_bytes))
-        lines.append(Line(name=bar.title, marks=(Mark(label=label, bar=drawn, strong=bar.saved_bytes is not None),)))
-    return Chart(lines=tuple(lines), scale=(0.0, float(most)), title=_GROUPS[found.group])
+        mark = Mark(label=label, bar=drawn, strong=bar.saved_bytes is not None, predicted=True)
+        lines.append(Line(name=bar.title, marks=(mark,)))
+    kind, name = ("GPU" if found.of_gpu else "CPU"), _GROUPS[found.group]
+    title = Text(f"{name.zh} · {kind}，预测", f"{name.en} · {kind}, predicted")
+    return Chart(lines=tuple(lines), scale=(0.0, float(most)), title=title)
 
 
 def _has_ways(found: Findings) -> bool:
@@ -159,37 +202,65 @@ def _waterfalls(found: Findings) -> Section | None:
     return Section(
         key="waterfalls",
         title=TITLES["waterfalls"],
+        headline=_headline(found),
         sentences=() if found.card_gib is None else tuple(_verdict(found, found.card_gib)),
         charts=tuple(map(waterfall_chart, drawn)),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _verdict(found: Findings, card_gib: int) -> list[Text]:
-    """Whether the first and the last configuration go on the card, and how far the last could go."""
-    told = []
-    sides = ((Text("基线", "Baseline"), found.steps[0]), (Text("优化", "Optimised"), found.steps[-1]))
-    for side, result in sides:
-        if result.gpu_total_bytes is not None:
-            needs, fits = size(result.gpu_total_bytes), result.gpu_total_bytes <= card_gib * 2**30
-            told.append(
-                Text(
-                    f"{side.zh}：{needs}，{card_gib} GB 的卡{'放得下' if fits else '放不下'}。",
-                    f"{side.en}: {needs}, which a card with {card_gib} GB {'holds' if fits else 'does not hold'}.",
-                )
+def _headline(found: Findings) -> Text | None:
+    """Memory and largest batch before and after, as predicted; how much faster, as measured."""
+    if found.sides is None:
+        return None
+    before, after = found.sides
+    on_gpu = before.gpu_allocated_bytes is not None and after.gpu_allocated_bytes is not None
+    had, has = (side.gpu_allocated_bytes or 0 if on_gpu else side.cpu.peak.total for side in found.sides)
+    share = f"{abs(1 - has / had):.0%}"
+    saved = Text(f"省 {share}", f"{share} saved") if has <= had else Text(f"多占 {share}", f"{share} more")
+    card = found.card_gib
+    of = Text("8 个句对的显存", "GPU memory of 8 pairs")
+    if not on_gpu:
+        of = Text("CPU 内存", "CPU memory")
+    elif card is not None:
+        of = Text(f"在 {card} GB 卡上：显存", f"On a card with {card} GB: GPU memory")
+    memory = f"{size(had, of=max(had, has))} → {size(has, of=max(had, has))}"
+    zh, en = f"{of.zh} {memory}，{saved.zh}", f"{of.en} {memory}, {saved.en}"
+    batches = [found.largest_batch(side) for side in found.sides]
+    if on_gpu and None not in batches:
+        most = " → ".join(f"{batch:,}" for batch in batches)
+        zh, en = f"{zh}，最大批 {most}", f"{en}, largest batch {most}"
+    zh, en = f"{zh}（预测）", f"{en} (predicted)"
+    for each in measured_throughputs(found.measured):
+        if each.group == before.step.group:
+            whose = "" if found.steps is found.measured else f"{each.before.configuration.model}，"
+            whose_en = "" if found.steps is found.measured else f"{each.before.configuration.model}, "
+            zh, en = (
+                f"{zh}；速度 ×{each.ratio:.1f}（{whose}本机 CPU 实测）",
+                f"{en}; speed ×{each.ratio:.1f} ({whose_en}measured on this CPU)",
             )
-    if found.fits_of is not None:
-        length, precision = found.fits_of.width, found.fits_of.precision
-        wanted = (card_gib, precision, length)
-        for fit in found.fits:
-            if (fit.card_gib, fit.precision, fit.length) == wanted:
-                told.append(
-                    Text(
-                        f"这块卡上，优化后的配置在长度 {length} 最大可到批 {fit.batch:,}。",
-                        f"On this card, the optimised configuration goes up to a batch of {fit.batch:,} at length "
-                        f"{length}.",
-                    )
-                )
+    return Text(f"{zh}。", f"{en}.")
+
+
+def _verdict(found: Findings, card_gib: int) -> list[Text]:
+    """Whether the configurations before and after go on the card, and how far each could go there."""
+    told = []
+    names = (Text("基线", "Baseline"), Text("优化", "Optimised"))
+    for side, result in zip(names, found.sides or found.steps[:1], strict=False):
+        if result.gpu_total_bytes is None:
+            continue
+        fits = result.gpu_total_bytes <= card_gib * 2**30
+        zh = f"{side.zh}：{card_gib} GB 的卡{'放得下' if fits else '放不下'}（连同 CUDA 上下文）"
+        en = f"{side.en}: a card with {card_gib} GB {'holds' if fits else 'does not hold'} it, with the CUDA context"
+        if (batch := found.largest_batch(result)) is not None:
+            configuration = result.step.configuration
+            lengths, width = max(configuration.lengths), configuration.width
+            padded, padded_en = "", ""
+            if configuration.layout == "padded" and width > lengths:
+                padded, padded_en = f"，填充到 {width}", f", padded to {width}"
+            zh = f"{zh}；每条 {lengths} 词元{padded}，一批最多 {batch:,} 条"
+            en = f"{en}; at most {batch:,} texts of {lengths} tokens{padded_en} go into a batch"
+        told.append(Text(f"{zh}。", f"{en}."))
     return told
 
 
@@ -205,11 +276,12 @@ def _throughput(found: Findings) -> Section | None:
         return Section(key="throughput", title=TITLES["throughput"], notes=(none,))
 
     def row(each: MeasuredThroughput) -> tuple[Cell, ...]:
-        speeds = (f"{side.sequences_per_s:,.2f} ({side.configuration.name})" for side in (each.before, each.after))
-        return (_GROUPS[each.group], f"×{each.ratio:.2f}", *speeds)
+        speeds = (f"{side.sequences_per_s:,.2f}" for side in (each.before, each.after))
+        sides = [configuration_title(side.configuration) for side in (each.before, each.after)]
+        return (Text(*(" → ".join(names) for names in zip(*sides, strict=True))), f"×{each.ratio:.2f}", *speeds)
 
     head = (
-        Text("对比", "Compared"),
+        Text("实测的配置", "Measured"),
         Text("倍数", "Ratio"),
         Text("之前，条/秒", "Before, texts/s"),
         Text("之后，条/秒", "After, texts/s"),
@@ -222,7 +294,25 @@ def _throughput(found: Findings) -> Section | None:
         "differ. Packing leaves padding out. On a CPU without units for it fp16 saves memory and makes nothing faster.",
     )
     table = Table(head=head, rows=tuple(map(row, measured)))
-    return Section(key="throughput", title=TITLES["throughput"], table=table, notes=(note,))
+    charts = tuple(map(_speed_chart, measured))
+    return Section(key="throughput", title=TITLES["throughput"], charts=charts, table=table, notes=(note,))
+
+
+def _speed_chart(found: MeasuredThroughput) -> Chart:
+    sides = (Text("基线", "Baseline"), found.before, False), (Text("优化", "Optimised"), found.after, True)
+    lines = [
+        Line(
+            name=name, marks=(Mark(label=f"{side.sequences_per_s:,.2f}", bar=(0, side.sequences_per_s), strong=strong),)
+        )
+        for name, side, strong in sides
+    ]
+    name = _GROUPS[found.group]
+    model = cell_in(_model(found.before.configuration), "zh"), cell_in(_model(found.before.configuration), "en")
+    title = Text(
+        f"{name.zh} · {model[0]}，条/秒，本机 CPU 实测", f"{name.en} · {model[1]}, texts/s, measured on this CPU"
+    )
+    most = max(found.before.sequences_per_s, found.after.sequences_per_s)
+    return Chart(lines=tuple(lines), scale=(0.0, most), title=title)
 
 
 def _accuracy(found: AccuracyByPrecision | None) -> Section | None:
@@ -351,10 +441,10 @@ def _steps(key: str, steps: Sequence[StepResult], *notes: Text) -> Section | Non
     head = (
         Text("步骤", "Step"),
         _CONFIGURATION,
-        Text("GPU 预测", "On a GPU"),
+        Text("GPU 预测", "GPU, predicted"),
         Text("含上下文", "with context"),
-        Text("本机预测", "Predicted"),
-        Text("本机实测", "Measured"),
+        Text("CPU 预测", "CPU, predicted"),
+        Text("CPU 实测", "CPU, measured"),
         Text("误差", "Error"),
         Text("高出下限", "Over the floor"),
         Text("用时 ms", "ms"),
@@ -364,7 +454,7 @@ def _steps(key: str, steps: Sequence[StepResult], *notes: Text) -> Section | Non
         measured = each.measured
         return (
             Text(each.step.title_zh, each.step.title),
-            each.step.configuration.name,
+            configuration_title(each.step.configuration),
             _size(each.gpu_allocated_bytes),
             _size(each.gpu_total_bytes),
             size(each.cpu.peak.total),
@@ -375,7 +465,26 @@ def _steps(key: str, steps: Sequence[StepResult], *notes: Text) -> Section | Non
         )
 
     table = Table(head=head, rows=tuple(map(row, steps)), files_only=frozenset((0, 7)))  # step, over the floor
-    return Section(key=key, title=TITLES[key], table=table, notes=(*_steps_notes(steps), *notes))
+    charts = tuple(_beside_measured(steps, group) for group in dict.fromkeys(each.step.group for each in steps))
+    drawn = tuple(chart for chart in charts if chart is not None)
+    return Section(key=key, title=TITLES[key], charts=drawn, table=table, notes=(*_steps_notes(steps), *notes))
+
+
+def _beside_measured(steps: Sequence[StepResult], group: str) -> Chart | None:
+    """What was predicted for this CPU and what was measured on it, for the steps of a path."""
+    shown = [each for each in steps if each.step.group == group and each.measured is not None]
+    if group not in WAYS or not shown:
+        return None
+    lines, most = [], max(max(each.cpu.peak.total, each.measured.peak.total) for each in shown if each.measured)
+    for each in shown:
+        marks = []
+        for kind, amount in ((_PREDICTED, each.cpu.peak.total), (_MEASURED, (each.measured or each.cpu).peak.total)):
+            label = Text(*(f"{kind.in_(language)} {size(amount, of=most)}" for language in LANGUAGES))
+            marks.append(Mark(label=label, bar=(0.0, float(amount)), predicted=kind is _PREDICTED))
+        lines.append(Line(name=Text(each.step.title_zh, each.step.title), marks=tuple(marks)))
+    name, model = _GROUPS[group], _model(shown[0].step.configuration)
+    title = Text(*(f"{name.in_(language)} · {cell_in(model, language)} · CPU" for language in LANGUAGES))
+    return Chart(lines=tuple(lines), scale=(0.0, float(most)), title=title)
 
 
 def _steps_notes(steps: Sequence[StepResult]) -> list[Text]:
@@ -402,8 +511,8 @@ def _steps_notes(steps: Sequence[StepResult]) -> list[Text]:
         )
     failed = [each for each in steps if each.failed is not None]
     for each in failed:
-        name = each.step.configuration.name
-        notes.append(Text(f"{name} 没有测成：{each.failed_zh}", f"{name} was not measured: {each.failed}"))
+        name = configuration_title(each.step.configuration)
+        notes.append(Text(f"{name.zh} 没有测成：{each.failed_zh}", f"{name.en} was not measured: {each.failed}"))
     if not predicted.errors and not failed:
         notes.append(Text("实测列为“–”：这次只要求预测。", "“–” under measured: only predictions were asked for."))
     return notes
@@ -412,10 +521,10 @@ def _steps_notes(steps: Sequence[StepResult]) -> list[Text]:
 def _columns_note(machine: str) -> Text:
     return Text(
         "GPU 列为预测，没有在 GPU 上核对过；“含上下文”加上分配器保留的部分和假定的 500 MiB CUDA 上下文。"
-        f"本机各列在 {machine} 上，误差 = 预测 ÷ 实测 − 1。下限 = 权重 + 前向离不开的最大一组激活，只计真实词元；填充的"
+        f"CPU 各列在 {machine} 上，误差 = 预测 ÷ 实测 − 1。下限 = 权重 + 前向离不开的最大一组激活，只计真实词元；填充的"
         "部分因此显示为高出。",
-        "“On a GPU” is predicted, not held against a GPU; “with context” adds what the allocator keeps and an assumed "
-        f"500 MiB of CUDA context. “Predicted” and “Measured” are on {machine}; error = predicted / measured - 1. The "
+        "The GPU columns are predicted, not held against a GPU; “with context” adds what the allocator keeps and an "
+        f"assumed 500 MiB of CUDA context. The CPU columns are on {machine}; error = predicted / measured - 1. The "
         "floor is the weights and the largest activations that no forward can do without, for real tokens only: "
         "padding shows as what is over it.",
     )
@@ -446,13 +555,14 @@ def _checkpointing(steps: Sequence[StepResult]) -> Section | None:
     how = Text("预测（未实测，因此没有用时）", "predicted (not measured, so without times)")
     if all(each.measured is not None for each in found.results):
         how = Text("实测", "measured")
-    names = ", ".join(each.step.configuration.name for each in (found.inference_off, found.training_off))
+    names = [configuration_title(each.step.configuration) for each in (found.inference_off, found.training_off)]
+    names_zh, names_en = ("; ".join(name) for name in zip(*names, strict=True))
     note = Text(
-        f"{names}，本机 CPU {how.zh}；激活按其自身最高时计。推理不为反向保留激活，检查点没有可省的，这段代码根本不执"
+        f"{names_zh}，本机 CPU {how.zh}；激活按其自身最高时计。推理不为反向保留激活，检查点没有可省的，这段代码根本不执"
         "行；训练步里它省内存，代价是把前向再算一遍。",
-        f"{names}, {how.en} on this CPU; activations at their own highest moment. Inference keeps none for a backward "
-        "pass: there is nothing to save, and the code is never run. In a training step it saves, at the price of "
-        "computing the forward twice.",
+        f"{names_en}, {how.en} on this CPU; activations at their own highest moment. Inference keeps none for a "
+        "backward pass: there is nothing to save, and the code is never run. In a training step it saves, at the price "
+        "of computing the forward twice.",
     )
     return Section(
         key="checkpointing",
@@ -464,36 +574,42 @@ def _checkpointing(steps: Sequence[StepResult]) -> Section | None:
 
 
 def _fits(found: Findings) -> Section | None:
-    of = found.fits_of
-    if of is None:
+    if found.fits is None:
         return None
     if not found.fits:
         none = Text("int8 只在 CPU 上运行，没有显卡可算。", "int8 runs on CPUs only: no card to fit.")
         return Section(key="fits", title=TITLES["fits"], notes=(none,))
-    cards = list(dict.fromkeys(fit.card_gib for fit in found.fits))
-    lengths = list(dict.fromkeys(fit.length for fit in found.fits))
-    batches = {(fit.precision, fit.card_gib, fit.length): fit.batch for fit in found.fits}
-    grids = [
-        Grid(
-            title=precision,
-            rows=tuple(f"{card} GB" for card in cards),
-            columns=tuple(map(str, lengths)),
-            counts=tuple(tuple(batches[precision, card, length] for length in lengths) for card in cards),
-        )
-        for precision in dict.fromkeys(fit.precision for fit in found.fits)
-    ]
-    layout = Text("打包，不填充", "packed, no padding")
+    configurations = list(dict.fromkeys(fit.configuration for fit in found.fits))
+    note = Text(
+        "按 GPU 预测：保留的显存加 CUDA 上下文不超过标称容量；显示器和其他进程不计。上方为每条文本的长度（词元），“·”"
+        "表示一条也放不下。填充到固定长度时，短文本与长文本占得一样多。",
+        "Predicted for a GPU: what is reserved and the CUDA context within the card's nominal size; displays and other "
+        "processes are not counted. Lengths of a text (tokens) at the top; “·”: not even one. Padded to a fixed "
+        "length, short texts take as much as long ones.",
+    )
+    grids = tuple(_grid([fit for fit in found.fits if fit.configuration == each]) for each in configurations)
+    return Section(key="fits", title=TITLES["fits"], grids=grids, notes=(note,))
+
+
+def _grid(fits: Sequence[Fit]) -> Grid:
+    """Of one configuration, named without its batch and its lengths, which are what the grid is about."""
+    of = fits[0].configuration
+    layout = Text("打包", "packed")
     if of.layout == "padded":
         layout = Text("填充到最长", "padded to the longest")
-    kinds = [_WORK[of.work], layout] + ([Text("梯度检查点", "gradient checkpointing")] if of.checkpointing else [])
-    zh, en = (", ".join([of.model, *(kind[place] for kind in kinds)]) for place in (0, 1))
-    note = Text(
-        f"{zh}，按 GPU 预测：保留的显存加 CUDA 上下文不超过标称容量；显示器和其他进程不计。上方为长度（词元），“·”表示"
-        "一条也放不下。",
-        f"{en}, predicted for a GPU: what is reserved and the CUDA context within the card's nominal size; displays "
-        "and other processes are not counted. Lengths (tokens) at the top; “·”: not even one.",
+        if of.pad_to is not None:
+            layout = Text(f"填充到 {of.pad_to}", f"padded to {of.pad_to}")
+    parts = [_model(of), of.precision, layout, _WORK[of.work]]
+    parts += [Text("检查点", "checkpointing")] if of.checkpointing else []
+    cards = list(dict.fromkeys(fit.card_gib for fit in fits))
+    lengths = list(dict.fromkeys(fit.length for fit in fits))
+    batches = {(fit.card_gib, fit.length): fit.batch for fit in fits}
+    return Grid(
+        title=Text(*(" · ".join(cell_in(part, language) for part in parts) for language in LANGUAGES)),
+        rows=tuple(f"{card} GB" for card in cards),
+        columns=tuple(map(str, lengths)),
+        counts=tuple(tuple(batches[card, length] for length in lengths) for card in cards),
     )
-    return Section(key="fits", title=TITLES["fits"], grids=tuple(grids), notes=(note,))
 
 
 def _peaks(steps: Sequence[StepResult]) -> Section | None:
@@ -503,7 +619,7 @@ def _peaks(steps: Sequence[StepResult]) -> Section | None:
         if measured is not None:
             sizes = (*(getattr(measured.peak, part) for part in parts), measured.most_activations)
             rest = DASH if measured.overhead is None else _mib(measured.overhead)
-            rows.append((measured.configuration.name, *map(_mib, sizes), rest))
+            rows.append((configuration_title(measured.configuration), *map(_mib, sizes), rest))
     if not rows:
         return None
     most = Text("激活（自身最高时）", "Activations at their highest")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from wenmo.errors import Language
-from wenmo.lab.document import Text
+from wenmo.lab.document import Text, cell_in
 from wenmo.lab.html import CHART_STYLE, chart, page, paragraph
 from wenmo.paths import STATIC
 from wenmo.story.steps import StoryStep
@@ -35,13 +35,24 @@ body { max-width: none; padding: 0; }
 
 def section(step: StoryStep, *, number: int, language: Language, level: Literal[1, 2] = 1) -> str:
     """The step with that `number`, from 1; its title is a heading of `level`."""
-    charts = "".join(chart(each, language) for each in step.charts)
+    shown = "".join(
+        f'<figure class="wm-chart"><figcaption>{escape(cell_in(each.title, language))}</figcaption>'
+        f"{chart(each, language)}</figure>"
+        for each in step.charts
+    )
+    numbers = "".join(
+        f"<div><dt>{escape(cell_in(name, language))}</dt><dd>{escape(cell_in(value, language))}</dd></div>"
+        for name, value in step.figures
+    )
+    figures = f'<dl class="wm-figures">{numbers}</dl>' if numbers else ""
+    premise = "" if step.premise is None else paragraph(step.premise, language, kind="wm-premise")
     notes = "".join(paragraph(note, language) for note in step.notes)
     return (
         f'<section class="wm-story" id="{step.key}">'
         f'<div class="wm-head"><span class="wm-numeral" aria-hidden="true">{NUMERALS[number - 1]}</span>'
         f"<h{level}>{escape(step.title.in_(language))}</h{level}></div>"
-        f'{paragraph(step.sentence, language, kind="wm-say")}{charts}<div class="wm-notes">{notes}</div></section>'
+        f"{premise}{paragraph(step.sentence, language, kind='wm-say')}{figures}{shown}"
+        f'<div class="wm-notes">{notes}</div></section>'
     )
 
 

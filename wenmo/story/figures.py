@@ -42,10 +42,19 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryFound:
-    """Steps of the memory lab's preset "article"."""
+    """Steps of the memory lab: of the preset "article", or from one configuration of the visitor's to another."""
 
     steps: tuple[StepResult, ...]
     origin: Origin
+
+    @property
+    def group(self) -> str:
+        """The steps from before to after: the article's eight pairs, or the visitor's path."""
+        return "path" if any(each.step.group == "path" for each in self.steps) else "eight"
+
+    @property
+    def path(self) -> tuple[StepResult, ...]:
+        return tuple(each for each in self.steps if each.step.group == self.group)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from wenmo.errors import InputError
+from wenmo.lab.fits import CARDS_GIB
 
 Currency = Literal["¥", "$", "€"]
 CURRENCIES: tuple[Currency, ...] = get_args(Currency)
@@ -17,7 +18,7 @@ DAYS_A_YEAR = 365
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """The price of an hour of the machine, with two decimals, and how many texts come in a day.
+    """The visitor's GPU, by its memory; the price of its hour, with two decimals; how many texts come in a day.
 
     The defaults are round numbers, not anybody's offer. Raises InputError for values out of range.
     """
@@ -25,6 +26,7 @@ class Price:
     per_hour: float = 1.0
     texts_per_day: int = MILLION
     currency: Currency = "¥"
+    card_gib: int = 8
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "per_hour", round(self.per_hour, 2))
@@ -36,6 +38,11 @@ class Price:
         if not 1 <= self.texts_per_day <= MAX_TEXTS:
             raise InputError(
                 f"The texts of a day must be 1 to {MAX_TEXTS:,}.", f"每天的文本数应为 1 至 {MAX_TEXTS:,}。"
+            )
+        if self.card_gib not in CARDS_GIB:
+            raise InputError(
+                f"The GPU's memory must be one of {', '.join(map(str, CARDS_GIB))} GB.",
+                f"显卡应为 {'、'.join(map(str, CARDS_GIB))} GB 之一。",
             )
         if self.currency not in CURRENCIES:
             raise InputError(

@@ -1,20 +1,21 @@
-"""The six steps of the story: of each a title, one sentence, one chart, and what its figures were measured on.
+"""The six steps of the story: of each a title, one sentence, its charts, and what its figures were measured on.
 
-Memory is told with the findings and the chart of the memory lab. A step of which nothing was measured has no chart, and
-`missing` names the page that measures it.
+Each chart has one message and one unit, and begins at zero. Figures of different units stand as numbers. Memory is told
+with the findings and the chart of the memory lab. A step of which nothing was measured has no chart, and `missing`
+names the page that measures it. The visitor's GPU and price are the premise of every step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
 from wenmo.lab.document import DASH, LANGUAGES, Cell, Chart, Line, Mark, Section, Text, cell_in, size
-from wenmo.lab.findings import Checkpointing, checkpointing, measured_cpu_memory, predicted_gpu_memory, waterfall
-from wenmo.lab.presets import PADDED
-from wenmo.lab.sections import checkpointing_sentence, memory_note, waterfall_chart, weights_of
+from wenmo.lab.findings import Checkpointing, checkpointing, measured_cpu_memory, waterfall
+from wenmo.lab.presets import StepResult
+from wenmo.lab.sections import checkpointing_sentence, configuration_title, memory_note, waterfall_chart, weights_of
 from wenmo.story.figures import AccuracyKept, MemoryFound, Origin, SpeedFound, StoryFigures
 from wenmo.story.money import DAYS_A_YEAR, MILLION, Price, hours
 
@@ -79,9 +80,10 @@ _MEMORY, _TIME = Text("内存", "memory"), Text("用时", "time")
 
 @dataclass(frozen=True, kw_only=True)
 class StoryStep(Section):
-    """A section of one sentence and one chart, or of a sentence and what is `missing`."""
+    """A section of one sentence and its charts, or of a sentence and what is `missing`, under a `premise`."""
 
     missing: Page | None = None
+    premise: Text | None = None
 
     @property
     def sentence(self) -> Text:
@@ -91,30 +93,36 @@ class StoryStep(Section):
 def story(figures: StoryFigures, price: Price) -> tuple[StoryStep, ...]:
     """All of KEYS, in their order."""
     memory, speed, accuracy = figures.memory, figures.speed, figures.accuracy
-    return (
+    told = (
         _before(memory, speed, price),
         _changed(memory, speed),
-        _missing("memory", "memory") if memory is None else _memory_saved(memory),
-        _missing("time", "throughput") if speed is None else _time_saved(speed),
+        _missing("memory", "memory") if memory is None else _memory_saved(memory, price),
+        _missing("time", "throughput") if speed is None else _time_saved(speed, price),
         _missing("money", "throughput") if speed is None else _money_saved(speed, price),
         _missing("accuracy", None) if accuracy is None else _accuracy_kept(accuracy),
     )
+    rate, texts = _per_hour(price), f"{price.texts_per_day:,}"
+    premise = Text(
+        f"{price.card_gib} GB 显卡 · {rate.zh} · 每天 {texts} 条",
+        f"GPU with {price.card_gib} GB · {rate.en} · {texts} texts a day",
+    )
+    return tuple(replace(step, premise=premise) for step in told)
 
 
 def _step(
-    key: Key,
-    sentence: Text,
-    lines: Sequence[Line],
-    notes: Sequence[Text],
-    scale: tuple[float, float] | None = None,
+    key: Key, sentence: Text, charts: Sequence[Chart], notes: Sequence[Text], figures: Sequence[tuple[Cell, Cell]] = ()
 ) -> StoryStep:
-    """A scale is as long as the longest bar or range, unless one is given."""
-    if scale is None:
-        marks = [mark for line in lines for mark in line.marks]
-        scale = (0.0, max(end for mark in marks for end in (*(mark.bar or ()), *(mark.range or ()))))
-    chart = Chart(lines=tuple(lines), scale=scale)
     different = tuple(dict.fromkeys(notes))  # two findings may have the same origin
-    return StoryStep(key=key, title=TITLES[key], sentences=(sentence,), charts=(chart,), notes=different)
+    return StoryStep(
+        key=key, title=TITLES[key], sentences=(sentence,), figures=tuple(figures), charts=tuple(charts), notes=different
+    )
+
+
+def _chart(lines: Sequence[Line], title: Text) -> Chart:
+    """From zero to the end of the longest bar or range."""
+    marks = [mark for line in lines for mark in line.marks]
+    most = max(end for mark in marks for end in (*(mark.bar or ()), *(mark.range or ())))
+    return Chart(lines=tuple(lines), scale=(0.0, most), title=title)
 
 
 def _missing(key: Key, page: Page | None) -> StoryStep:
@@ -122,25 +130,28 @@ def _missing(key: Key, page: Page | None) -> StoryStep:
 
 
 def _before(memory: MemoryFound | None, speed: SpeedFound | None, price: Price) -> StoryStep:
-    """Full bars: what everything after is measured against."""
-    lines: list[Line] = []
+    """What everything after is measured against, in three units: as numbers, not as bars."""
+    figures: list[tuple[Cell, Cell]] = []
     told: list[Text] = []
     notes: list[Text] = []
-    if memory is not None and (found := predicted_gpu_memory(memory.steps, "eight")) is not None:
-        taken = size(found.fp32_padded_bytes)
-        lines.append(_full(Text("显存 · 八个句对", "GPU memory · eight pairs"), taken))
+    ends = None if memory is None else _ends(memory)
+    if memory is not None and ends is not None:
+        first, taken, share = memory.path[0], size(ends[0]), _share_of_card(memory.path[0], price)
+        texts = _texts_of(first)
+        figures.append((Text(f"显存（预测）· {texts.zh}", f"GPU memory (predicted) · {texts.en}"), taken))
         told.append(
             Text(
-                f"八个句对各填充到 {PADDED}，占 {taken} 显存（预测）",
-                f"eight pairs, each padded to {PADDED}, take {taken} of GPU memory (predicted)",
+                f"{texts.zh}占 {taken} 显存，连同 CUDA 上下文是 {price.card_gib} GB 显卡的 {share}",
+                f"{texts.en} take {taken} of GPU memory, with the CUDA context {share} of a GPU with "
+                f"{price.card_gib} GB",
             )
         )
         notes += _memory_notes(memory)
     if speed is not None:
         takes = hours(MILLION, speed.plain.texts_per_s)
         time, costs, rate = _hours(takes), price.shown(takes * price.per_hour), _per_hour(price)
-        lines.append(_full(Text("用时 · 一百万条", "time · a million texts"), time))
-        lines.append(_full(Text("花费 · 一百万条", "money · a million texts"), costs))
+        figures.append((Text("用时（实测）· 一百万条", "Time (measured) · a million texts"), time))
+        figures.append((Text(f"花费 · 一百万条，{rate.zh}", f"Money · a million texts, {rate.en}"), costs))
         told.append(
             Text(
                 f"一百万条文本要算 {time.zh}，{rate.zh} 即 {costs}",
@@ -148,116 +159,137 @@ def _before(memory: MemoryFound | None, speed: SpeedFound | None, price: Price) 
             )
         )
         notes += _speed_notes(speed)
-    if not lines:
+    if not figures:
         return _missing("before", "throughput")
     zh, en = "；".join(each.zh for each in told), "; ".join(each.en for each in told)
-    return _step("before", Text(f"照常规做法，{zh}。", f"The plain way, {en}."), lines, notes, (0.0, 1.0))
+    return _step("before", Text(f"照常规做法，{zh}。", f"The plain way, {en}."), (), notes, figures)
 
 
-def _full(name: Text, label: Cell) -> Line:
-    return Line(name=name, marks=(Mark(label=label, bar=(0.0, 1.0)),))
+def _ends(memory: MemoryFound) -> tuple[int, int] | None:
+    """Bytes predicted for a GPU, before and after; None where the last step runs on no GPU."""
+    path = memory.path
+    if len(path) < 2 or path[0].gpu_allocated_bytes is None or path[-1].gpu_allocated_bytes is None:
+        return None
+    return path[0].gpu_allocated_bytes, path[-1].gpu_allocated_bytes
+
+
+def _texts_of(result: StepResult) -> Text:
+    """The batch, and what it is padded to."""
+    configuration = result.step.configuration
+    what = Text("八个句对", "eight pairs")
+    if result.step.group == "path":
+        what = Text(f"{configuration.batch:,} 条一批", f"batches of {configuration.batch:,}")
+    if configuration.layout == "padded":
+        width = configuration.width
+        return Text(f"{what.zh}、填充到 {width} 词元", f"{what.en}, padded to {width} tokens")
+    return what
+
+
+def _share_of_card(result: StepResult, price: Price) -> str:
+    """The share that the process takes of the visitor's card, with the context."""
+    return f"{(result.gpu_total_bytes or 0) / (price.card_gib * 2**30):.0%}"
 
 
 def _changed(memory: MemoryFound | None, speed: SpeedFound | None) -> StoryStep:
-    """The share that each change saves of what the one before it left; what saves most of each kind is strong."""
-    in_memory: dict[Cell, float] = {}
-    in_time: dict[Cell, float] = {}
+    """The share that each change saves of what the one before it left; a chart a kind, what saves most in it strong."""
+    told: list[Text] = []
+    charts: list[Chart] = []
     notes: list[Text] = []
     found = None if memory is None else checkpointing(memory.steps)
     if memory is not None:
-        in_memory, notes = _memory_changes(memory)
-        notes += ([] if found is None else [_checkpointing_note(found)]) + _memory_notes(memory)
+        lines = _memory_changes(memory)
+        if lines:
+            charts.append(_shares_chart(lines, Text("显存，逐步相对于上一步", "Memory, step on step")))
+            told += _most(_MEMORY, lines)
+        notes = _memory_notes(memory)
     if speed is not None:
-        in_time = {_CHANGES[way.key]: 1 - last.texts_per_s / way.texts_per_s for last, way in pairwise(speed.ways)}
+        changes = {_CHANGES[way.key]: 1 - last.texts_per_s / way.texts_per_s for last, way in pairwise(speed.ways)}
+        best = max(changes, key=changes.__getitem__, default=None)
+        lines = [_share(name, share, f"×{1 / (1 - share):.1f}", strong=name == best) for name, share in changes.items()]
+        if lines:
+            charts.append(_shares_chart(lines, Text("用时，逐步相对于上一步（实测）", "Time, step on step (measured)")))
+            told += _most(_TIME, lines)
         notes += _speed_notes(speed)
-    lines = [*_change_lines(_MEMORY, in_memory), *_change_lines(_TIME, in_time)]
-    told = [*_most(_MEMORY, in_memory), *_most(_TIME, in_time)]
     if found is not None:
-        lines += _checkpointing_lines(found)
+        title = Text("激活：打开梯度检查点", "Activations: gradient checkpointing")
+        charts.append(_shares_chart(_checkpointing_lines(found), title))
         told.append(checkpointing_sentence(found))
-    if not lines:
+        notes.insert(0, _checkpointing_note(found))
+    if not charts:
         return _missing("changed", "throughput")
     sentence = Text("".join(each.zh for each in told), " ".join(each.en for each in told))
-    return _step("changed", sentence, lines, notes, (0.0, 1.0))
+    return _step("changed", sentence, charts, notes)
 
 
-def _memory_changes(memory: MemoryFound) -> tuple[dict[Cell, float], list[Text]]:
-    """The share that each change saves, and how these shares were found."""
-    shares: dict[Cell, float] = {}
-    notes = [
-        Text(
-            "FP16 与打包的内存是对 GPU 的预测，逐步相对于上一步。",
-            "Memory of FP16 and packing is predicted for a GPU, step on step.",
-        )
-    ]
-    if (predicted := predicted_gpu_memory(memory.steps, "eight")) is not None:
-        shares["FP16"] = predicted.saved_by_fp16
-        shares[Text("再打包，不填充", "packed, no padding")] = predicted.saved_by_packing
+def _shares_chart(lines: Sequence[Line], title: Text) -> Chart:
+    return Chart(lines=tuple(lines), scale=(0.0, 1.0), title=title)
+
+
+def _memory_changes(memory: MemoryFound) -> list[Line]:
+    """The share that each change saves: predicted for a GPU, or measured on this CPU where no GPU runs it."""
+    changes: list[tuple[Cell, float, bool]] = []
+    for before, after in pairwise(memory.path):
+        had, has = before.gpu_allocated_bytes, after.gpu_allocated_bytes
+        if had is not None and has is not None:
+            changes.append((Text(after.step.title_zh, after.step.title), 1 - has / had, True))
     if (measured := measured_cpu_memory(memory.steps)) is not None:
         int8 = Text("INT8 代替 FP16（CPU）", "INT8 instead of FP16 (CPU)")
-        shares[int8] = 1 - measured.int8_packed_bytes / measured.fp16_packed_bytes
-        notes.append(
-            Text(
-                "INT8 的内存在 CPU 上实测，相对于实测的 fp16 打包。",
-                "Memory of INT8 is measured on a CPU, against fp16 packed measured there, too.",
-            )
-        )
-    return shares, notes
-
-
-def _change_lines(kind: Text, shares: Mapping[Cell, float]) -> list[Line]:
-    best = _best(shares)
-    lines = []
-    for name, share in shares.items():
-        both = Text(*(f"{cell_in(name, language)} · {kind.in_(language)}" for language in LANGUAGES))
-        more = f"×{1 / (1 - share):.1f}" if kind is _TIME else ""
-        lines.append(_share(both, share, more, strong=name == best))
+        changes.append((int8, 1 - measured.int8_packed_bytes / measured.fp16_packed_bytes, False))
+    best = max((share for _, share, _ in changes), default=0.0)
+    lines: list[Line] = []
+    for name, share, predicted in changes:
+        how = Text("预测", "predicted") if predicted else Text("实测", "measured")
+        strong = share == best and not any(line.marks[0].strong for line in lines)
+        lines.append(_share(name, share, how, strong=strong, predicted=predicted))
     return lines
 
 
-def _best(shares: Mapping[Cell, float]) -> Cell | None:
-    return max(shares, key=shares.__getitem__, default=None)
-
-
-def _most(kind: Text, shares: Mapping[Cell, float]) -> list[Text]:
-    """A sentence on what saves most; none where nothing was measured."""
-    best = _best(shares)
-    if best is None:
-        return []
-    zh, en, share = cell_in(best, "zh"), cell_in(best, "en"), f"{shares[best]:.0%}"
-    return [Text(f"{kind.zh}上，{zh}省得最多（{share}）。", f"Most {kind.en} is saved by {en} ({share}).")]
+def _most(kind: Text, lines: Sequence[Line]) -> list[Text]:
+    """A sentence on what saves most."""
+    best = next(line for line in lines if line.marks[0].strong)
+    zh, en, share = cell_in(best.name, "zh"), cell_in(best.name, "en"), f"{(best.marks[0].bar or (0, 0))[1]:.0%}"
+    return [Text(f"{kind.zh}上省得最多的是{zh}（{share}）。", f"Most {kind.en} is saved by {en} ({share}).")]
 
 
 def _checkpointing_lines(found: Checkpointing) -> list[Line]:
     time = found.training_time_added
-    more = "" if time is None else Text(f"用时 {time:+.0%}", f"time {time:+.0%}")
-    inference = Text("检查点，推理 · 激活", "checkpointing, inference · activations")
-    training = Text("检查点，训练 · 激活", "checkpointing, training · activations")
-    return [_share(inference, found.inference_saved), _share(training, found.training_saved, more)]
+    how = Text("预测", "predicted") if time is None else Text("实测", "measured")
+    more = how if time is None else Text(f"实测，用时 {time:+.0%}", f"measured, time {time:+.0%}")
+    predicted = time is None
+    return [
+        _share(Text("推理", "inference"), found.inference_saved, how, predicted=predicted),
+        _share(Text("训练", "training"), found.training_saved, more, strong=True, predicted=predicted),
+    ]
 
 
 def _checkpointing_note(found: Checkpointing) -> Text:
-    name = found.training_off.step.configuration.name
+    name = configuration_title(found.training_off.step.configuration)
     if found.training_time_added is None:
         return Text(
-            f"检查点的数字是预测，没有实测（{name}）。",
-            f"Figures of checkpointing ({name}) are predicted, not measured.",
+            f"检查点的数字是预测，没有实测（{name.zh}）。",
+            f"Figures of checkpointing ({name.en}) are predicted, not measured.",
         )
     return Text(
-        f"检查点的激活与用时在 CPU 上实测（{name}）。",
-        f"Activations and time of checkpointing ({name}) are measured on a CPU.",
+        f"检查点的激活与用时在 CPU 上实测（{name.zh}）。",
+        f"Activations and time of checkpointing ({name.en}) are measured on a CPU.",
     )
 
 
-def _memory_saved(memory: MemoryFound) -> StoryStep:
-    found, fall = predicted_gpu_memory(memory.steps, "eight"), waterfall(memory.steps, "eight")
-    if found is None or fall is None:
+def _memory_saved(memory: MemoryFound, price: Price) -> StoryStep:
+    ends, fall = _ends(memory), waterfall(memory.steps, memory.group)
+    if ends is None or fall is None:
         return _missing("memory", "memory")
-    most = found.fp32_padded_bytes
-    before, after, share = size(most), size(found.fp16_packed_bytes, of=most), f"{found.saved:.0%}"
+    most = max(ends)
+    before, after, share = size(ends[0], of=most), size(ends[1], of=most), f"{1 - ends[1] / ends[0]:.0%}"
+    what = Text("八个句对", "eight pairs")
+    if memory.group == "path":
+        what = Text("您的一批文本", "the texts of your batch")
+    of_card = " → ".join(_share_of_card(result, price) for result in (memory.path[0], memory.path[-1]))
     sentence = Text(
-        f"按预测，八个句对的显存从 {before} 降到 {after}，省下 {share}。",
-        f"By prediction eight pairs go from {before} of GPU memory to {after}: {share} saved.",
+        f"按预测，{what.zh}的显存从 {before} 降到 {after}，省下 {share}；"
+        f"连同 CUDA 上下文占 {price.card_gib} GB 显卡的 {of_card}。",
+        f"By prediction {what.en} go from {before} of GPU memory to {after}: {share} saved; with the CUDA context, of "
+        f"a GPU with {price.card_gib} GB: {of_card}.",
     )
     notes = _memory_notes(memory)
     measured = measured_cpu_memory(memory.steps)
@@ -272,14 +304,14 @@ def _memory_saved(memory: MemoryFound) -> StoryStep:
                 "saved.",
             )
         )
-    return _step("memory", sentence, waterfall_chart(fall).lines, notes)
+    return _step("memory", sentence, [waterfall_chart(fall)], notes)
 
 
-def _time_saved(speed: SpeedFound) -> StoryStep:
-    lines = []
+def _time_saved(speed: SpeedFound, price: Price) -> StoryStep:
+    lines, longest = [], hours(MILLION, min(way.texts_per_s for way in speed.ways))
     for way in speed.ways:
         takes = hours(MILLION, way.texts_per_s)
-        label = _hours(takes)
+        label = _hours(takes, of=longest)
         if way != speed.plain:
             factor = f"  ×{way.texts_per_s / speed.plain.texts_per_s:.1f}"
             label = Text(label.zh + factor, label.en + factor)
@@ -288,18 +320,22 @@ def _time_saved(speed: SpeedFound) -> StoryStep:
             spread = (hours(MILLION, way.highest), hours(MILLION, way.lowest))
         mark = Mark(label=label, bar=(0.0, takes), range=spread, strong=way is speed.best)
         lines.append(Line(name=WAYS[way.key], marks=(mark,)))
-    before, after = (_hours(hours(MILLION, way.texts_per_s)) for way in (speed.plain, speed.best))
+    taken = [hours(MILLION, way.texts_per_s) for way in (speed.plain, speed.best)]
+    (before, after), rate = (_hours(each, of=longest) for each in taken), _per_hour(price)
+    costs = " → ".join(price.shown(each * price.per_hour) for each in taken)
     factor = f"{speed.best.texts_per_s / speed.plain.texts_per_s:.1f}"
     sentence = Text(
-        f"一百万条文本从 {before.zh}降到 {after.zh}，速度是原来的 {factor} 倍。",
-        f"A million texts go from {before.en} to {after.en}: {factor} times as fast.",
+        f"一百万条文本从 {before.zh}降到 {after.zh}，速度是原来的 {factor} 倍；{rate.zh} 即 {costs}。",
+        f"A million texts go from {before.en} to {after.en}: {factor} times as fast; at {rate.en}, {costs}.",
     )
     notes = _speed_notes(speed)
     if any(way.lowest is not None for way in speed.ways):
         notes.append(
             Text("细线是各轮中最快与最慢的一轮。", "Thin lines are the fastest and the slowest of the rounds.")
         )
-    return _step("time", sentence, lines, notes)
+    return _step(
+        "time", sentence, [_chart(lines, Text("一百万条的用时（实测）", "Time of a million texts (measured)"))], notes
+    )
 
 
 def _money_saved(speed: SpeedFound, price: Price) -> StoryStep:
@@ -330,7 +366,8 @@ def _money_saved(speed: SpeedFound, price: Price) -> StoryStep:
         "Only the time in which the machine computes. The price must be that of the kind of machine whose speed was "
         "measured; for another, such as a GPU, measure there first.",
     )
-    return _step("money", sentence, lines, [rule, *formulas, *_speed_notes(speed), note])
+    chart = _chart(lines, Text("一天的花费", "Cost of a day"))
+    return _step("money", sentence, [chart], [rule, *formulas, *_speed_notes(speed), note])
 
 
 def _accuracy_kept(accuracy: AccuracyKept) -> StoryStep:
@@ -349,19 +386,22 @@ def _accuracy_kept(accuracy: AccuracyKept) -> StoryStep:
         f"{len(sets)} 个数据集上，{name} 与 fp32 相差至多 {most} 个百分点，{surely.zh}（95% 区间）。",
         f"On {len(sets)} sets {name} differs from fp32 by {most} points at most, {surely.en} (95% intervals).",
     )
-    floor = int(10 * min(end for each in sets for end in (*each.before_interval, *each.after_interval))) / 10
     models = ", ".join(dict.fromkeys(each.model for each in sets))
     note = Text(
-        f"模型 {models}；线段是 95% 区间（1,000 次自助重采样），横轴从 {floor:.0%} 到 100%。",
-        f"Models {models}; lines are 95% intervals (1,000 bootstrap resamples), the axis goes from {floor:.0%} to "
-        "100%.",
+        f"模型 {models}；线段是 95% 区间（1,000 次自助重采样）。",
+        f"Models {models}; lines are 95% intervals (1,000 bootstrap resamples).",
     )
-    return _step("accuracy", sentence, lines, [note, _origin(accuracy.origin)], (floor, 1.0))
+    chart = Chart(
+        lines=tuple(lines),
+        scale=(0.0, 1.0),
+        title=Text("准确率（实测）", "Accuracy (measured)"),
+        ticks=tuple((quarter / 4, f"{quarter / 4:.0%}") for quarter in range(5)),
+    )
+    return _step("accuracy", sentence, [chart], [note, _origin(accuracy.origin)])
 
 
 def _memory_notes(memory: MemoryFound) -> list[Text]:
-    eight = next(each for each in memory.steps if each.step.group == "eight")
-    return [memory_note(eight.step.configuration), _origin(memory.origin)]
+    return [memory_note(memory.path[0].step.configuration), _origin(memory.origin)]
 
 
 def _speed_notes(speed: SpeedFound) -> list[Text]:
@@ -375,17 +415,15 @@ def _speed_notes(speed: SpeedFound) -> list[Text]:
 
 
 def _origin(origin: Origin) -> Text:
-    file, machine, day = origin.file, origin.machine, origin.day or DASH
-    if file is None:
-        return Text(f"来源：这次会话里的运行，{machine}。", f"From a run of this session, {machine}.")
-    return Text(
-        f"来源：{file}（benchmarks/results），{machine}，{day}。",
-        f"From {file} (benchmarks/results), {machine}, {day}.",
-    )
+    machine, day = origin.machine, origin.day or DASH
+    if origin.file is None:
+        return Text(f"来源：您这次访问中的运行，{machine}。", f"From a run of this visit, {machine}.")
+    return Text(f"来源：随项目发布的结果，{machine}，{day}。", f"From the project's own results, {machine}, {day}.")
 
 
-def _hours(amount: float) -> Text:
-    if amount < 1:
+def _hours(amount: float, *, of: float | None = None) -> Text:
+    """In minutes below an hour; `of` chooses the unit instead: the largest of figures shown together."""
+    if (of or amount) < 1:
         return Text(f"{60 * amount:,.1f} 分钟", f"{60 * amount:,.1f} min")
     return Text(f"{amount:,.1f} 小时", f"{amount:,.1f} h")
 
@@ -394,8 +432,9 @@ def _per_hour(price: Price) -> Text:
     return Text(f"每小时 {price.shown_per_hour}", f"{price.shown_per_hour} an hour")
 
 
-def _share(name: Text, share: float, more: Cell = "", *, strong: bool = False) -> Line:
+def _share(name: Cell, share: float, more: Cell = "", *, strong: bool = False, predicted: bool = False) -> Line:
     """A bar as long as what was saved, with the share and what `more` there is to say."""
     saved = "0%" if f"{abs(share):.0%}" == "0%" else f"{'−' if share > 0 else '+'}{abs(share):.0%}"
     label = Text(*(f"{saved}  {cell_in(more, language)}".rstrip() for language in LANGUAGES))
-    return Line(name=name, marks=(Mark(label=label, bar=(0.0, max(0.0, share)), strong=strong),))
+    bar = (0.0, max(0.0, share))
+    return Line(name=name, marks=(Mark(label=label, bar=bar, strong=strong, predicted=predicted),))

@@ -40,8 +40,7 @@ def test_every_combination_of_the_controls_has_a_largest_batch(model: str) -> No
     asked = [each for controls in COMBINATIONS if (each := _configuration(model, *controls)) is not None]
     assert len(asked) > 15
     for configuration in asked:
-        precisions = [configuration.precision]
-        (small, large) = what_fits(configuration, precisions=precisions, lengths=(32,), cards_gib=(6, 12))
+        (small, large) = what_fits(configuration, lengths=(32,), cards_gib=(6, 12))
         assert 0 < small.batch < large.batch, configuration
 
 
@@ -51,7 +50,7 @@ def test_every_combination_of_the_controls_has_a_largest_batch(model: str) -> No
 def test_a_training_step_of_a_larger_model(model: str, precision: Precision, checkpointing: bool) -> None:
     configuration = _configuration(model, "training_step", precision, "padded", "sdpa", checkpointing)
     assert configuration is not None
-    (fit,) = what_fits(configuration, precisions=[precision], lengths=(64,), cards_gib=(24,))
+    (fit,) = what_fits(configuration, lengths=(64,), cards_gib=(24,))
     assert fit.batch > 0
 
 
@@ -62,3 +61,11 @@ def test_other_batches_follow_from_two(precision: Precision) -> None:
     assert configuration is not None
     direct = timeline_of(replace(configuration, lengths=(48,) * 7), gpu=True, native=True)
     assert timelines(configuration, 48)(7).peak() == direct.peak()
+
+
+def test_where_rows_are_padded_every_length_takes_the_same() -> None:
+    padded = Configuration(model="tiny", layout="padded", pad_to=256)
+    short, long, full = what_fits(padded, lengths=(32, 128, 256), cards_gib=(6,))
+    assert 0 < short.batch == long.batch == full.batch
+    (own,) = what_fits(replace(padded, pad_to=None), lengths=(32,), cards_gib=(6,))
+    assert own.batch > 4 * short.batch

@@ -144,13 +144,13 @@ def test_the_timeline_of_any_batch_follows_from_two() -> None:
 def test_the_largest_batch_fits_and_one_more_does_not() -> None:
     configuration = Configuration(model="bundled")
     room = 2**30
-    (fit,) = what_fits(configuration, precisions=("fp32",), lengths=(512,), cards_gib=(1,))
+    (fit,) = what_fits(configuration, lengths=(512,), cards_gib=(1,))
     for batch, fits in ((fit.batch, True), (fit.batch + 1, False)):
         found = predict(dataclasses.replace(configuration, lengths=(512,) * batch)).gpu
         assert found is not None and (found.total <= room) is fits
 
 
 def test_a_card_that_holds_nothing() -> None:
-    fits = list(what_fits(Configuration(model="large"), precisions=("fp32",), lengths=(128,), cards_gib=(1, 2)))
+    fits = list(what_fits(Configuration(model="large"), lengths=(128,), cards_gib=(1, 2)))
     assert [fit.batch > 0 for fit in fits] == [False, True]
     assert list(what_fits(Configuration(model="bundled"), cancelled=lambda: True)) == []

@@ -55,8 +55,8 @@ def test_the_report_needs_nothing_else_and_runs_nothing(rows: list[StepResult], 
     hostile = '<script>alert("x")</script>'
     step = dataclasses.replace(rows[0].step, title=hostile, title_zh=hostile)
     told = [dataclasses.replace(rows[0], step=step), *rows[1:]]
-    fits = (Fit(card_gib=6, precision="fp32", length=128, batch=1234),)
-    html = as_html(findings(told, fits=fits, fits_of=step.configuration, machine=hostile), language=language)
+    fits = (Fit(configuration=step.configuration, card_gib=6, length=128, batch=1234),)
+    html = as_html(findings(told, fits=fits, machine=hostile), language=language)
     found = _Tags()
     found.feed(html)
     assert not found.tags & {"script", "link", "img", "iframe"} and not found.links
@@ -68,17 +68,29 @@ def test_the_report_needs_nothing_else_and_runs_nothing(rows: list[StepResult], 
 
 
 def test_both_languages_tell_the_same_numbers(rows: list[StepResult]) -> None:
-    fits = (Fit(card_gib=6, precision="fp32", length=128, batch=1234),)
-    configuration = Configuration(model="tiny", lengths=(128,))
-    found = findings(rows, checks=tuple(rows), fits=fits, fits_of=configuration, card_gib=6)
+    sides = [next(row for row in rows if row.step.key == f"eight-{name}") for name in ("fp32", "packed")]
+    fits = [
+        Fit(configuration=side.step.configuration, card_gib=6, length=length, batch=batch)
+        for side, batch in zip(sides, (123, 4567), strict=True)
+        for length in (32, max(side.step.configuration.lengths))
+    ]
+    found = findings(rows, checks=tuple(rows), fits=tuple(fits), card_gib=6)
     told = [*sections(found), *appendix(found)]
     for section in told:
         check_languages(section)
     first = told[0]
-    assert [sentence.en for sentence in first.sentences][1:] == [
-        f"Optimised: {size(rows[-1].gpu_total_bytes or 0)}, which a card with 6 GB holds.",
-        "On this card, the optimised configuration goes up to a batch of 1,234 at length 128.",
+    assert [sentence.en for sentence in first.sentences] == [
+        "Baseline: a card with 6 GB holds it, with the CUDA context; at most 123 texts of 320 tokens, padded to 512 go "
+        "into a batch.",
+        "Optimised: a card with 6 GB holds it, with the CUDA context; at most 4,567 texts of 320 tokens go into a "
+        "batch.",
     ]
+    before, after = (side.gpu_allocated_bytes or 0 for side in sides)
+    assert first.headline is not None
+    assert first.headline.en == (
+        f"On a card with 6 GB: GPU memory {size(before)} → {size(after, of=before)}, {1 - after / before:.0%} saved, "
+        "largest batch 123 → 4,567 (predicted)."
+    )
 
 
 def test_the_check_covers_more_than_forty_configurations() -> None:

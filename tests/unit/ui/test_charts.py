@@ -48,16 +48,20 @@ def test_cells_carry_numbers_while_there_is_room_and_a_scale_after_that(side: in
         assert (figure.data[1].x[side], figure.data[1].y[side]) == ("1 0", "2 1")
 
 
-def test_a_large_map_keeps_what_is_hovered_over_and_loses_the_texts_beside_it() -> None:
-    """Twice the same long text are two rows, not one; the squares lie around their cells."""
+def test_a_large_map_keeps_its_labels_and_what_is_hovered_over() -> None:
+    """Every row has its text in small type; of the columns every fifth has its name, because one is narrower than that.
+
+    Twice the same long text are two rows, not one; the squares lie around their cells.
+    """
     side = charts.LABELS_SHOWN + 1
     texts = ["长" * 100] * side
     figure = charts.ink_map(np.eye(side), rows=texts, columns=texts, names=texts, outlined=[(2, 5)])
     (trace,) = figure.data
     assert len(set(trace.x)) == len(set(trace.y)) == side
-    assert not figure.layout.xaxis.showticklabels and not figure.layout.yaxis.showticklabels
+    assert len(figure.layout.yaxis.ticktext) == side and len(figure.layout.xaxis.ticktext) == side // 5 + 1
+    assert figure.layout.yaxis.tickfont.size < 12
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].y1) == (1.5, 4.5)
-    assert figure.layout.height < 800
+    assert figure.layout.height > 9 * side  # a row is as high as its text
 
 
 def test_a_histogram_names_its_buckets_up_to_the_last_that_counts() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 500
 _EXAMPLES = 5  # rows shown as surest and as least sure
+_LOOKED_AT = 200  # rows among which those are sought, so that they are different ones
 _GROUPS = 30  # groups in a chart
 _MIME = {
     ".csv": "text/csv",
@@ -150,9 +151,17 @@ def _examples(results: Results, scores: Scores, texts: tuple[str, ...]) -> None:
     surest, least = st.tabs([say("batch.surest"), say("batch.least_sure")])
     columns = (*texts, results.label, results.score)
     with surest:
-        _rows(results, results.rows(scores.surest(_EXAMPLES), columns), texts)
+        _rows(results, _different(results.rows(scores.surest(_LOOKED_AT), columns), texts), texts)
     with least:
-        _rows(results, results.rows(scores.least_sure(_EXAMPLES), columns), texts)
+        _rows(results, _different(results.rows(scores.least_sure(_LOOKED_AT), columns), texts), texts)
+
+
+def _different(rows: list[Row], texts: tuple[str, ...]) -> list[Row]:
+    """The first _EXAMPLES rows with different texts: exports hold many a "good" more than once."""
+    first: dict[tuple[str | None, ...], Row] = {}
+    for row in rows:
+        first.setdefault(tuple(cell(row[name]) for name in texts), row)
+    return list(first.values())[:_EXAMPLES]
 
 
 def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
@@ -164,7 +173,9 @@ def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
     }
     for name in columns:
         table[name if name not in table else f"{name} "] = [cell(row[name]) for row in rows]
-    bar = st.column_config.ProgressColumn(score, min_value=0.0, max_value=100.0, format="%.1f%%", width="small")
+    bar = st.column_config.ProgressColumn(
+        score, min_value=0.0, max_value=100.0, format="%.1f%%", width="small", color=components.BAR_COLOR
+    )
     narrow = st.column_config.TextColumn(width="small")
     wide = {name: st.column_config.TextColumn(width="large") for name in columns[:1]}
     st.dataframe(table, hide_index=True, column_config={say("batch.label"): narrow, score: bar, **wide})

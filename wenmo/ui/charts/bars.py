@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from wenmo.ui.charts.figure import BARS_SHOWN, CINNABAR, INK, escape, name_rows, new_figure
+from wenmo.ui.charts.figure import BARS_SHOWN, CINNABAR, GREEN, INK, PAPER, escape, name_rows, new_figure
 
 
 def bars(scores: Mapping[str, float], *, threshold: float | None = None) -> go.Figure:
     """The first BARS_SHOWN of `scores` (label -> probability, best first), best on top; a line at the `threshold`."""
     figure = _bars(scores, {name: f"{value:.1%}" for name, value in scores.items()}, "%{customdata}: %{x:.4f}")
     if threshold is not None:
-        figure.add_vline(x=threshold, line={"color": CINNABAR, "width": 1.5})
+        figure.add_vline(x=threshold, line={"color": INK, "width": 1.5, "dash": "dash"})
     return figure
 
 
@@ -108,15 +108,29 @@ def padding(names: Sequence[str], real: Sequence[int], computed: Sequence[int]) 
     return figure
 
 
-def waterfall(bars: Sequence[tuple[str, float, float, str]], *, saved: Sequence[bool]) -> go.Figure:
-    """Bars of (name, low, high, size in words), the first on top; those that are `saved` in cinnabar."""
+def waterfall(
+    bars: Sequence[tuple[str, float, float, str]], *, better: Sequence[bool], predicted: Sequence[bool]
+) -> go.Figure:
+    """Bars of (name, low, high, size in words), the first on top; `better` ones in green, `predicted` ones hatched."""
+    colours = [GREEN if each else INK for each in better]
     most = max(high for _, _, high, _ in bars)
     trace = go.Bar(
         base=[low for _, low, _, _ in bars],
         x=[max(high - low, most / 300) for _, low, high, _ in bars],  # a bar of no length is drawn as a line
         y=list(range(len(bars))),
         orientation="h",
-        marker={"color": [CINNABAR if each else INK for each in saved], "cornerradius": 3},
+        marker={
+            "color": colours,
+            "cornerradius": 3,
+            "line": {"color": colours, "width": 1.5},
+            "pattern": {
+                "shape": ["/" if each else "" for each in predicted],
+                "fillmode": "overlay",
+                "fgcolor": PAPER,
+                "size": 7,
+                "solidity": 0.4,
+            },
+        },
         hoverinfo="skip",
     )
     figure = new_figure(trace, height=24 + 46 * len(bars))

@@ -10,12 +10,14 @@ import plotly.graph_objects as go
 
 BARS_SHOWN = 30  # bars in a chart; a table shows the rest
 VALUES_SHOWN = 10  # rows or columns of a heat map, at most, whose cells have room for numbers
-LABELS_SHOWN = 60  # rows or columns of a heat map, at most, that have room for labels
+LABELS_SHOWN = 60  # rows or columns of a heat map, at most, that have labels of full size; more have small ones
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
 
-# Streamlit replaces these by colours of the theme: the first two of chartCategoricalColors, and the background.
-INK, CINNABAR, PAPER = "#000001", "#000002", "#000038"
+# Streamlit replaces these by colours of the theme: four of chartCategoricalColors, by their number, and the background.
+# Each colour means one thing: ink is an amount, grey a second one beside it, green is better than before, cinnabar is
+# negative, against or too much. A thin cinnabar frame or dot marks a place.
+INK, CINNABAR, GREEN, GREY, PAPER = "#000001", "#000002", "#000003", "#000006", "#000038"
 FROM_CINNABAR_TO_INK = [f"#{number:06d}" for number in range(21, 31)]  # chartDivergingColors
 LINE_COLUMNS = 30  # width of a line of `ink_text`: fifteen Chinese characters, legible on a phone
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" is a colour above

@@ -55,35 +55,31 @@ def ink_map(
     """
     across, down = _categories(columns), _categories(rows)
     most = max(len(rows), len(columns))
-    small, labelled = most <= VALUES_SHOWN, most <= LABELS_SHOWN
+    small, large = most <= VALUES_SHOWN, most <= LABELS_SHOWN
+    row_height = 44 if small else 24 if large else 13
+    font = {"color": INK} if large else {"color": INK, "size": 9}
     trace = go.Heatmap(
         z=values,
         x=across,
         y=down,
         zmin=low,
         zmax=1.0,
-        xgap=2 if labelled else 0,
-        ygap=2 if labelled else 0,
+        xgap=2 if large else 0,
+        ygap=2 if large else 0,
         hovertemplate="%{y}<br>%{x}<br>%{z:.4f}<extra></extra>",
         showscale=not small,
         colorbar=_scale(".0%" if percent else ".2f"),
     )
-    figure = new_figure(trace, height=(40 if small else 90) + (len(rows) * (44 if small else 24) if labelled else 600))
+    figure = new_figure(trace, height=(40 if small else 90) + len(rows) * row_height)
     if small:
         figure.add_trace(cell_numbers(values, down, across, low=low))
     figure.update_layout(shapes=[_frame(start, end) for start, end in outlined])
+    every = 1 if large else 5  # a column is narrower than a number
     for axis, categories, shown in (
-        (figure.update_xaxes, across, [escape(name, width=10) for name in names]),
+        (figure.update_xaxes, across[::every], [escape(name, width=10) for name in names[::every]]),
         (figure.update_yaxes, down, [escape(row, width=22) for row in rows]),
     ):
-        axis(
-            type="category",
-            showticklabels=labelled,
-            tickmode="array",
-            tickvals=categories,
-            ticktext=shown,
-            tickfont={"color": INK},
-        )
+        axis(type="category", tickmode="array", tickvals=categories, ticktext=shown, tickfont=font)
     figure.update_xaxes(side="top")
     figure.update_yaxes(autorange="reversed")
     return figure

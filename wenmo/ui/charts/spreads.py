@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from wenmo.telemetry.statistics import HistogramCounts
-from wenmo.ui.charts.figure import CINNABAR, INK, escape, new_figure
+from wenmo.ui.charts.figure import GREY, INK, escape, new_figure
 
 
 def confidence_histogram(counts: Sequence[int]) -> go.Figure:
@@ -70,7 +70,7 @@ def histogram(counts: HistogramCounts) -> go.Figure:
 
 
 def spreads(values: Mapping[str, Sequence[float]]) -> go.Figure:
-    """Two histograms of probabilities side by side, in five bins: the first in ink, the second in cinnabar.
+    """Two histograms of probabilities side by side, in five bins: the first in ink, the second in grey.
 
     `values` maps two names, which must be the app's own, to probabilities. Heights are shares of each list, so that a
     longer list does not look like a better one.
@@ -80,7 +80,7 @@ def spreads(values: Mapping[str, Sequence[float]]) -> go.Figure:
     edges = np.linspace(0.0, 1.0, 6)
     fifths = [f"{low:.0%}–{high:.0%}" for low, high in pairwise(edges)]
     highest = 0.0
-    for (name, of), colour in zip(values.items(), (INK, CINNABAR), strict=True):
+    for (name, of), colour in zip(values.items(), (INK, GREY), strict=True):
         shares = np.histogram(of, edges)[0] / len(of)
         highest = max(highest, float(shares.max()))
         figure.add_trace(

@@ -225,7 +225,14 @@ def _table(
                 names["match"], options=[none, *options], required=True, width=165, help=say("match.correct_help")
             ),
             names["left"]: st.column_config.TextColumn(names["left"], width=165),
-            names["similarity"]: bar(names["similarity"], min_value=0.0, max_value=100.0, format="%.1f%%", width=110),
+            names["similarity"]: bar(
+                names["similarity"],
+                min_value=0.0,
+                max_value=100.0,
+                format="%.1f%%",
+                width=110,
+                color=components.BAR_COLOR,
+            ),
             names["cosine"]: st.column_config.NumberColumn(names["cosine"], format="%.3f", width=60),
             names["other"]: st.column_config.TextColumn(names["other"], width=130),
             names["next"]: st.column_config.NumberColumn(names["next"], format="%.1f%%", width=70),

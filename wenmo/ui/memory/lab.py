@@ -20,7 +20,7 @@ from wenmo.types import Precision, TaskName
 from wenmo.ui.memory import lab_labelled_rows, lab_results
 from wenmo.ui.shell import answers, components
 from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
-from wenmo.ui.text import say
+from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
     from wenmo.engine import Engine, OnProgress
@@ -44,16 +44,14 @@ class Wish:
     """What the form asks for.
 
     The steps of `shown` are predicted and, if `measured`, also measured here. `checked` has the same steps for another
-    model, which is measured in its place. For the configuration `fits`, the largest batch on each card is computed in
-    each of the `precisions` and `lengths`; `card_gib` is the visitor's card. The `labelled` rows are answered in each
+    model, which is measured in its place. For the configurations before and after, the largest batch on each card is
+    computed for each of the `lengths`; `card_gib` is the visitor's card. The `labelled` rows are answered in each
     precision of `shown`, to measure accuracy.
     """
 
     shown: Preset
     measured: bool
     checked: Preset | None
-    fits: Configuration
-    precisions: tuple[Precision, ...]
     lengths: tuple[int, ...]
     card_gib: int | None
     labelled: LabelledRows | None = None
@@ -107,7 +105,6 @@ def _article() -> Wish | None:
         pressed = answers.submit("lab_article", say("lab.run"))
     if not pressed:
         return None
-    from wenmo.lab.configuration import Configuration
     from wenmo.lab.fits import LENGTHS
     from wenmo.lab.presets import preset_of
 
@@ -116,8 +113,6 @@ def _article() -> Wish | None:
         shown=preset_of("article", model=model),
         measured=measured == model,
         checked=None if here else preset_of("article", model=measured),
-        fits=Configuration(model=model),
-        precisions=("fp32", "fp16"),
         lengths=LENGTHS,
         card_gib=None,
         labelled=labelled,
@@ -152,14 +147,11 @@ def _card() -> Wish | None:
     if not pressed:
         return None
     baseline, optimised = before(), after()
-    on_gpu = tuple(dict.fromkeys(each.precision for each in (baseline, optimised) if each.precision != "int8"))
-    lengths = {optimised.width, *LENGTHS}  # the width is the length that a row is padded to
+    lengths = {*baseline.lengths, *optimised.lengths, *LENGTHS}
     return Wish(
         shown=path(baseline, optimised),
         measured=measured,
         checked=None,
-        fits=optimised,
-        precisions=on_gpu,
         lengths=tuple(sorted(lengths)),
         card_gib=gib,
         labelled=labelled,
@@ -225,11 +217,12 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: OnProgress, tell: 
     from wenmo.lab.findings import Findings
     from wenmo.lab.fits import CARDS_GIB, what_fits
     from wenmo.lab.presets import run_preset
+    from wenmo.lab.sections import configuration_title
     from wenmo.telemetry.machine import machine
 
     presets = [(wish.shown, wish.measured)] + ([] if wish.checked is None else [(wish.checked, True)])
     steps = sum(len(preset.steps) for preset, _ in presets)
-    of = len(wish.asked) + steps + len(wish.precisions) * len(wish.lengths)
+    of = len(wish.asked) + steps + len(wish.shown.sides) * len(wish.lengths)
     done = 0
 
     def beat() -> bool:
@@ -248,7 +241,8 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: OnProgress, tell: 
             def stage(at: int, _: int, name: str, preset: Preset = preset) -> None:
                 if at < len(preset.steps):
                     what = say(f"lab.stage.{name}")
-                    tell(f"{what} · {components.literal(preset.steps[at].configuration.name)}")
+                    name = configuration_title(preset.steps[at].configuration).in_(language())
+                    tell(f"{what} · {components.literal(name)}")
                 beat()
 
             for result in run_preset(
@@ -258,14 +252,14 @@ def run(wish: Wish, models: Mapping[TaskName, str], progress: OnProgress, tell: 
                 done += 1
         tell(say("lab.stage.fits"))
         fits = []
-        for fit in what_fits(wish.fits, precisions=wish.precisions, lengths=wish.lengths, cancelled=beat):
-            fits.append(fit)
-            done = len(wish.asked) + steps + len(fits) // len(CARDS_GIB)
+        for side in wish.shown.sides:
+            for fit in what_fits(side, lengths=wish.lengths, cancelled=beat):
+                fits.append(fit)
+                done = len(wish.asked) + steps + len(fits) // len(CARDS_GIB)
     return Findings(
         steps=tuple(results[0]),
         checks=tuple(results[1]) if len(results) > 1 else (),
         fits=tuple(fits),
-        fits_of=wish.fits,
         accuracy=answered,
         card_gib=wish.card_gib,
         machine=machine(),

@@ -21,6 +21,8 @@ def show(found: Findings) -> None:
     from wenmo.lab.sections import sections
 
     for section in sections(found):
+        if section.headline is not None:
+            st.header(_literal(section.headline), anchor=False)
         st.subheader(_literal(section.title), anchor=False)
         if section.sentences:
             st.markdown("  \n".join(map(_literal, section.sentences)))
@@ -30,17 +32,19 @@ def show(found: Findings) -> None:
         for note in section.notes:
             st.caption(_literal(note))
     _downloads(found)
+    if found.sides is not None:
+        st.page_link("pages/story.py", label=say("lab.to_story"))
 
 
 def _figures(section: Section) -> None:
     """Charts share the width; grids have half of it at most."""
-    drawn = [(_literal(chart.title), _waterfall(chart)) for chart in section.charts]
+    drawn = [(_literal(chart.title), _bars(chart)) for chart in section.charts]
     places = len(drawn)
     if section.grids:
         places = max(2, len(section.grids))
         for grid in section.grids:
             figure = charts.fit_map(np.array(grid.counts), rows=grid.rows, columns=grid.columns)
-            drawn.append((grid.title, figure))
+            drawn.append((_literal(grid.title), figure))
     if not drawn:
         return
     for number, (place, (name, figure)) in enumerate(zip(st.columns(places, gap="large"), drawn, strict=False)):
@@ -50,10 +54,12 @@ def _figures(section: Section) -> None:
             st.plotly_chart(figure, config=charts.CONFIG, key=f"lab_{section.key}_{number}", alt=alt)
 
 
-def _waterfall(chart: Chart) -> Any:
+def _bars(chart: Chart) -> Any:
     marks = [(line.name, mark) for line in chart.lines for mark in line.marks]
     bars = [(_shown(name), *(mark.bar or (0.0, 0.0)), _shown(mark.label)) for name, mark in marks]
-    return charts.waterfall(bars, saved=[mark.strong for _, mark in marks])
+    return charts.waterfall(
+        bars, better=[mark.strong for _, mark in marks], predicted=[mark.predicted for _, mark in marks]
+    )
 
 
 def _table(table: Table) -> None:

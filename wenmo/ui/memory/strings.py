@@ -148,5 +148,6 @@ STRINGS: Mapping[str, Text] = {
     ),
     "lab.stage.fits": Text("计算各卡放得下多大的批", "working out what fits on each card"),
     "lab.stage.waiting": Text("另一位访客正在测量，请稍候", "another visitor is measuring; waiting"),
+    "lab.to_story": Text("用这些数字做汇报 →", "Tell the story with these figures →"),
     "lab.report": Text("下载报告 HTML", "Download report (HTML)"),
 }

@@ -66,12 +66,9 @@ def _one(text: str, result: SentimentResult) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             theme.face(face)
             st.subheader(say(f"sentiment.{NAMES[face]}"), anchor=False, width="content")
-            st.text(f"{say('sentiment.label')} {result.label}")
-        left, right = st.columns(2, gap="large")
-        with left:
-            components.measure(say("sentiment.confidence"), result.score, text=f"{result.score:.1%}")
-        with right:
-            components.measure(say("sentiment.positive"), result.positive, text=f"{result.positive:.1%}")
+            unsure = NAMES[face] == "neutral"
+            st.text(say("sentiment.leaning", label=result.label) if unsure else result.label)
+        components.measure(say("sentiment.positive"), result.positive, text=f"{result.positive:.1%}")
     columns: dict[str, list[object]] = {
         say("sentiment.text"): [text],
         say("sentiment.label"): [result.label],
@@ -84,15 +81,14 @@ def _many(texts: list[str], results: list[SentimentResult]) -> None:
     """How many reviews have each mood, and a table of them."""
     positives = [result.positive for result in results]
     st.subheader(say("sentiment.summary", count=len(texts), **count_moods(positives)), anchor=False)
-    confidence, positive = say("sentiment.confidence"), say("sentiment.positive")
+    positive = say("sentiment.positive")
     columns: dict[str, list[object]] = {
         say("sentiment.face"): [face_of(value) for value in positives],
         positive: list(positives),  # beside the face, where a phone shows it without scrolling
         say("sentiment.text"): list(texts),
         say("sentiment.label"): [result.label for result in results],
-        confidence: [result.score for result in results],
     }
-    components.table(columns, bars=[confidence, positive])
+    components.table(columns, bars=[positive])
     st.caption(say("sentiment.faces_note"))
     components.download("sentiment", columns)
 

@@ -13,7 +13,7 @@ STRINGS: Mapping[str, Text] = {
     "sentiment.read": Text("读情绪", "Read the mood"),
     "sentiment.empty": Text("写下一条或多条评论，每行一条。", "Write one review or several, one a line."),
     "sentiment.positive": Text("正面概率", "Probability of positive"),
-    "sentiment.confidence": Text("把握", "Confidence"),
+    "sentiment.leaning": Text("拿不准，略偏{label}", "not sure, leaning to {label}"),
     "sentiment.face": Text("情绪", "Mood"),
     "sentiment.label": Text("标签", "Label"),
     "sentiment.glad": Text("欣喜", "Glad"),
@@ -58,6 +58,8 @@ STRINGS: Mapping[str, Text] = {
         "This is the mood of the sentences that mention the word, not a judgement of the aspect: a sentence that "
         "praises delivery and finds the price too high counts with its one mood for both.",
     ),
+    "sentiment.product_name": Text("产品名（可不填）", "Name of the product (optional)"),
+    "sentiment.product_reviews": Text("评论", "Reviews"),
     "sentiment.first": Text("甲", "A"),
     "sentiment.second": Text("乙", "B"),
     "sentiment.product": Text("产品", "Product"),
@@ -65,8 +67,9 @@ STRINGS: Mapping[str, Text] = {
     "sentiment.compare_empty": Text(
         "把两款产品的评论分别贴进来，每行一条。", "Paste the reviews of two products, one a line."
     ),
-    "sentiment.verdict.first": Text("甲更受好评，高 {points} 个百分点", "A is better liked, by {points} points"),
-    "sentiment.verdict.second": Text("乙更受好评，高 {points} 个百分点", "B is better liked, by {points} points"),
+    "sentiment.verdict.better": Text(
+        "{name}更受好评，高 {points} 个百分点", "{name} is better liked, by {points} points"
+    ),
     "sentiment.verdict.open": Text(
         "相差 {points} 个百分点，可能只是偶然", "{points} points apart, which may be chance"
     ),
@@ -74,8 +77,8 @@ STRINGS: Mapping[str, Text] = {
         "相差 {points} 个百分点，评论太少，不足为凭", "{points} points apart, by too few reviews to tell"
     ),
     "sentiment.difference": Text(
-        "甲减乙：{value} 个百分点，95% 区间 {low} 到 {high}。",
-        "A minus B: {value} points, 95% interval from {low} to {high}.",
+        "{first} 减 {second}：{value} 个百分点，95% 区间 {low} 到 {high}。",
+        "{first} minus {second}: {value} points, 95% interval from {low} to {high}.",
     ),
     "sentiment.interval": Text("平均值的 95% 区间：{low} 到 {high}", "95% interval of the mean: {low} to {high}"),
     "sentiment.spread_alt": Text(

@@ -109,8 +109,12 @@ STRINGS: Mapping[str, Text] = {
     "service.figure.first_s": Text("首个请求 s", "First call, s"),
     "service.figure.clients": Text("最大并发", "Most clients"),
     "service.articles_legend": Text(
-        "斜线前为文章，后为本机。加速一文的内存是显存。最大并发指 95% 的请求在 1 秒内答复的客户端数，至多试到 256。",
-        "Article / here. Memory is GPU memory in the first article. Most clients: as many as get 95% of their "
-        "answers within 1 s; 256 at most were tried.",
+        "斜线前为文章，后为本机。F1 低于文章：这里是自带的小模型，在公开数据集上测；文章是更大的模型，用它自己的数据。"
+        "二者不可直接相比，要看的是优化前后有没有变。加速一文的内存是显存。最大并发指 95% 的请求在 1 秒内答复的客户端数"
+        "（至多试到 256）。",
+        "Article / here. F1 is below the article's: here it is of the small bundled models on public sets, there of a "
+        "larger model on data of its own. Compare whether it changes from before to after, not the two. Memory is GPU "
+        "memory in the first article. Most clients: as many as get 95% of their answers within 1 s; 256 at most were "
+        "tried.",
     ),
 }

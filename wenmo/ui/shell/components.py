@@ -14,6 +14,7 @@ from wenmo.ui.shell.element import element
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, MAX_COPIED, clipboard, csv_file, lines
 from wenmo.ui.text import language, say
 
+BAR_COLOR = "gray"  # of bars in tables: an amount, not a warning
 BUTTON_STYLE = Path(__file__).with_name("button.css")
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])")
@@ -76,6 +77,12 @@ def measure(label: str, value: float, *, text: str, explanation: str | None = No
         st.progress(min(1.0, max(0.0, value)))
 
 
+def answer(text: str, *, key: str) -> None:
+    """The answer to what was asked, larger than everything around it, literally."""
+    with st.container(key=f"answer_{key}"):
+        st.text(text)
+
+
 def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), numbers: Sequence[str] = ()) -> None:
     """A table that shows text literally. `bars` names columns of probabilities, `numbers` those of other figures."""
     # As numbers up to 100: the decimals of Streamlit's own percent format cannot be set.
@@ -84,7 +91,8 @@ def table(columns: Mapping[str, Sequence[object]], *, bars: Sequence[str] = (), 
         for name, cells in columns.items()
     }
     config: dict[str, Any] = {
-        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=100.0, format="%.1f%%") for name in bars
+        name: st.column_config.ProgressColumn(name, min_value=0.0, max_value=100.0, format="%.1f%%", color=BAR_COLOR)
+        for name in bars
     }
     config |= {name: st.column_config.NumberColumn(name, format="%.3f") for name in numbers}
     st.dataframe(shown, hide_index=True, column_config=config)

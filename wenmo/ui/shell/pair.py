@@ -81,18 +81,13 @@ def _result(result: SimilarityResult, cosine: float) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             theme.stamp(character, filled=score >= _STAMP_FILLED)
             st.subheader(say(f"similarity.verdict.{name}"), anchor=False, width="content")
-        left, right = st.columns(2, gap="large")
-        with left:
-            components.measure(
-                say("similarity.probability"),
-                score,
-                text=f"{score:.1%}",
-                explanation=say("similarity.probability_help"),
-            )
-        with right:
-            components.measure(
-                say("similarity.cosine"), cosine, text=f"{cosine:.3f}", explanation=say("similarity.cosine_help")
-            )
+        components.measure(
+            say("similarity.probability"),
+            score,
+            text=f"{score:.1%}",
+            explanation=say("similarity.probability_help"),
+        )
+        st.caption(say("similarity.cosine_line", value=f"{cosine:.3f}"), help=say("similarity.cosine_help"))
         if result.truncated:
             st.caption(say("app.truncated"))
         components.unknown_note([result.unknown])

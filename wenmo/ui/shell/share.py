@@ -88,7 +88,12 @@ KINDS: Mapping[str, Kind] = {
     "products": Kind(
         page="sentiment",
         switch=("view", "compare"),
-        fields={"products_first": _TEXT, "products_second": _TEXT},
+        fields={
+            "products_first": _TEXT,
+            "products_second": _TEXT,
+            "products_first_name": _TEXT,
+            "products_second_name": _TEXT,
+        },
     ),
     "classify": Kind(page="classify", fields={"classify_texts": _TEXT}),
     "zero_shot": Kind(

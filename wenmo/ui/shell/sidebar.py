@@ -1,4 +1,4 @@
-"""The sidebar: the switch of the language; the models, device and precision in use and why; the memory in use."""
+"""The sidebar: the switch of the language; one line of state, and folded what is in use and why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def language_switch() -> None:
 
 
 def status() -> None:
-    """The models, device and precision in use, each with its reason.
+    """One line; folded below it the models, the device and the precision in use, each with its reason.
 
     To be called after the page: building the engine takes seconds, and the page should be on the screen by then.
     """
@@ -35,11 +35,12 @@ def status() -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    model_choice.select()
-    st.subheader(say("status.title"), anchor=False)
-    _models(engine)
-    _decisions(engine)
-    _memory()
+    _line(engine.device.value, engine.precision.value)
+    with st.expander(say("status.title"), key="status"):
+        model_choice.select()
+        _models(engine)
+        _decisions(engine)
+        _memory()
 
 
 def _models(engine: Engine) -> None:
@@ -66,6 +67,14 @@ def _decisions(engine: Engine) -> None:
             st.caption(say(f"status.{key}"))
             st.text(say("status.tokens", value=f"{resolved.value:,}") if key == "batch" else resolved.value)
             st.caption(components.literal(resolved.reason_zh if language() == "zh" else resolved.reason))
+
+
+@st.fragment(run_every=3)
+def _line(device: str, precision: str) -> None:
+    """Where it computes, in which precision, and how much memory the process takes."""
+    samples = get_sampler().samples(last_s=_MEMORY_S)
+    memory = [say("status.mib", value=f"{samples[-1].resident_mib:,.0f}")] if samples else []
+    st.caption(components.literal(" · ".join([device, precision, *memory])))
 
 
 @st.fragment(run_every=3)

@@ -9,6 +9,9 @@ from wenmo.ui.localized import Text
 STRINGS: Mapping[str, Text] = {
     # Navigation, buttons and notes that several pages have
     "app.name": Text("文墨共鸣", "Wenmo"),
+    "app.no_script": Text(
+        "请在浏览器中启用 JavaScript：这些页面需要它。", "Enable JavaScript in your browser: these pages need it."
+    ),
     "app.home": Text("首页", "Home"),
     "app.similarity": Text("句子相似度", "Similarity"),
     "app.match": Text("匹配", "Match"),
@@ -121,7 +124,11 @@ STRINGS: Mapping[str, Text] = {
         "Cross-encoder: both sentences are read together, and it answers the probability that they mean the same. "
         "The better measure; each pair costs one pass.",
     ),
-    "similarity.cosine": Text("向量余弦", "Cosine of vectors"),
+    "similarity.cosine": Text("向量余弦（−1 至 1）", "Cosine of vectors (−1 to 1)"),
+    "similarity.cosine_line": Text(
+        "另一种较粗的度量，向量余弦：{value}（−1 至 1，不是百分比）",
+        "A coarser measure beside it, the cosine of vectors: {value} (−1 to 1, no percentage)",
+    ),
     "similarity.cosine_help": Text(
         "两句各自平均池化成向量，再求夹角余弦，范围 −1 到 1。便宜，但较粗；它不是概率，两者不可互相换算。",
         "Each sentence is mean-pooled into a vector of its own; the cosine of their angle, from −1 to 1. Cheap and "

@@ -6,10 +6,13 @@ import streamlit as st
 
 from wenmo import Engine
 from wenmo.engine import OnProgress
+from wenmo.ui import charts
 from wenmo.ui.shell import answers, components, examples, share
 from wenmo.ui.shell.inputs import MAX_CANDIDATES, MAX_CHARACTERS, at_most
 from wenmo.ui.similarity.examples import RANKINGS
 from wenmo.ui.text import say
+
+_FITTING = 0.5  # the least probability with which a candidate means the same rather than not
 
 
 def show() -> None:
@@ -40,6 +43,7 @@ def show() -> None:
         return
     scores, near, truncated = answer
     order = sorted(range(len(scores)), key=lambda index: -scores[index])
+    _best(candidates[order[0]], scores[order[0]])
     probability, cosine = say("similarity.probability"), say("similarity.cosine")
     columns: dict[str, list[object]] = {
         say("similarity.candidates"): [candidates[index] for index in order],
@@ -50,3 +54,14 @@ def show() -> None:
     components.truncation_note(truncated)
     components.download("ranking", columns)
     share.keep("ranking")
+
+
+def _best(candidate: str, score: float) -> None:
+    """The answer first: the best candidate, or that none means the same."""
+    with st.container(border=True):
+        if score >= _FITTING:
+            st.caption(say("similarity.ranking_best"))
+            components.answer(f"{charts.one_line(candidate, width=80)}  {score:.1%}", key="ranking")
+        else:
+            components.answer(say("similarity.ranking_none"), key="ranking")
+            st.caption(say("similarity.ranking_nearest", score=f"{score:.1%}"))

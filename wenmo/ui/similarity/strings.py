@@ -19,6 +19,12 @@ STRINGS: Mapping[str, Text] = {
         "写一句话和若干候选，按同义概率从高到低排列。",
         "Write a sentence and some candidates; they are ranked by the probability of meaning the same.",
     ),
+    "similarity.ranking_best": Text("最接近的", "Closest"),
+    "similarity.ranking_none": Text("没有合适的", "None fits"),
+    "similarity.ranking_nearest": Text(
+        "最接近的一句，同义概率也只有 {score}；下面仍按概率排列。",
+        "Even the closest has a probability of {score}; below they are ranked all the same.",
+    ),
     "similarity.sentences": Text("句子", "Sentences"),
     "similarity.draw": Text("绘制矩阵", "Draw the matrix"),
     "similarity.matrix_empty": Text(
@@ -36,7 +42,7 @@ STRINGS: Mapping[str, Text] = {
         "Cosine of vectors: one pass a sentence, fast and coarser; above all it does not tell a statement from its "
         "negation.",
     ),
-    "similarity.threshold": Text("近似重复的门槛", "Threshold for near-duplicates"),
+    "similarity.threshold": Text("近似重复的阈值", "Threshold for near-duplicates"),
     "similarity.threshold_help": Text(
         "不低于此值的两句归为一组；甲似乙、乙似丙，则三句同组。移动它不必重算。",
         "Two sentences at or above it belong to one group; where A is like B and B like C, all three do. Moving it "
@@ -67,13 +73,13 @@ STRINGS: Mapping[str, Text] = {
         "Near-duplicates: {sentences} of {of} sentences, in {groups} groups",
     ),
     "similarity.no_groups": Text(
-        "在此门槛下没有近似重复的句子。", "No two sentences are near-duplicates at this threshold."
+        "在此阈值下没有近似重复的句子。", "No two sentences are near-duplicates at this threshold."
     ),
     "similarity.group": Text("组", "Group"),
     "similarity.number": Text("行号", "Line"),
     "similarity.weakest": Text("组内最低", "Lowest in group"),
     "similarity.groups_note": Text(
-        "“组内最低”是同组里最不相似的两句：明显低于门槛时，说明它们只是隔着别的句子连在一起。",
+        "“组内最低”是同组里最不相似的两句：明显低于阈值时，说明它们只是隔着别的句子连在一起。",
         '"Lowest in group" is of the two sentences least alike: far below the threshold, they hang together through '
         "others only.",
     ),

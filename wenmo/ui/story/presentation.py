@@ -1,7 +1,7 @@
 """The presentation of the story page: one step at a time, the keys and buttons to turn it, the price, the export.
 
-The address holds the step, the price, the texts a day, the currency and the source of the figures, so that a link opens
-the same screen. Anyone may have written an address: values that are not valid are ignored.
+The address holds the step, the GPU, the price, the texts a day, the currency and the source of the figures, so that a
+link opens the same screen. Anyone may have written an address: values that are not valid are ignored.
 """
 
 from __future__ import annotations
@@ -23,19 +23,24 @@ if TYPE_CHECKING:
     from wenmo.story.money import Price
     from wenmo.story.steps import StoryStep
 
-_STEP, _PRICE, _TEXTS, _CURRENCY = "step", "price", "texts", "currency"  # in the address
+_STEP, _PRICE, _TEXTS, _CURRENCY, _CARD = "step", "price", "texts", "currency", "card"  # in the address
 _FULLSCREEN_SCRIPT = Path(__file__).with_name("fullscreen.js")
 
 
 def price() -> Price:
-    """The price in the address; defaults for what is missing there or not valid."""
+    """The price in the address; defaults for what is missing there or not valid.
+
+    The default of the GPU is the card for which the visitor's lab has worked.
+    """
     from wenmo.story.money import Price
 
-    found = Price()
+    lab = answers.last("lab_card")
+    found = Price() if lab is None or lab.card_gib is None else Price(card_gib=lab.card_gib)
     fields: dict[str, tuple[str, Callable[[str], Any]]] = {
         "per_hour": (_PRICE, float),
         "texts_per_day": (_TEXTS, int),
         "currency": (_CURRENCY, str),
+        "card_gib": (_CARD, int),
     }
     for field, (name, read) in fields.items():
         try:
@@ -57,7 +62,7 @@ def _figures() -> StoryFigures:
     from wenmo.story.figures import committed, of_lab, of_race
 
     found = committed()
-    race, lab = answers.last("throughput"), answers.last("lab_article")
+    race, lab = answers.last("throughput"), answers.last("lab_card") or answers.last("lab_article")
     if race is None and lab is None:
         return found
     names = {name: say(f"story.figures.{name}") for name in ("own", "committed")}
@@ -87,13 +92,23 @@ def show(step: StoryStep, at: int) -> None:
 
 
 def ask_price(now: Price) -> None:
-    """Fields for the price, whose values go into the address."""
+    """Fields for the GPU and its price, whose values go into the address."""
+    from wenmo.lab.fits import CARDS_GIB
     from wenmo.story.money import CURRENCIES, MAX_PRICE, MAX_TEXTS, MIN_PRICE
 
     def keep(name: str, key: str) -> None:
         st.query_params[name] = str(st.session_state[key])
 
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    with st.popover(say("story.premise"), key="story_premise"):
+        st.selectbox(
+            say("story.card"),
+            CARDS_GIB,
+            index=CARDS_GIB.index(now.card_gib),
+            format_func=lambda size: f"{size} GB",
+            key="story_card",
+            on_change=keep,
+            args=(_CARD, "story_card"),
+        )
         st.segmented_control(
             say("story.currency"),
             CURRENCIES,
@@ -111,7 +126,6 @@ def ask_price(now: Price) -> None:
             step=0.5,
             format="%.2f",
             key="story_price",
-            width=200,
             on_change=keep,
             args=(_PRICE, "story_price"),
         )
@@ -122,14 +136,13 @@ def ask_price(now: Price) -> None:
             value=now.texts_per_day,
             step=100_000,
             key="story_texts",
-            width=220,
             on_change=keep,
             args=(_TEXTS, "story_texts"),
         )
 
 
-def turn(at: int, steps: tuple[StoryStep, ...]) -> None:
-    """Back and on, by buttons and by arrow keys, and the file."""
+def turn(at: int, steps: tuple[StoryStep, ...], price: Price) -> None:
+    """Back and on, by buttons and by arrow keys, the premise, and the file."""
 
     def go(to: int) -> None:
         st.query_params[_STEP] = str(to)
@@ -154,6 +167,7 @@ def turn(at: int, steps: tuple[StoryStep, ...]) -> None:
             args=(at + 1,),
         )
         st.space("stretch")
+        ask_price(price)
         element(_FULLSCREEN_SCRIPT, "<button hidden>…</button>", style=components.BUTTON_STYLE)(
             key="story_fullscreen", data={"label": say("story.fullscreen")}, width="content"
         )

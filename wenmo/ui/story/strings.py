@@ -8,9 +8,11 @@ from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "story.figures": Text("数字来自", "Figures from"),
-    "story.figures.own": Text("这次会话的测量", "this session's runs"),
-    "story.figures.committed": Text("自带的结果", "the results that come with it"),
+    "story.figures.own": Text("我的测量", "my runs"),
+    "story.figures.committed": Text("随项目发布的结果", "the project's own results"),
     "story.measure": Text("去「{page}」测量", "Measure it: {page}"),
+    "story.premise": Text("我的显卡与价格", "My GPU and price"),
+    "story.card": Text("显卡", "GPU"),
     "story.currency": Text("货币", "Currency"),
     "story.price": Text("每小时价格", "Price of an hour"),
     "story.texts": Text("每天文本数", "Texts a day"),

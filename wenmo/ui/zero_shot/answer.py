@@ -17,6 +17,9 @@ from wenmo.ui.text import say
 from wenmo.ui.zero_shot.question import Question
 
 _EXAMPLES_EACH = 3  # texts shown for each label
+_FEW = 12  # labels that may all have a bar
+_SEEN = 0.01  # the least probability whose bar is seen
+_LEAST = 3  # bars at least
 
 
 def show(lines: list[str], asked: Question) -> None:
@@ -83,17 +86,30 @@ def _one(result: ZeroShotResult, threshold: float | None) -> None:
     """The label or labels of a single text, and the probabilities of all labels as bars."""
     count = len(result.scores)
     label, confidence = say("zero_shot.label"), say("zero_shot.confidence")
+    taken = _taken(result, threshold)
+    shown = _bars_shown(result, taken)
     with st.container(border=True):
         st.caption(say("zero_shot.best" if threshold is None else "zero_shot.holding"))
-        taken = "    ".join(f"{name}  {result.scores[name]:.1%}" for name in _taken(result, threshold))
-        st.text(taken or say("zero_shot.none_holds"))
-        figure = charts.bars(result.scores, threshold=threshold)
+        answer = "    ".join(f"{name}  {result.scores[name]:.1%}" for name in taken)
+        components.answer(answer or say("zero_shot.none_holds"), key="zero_shot")
+        figure = charts.bars(shown, threshold=threshold)
         st.plotly_chart(figure, config=charts.CONFIG, alt=say("zero_shot.chart_alt", count=count), key="zero_shot_bars")
+        if len(shown) < count:
+            st.caption(say("zero_shot.top_only", shown=len(shown), count=count))
     columns: dict[str, list[object]] = {label: list(result.scores), confidence: list(result.scores.values())}
-    if count > charts.BARS_SHOWN:
-        st.caption(say("zero_shot.top_only", shown=charts.BARS_SHOWN, count=count))
-        components.table(columns, bars=[confidence])
+    if len(shown) < count:
+        with st.expander(say("zero_shot.all_labels", count=count)):
+            components.table(columns, bars=[confidence])
     components.download("zero-shot", columns)
+
+
+def _bars_shown(result: ZeroShotResult, taken: list[str]) -> dict[str, float]:
+    """The labels that have a bar: all of a few; of many the first whose bars are seen, and those that the text gets."""
+    if len(result.scores) <= _FEW:
+        return dict(result.scores)
+    best = list(result.scores)[:_FEW]
+    shown = [name for name in result.scores if name in taken or (name in best and result.scores[name] >= _SEEN)]
+    return {name: result.scores[name] for name in [*shown, *best[len(shown) : _LEAST]]}
 
 
 def _many(texts: list[str], results: list[ZeroShotResult], known: list[str | None], threshold: float | None) -> None:

@@ -19,7 +19,7 @@ STRINGS: Mapping[str, Text] = {
         "Labels at or above it count as true. Moving it computes nothing anew.",
     ),
     "zero_shot.holding": Text("成立的标签", "Labels that hold"),
-    "zero_shot.none_holds": Text("没有标签达到门槛", "No label reaches the threshold"),
+    "zero_shot.none_holds": Text("没有标签达到阈值", "No label reaches the threshold"),
     "zero_shot.rows": Text(
         "本次新算 {computed} 行，{found} 行取自已有结果。", "{computed} rows were computed, {found} were known before."
     ),
@@ -41,9 +41,10 @@ STRINGS: Mapping[str, Text] = {
         "{texts} 条文本在 {labels} 个标签上的概率", "Probabilities of {labels} labels for {texts} texts"
     ),
     "zero_shot.top_only": Text(
-        "图中是前 {shown} 个标签，全部 {count} 个在下表。",
-        "The chart shows the first {shown} labels; all {count} are in the table.",
+        "图中是概率最高的 {shown} 个，共 {count} 个标签。",
+        "The chart has the {shown} most probable of {count} labels.",
     ),
+    "zero_shot.all_labels": Text("全部 {count} 个标签", "All {count} labels"),
     "zero_shot.one_label": Text(
         "只有一个标签：概率表示这个标签成立与否。再添一个，便是在其中选择。",
         "One label only: the probability tells whether it holds. With another one it is a choice between them.",
