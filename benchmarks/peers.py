@@ -118,10 +118,12 @@ def _onnxruntime(folder: Path, *, batch: int, int8: bool) -> Answer:
     return _sorted_batches(lambda inputs: session.run(None, dict(inputs))[0], tokenizer_of(folder), batch)
 
 
-def _openvino(folder: Path, *, batch: int) -> Answer:
+def _openvino(folder: Path, *, batch: int, precision: str | None = "f32") -> Answer:
+    """`precision` None leaves it to OpenVINO: bf16 where the processor has units for it."""
     import openvino
 
-    model = openvino.Core().compile_model(str(_onnx_file(folder)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    options = {} if precision is None else {"INFERENCE_PRECISION_HINT": precision}
+    model = openvino.Core().compile_model(str(_onnx_file(folder)), "CPU", options)
     return _sorted_batches(lambda inputs: model(dict(inputs))[0].copy(), tokenizer_of(folder), batch)
 
 
@@ -183,6 +185,11 @@ PEERS: Mapping[str, Callable[[Path], Answer]] = {
     "OpenVINO sorted 8": lambda folder: _openvino(folder, batch=8),
     "CTranslate2": lambda folder: _ctranslate2(folder, compute_type="float32", worker_a_core=False),
     "CTranslate2 a worker a core": lambda folder: _ctranslate2(folder, compute_type="float32", worker_a_core=True),
+}
+HALF_PEERS: Mapping[str, Callable[[Path], Answer]] = {
+    "transformers bf16, fixed 32": lambda folder: classifier(folder, batch=32, dtype=torch.bfloat16),
+    "OpenVINO as it comes, one by one": lambda folder: _openvino(folder, batch=1, precision=None),
+    "OpenVINO as it comes, sorted 8": lambda folder: _openvino(folder, batch=8, precision=None),
 }
 INT8_PEERS: Mapping[str, Callable[[Path], Answer]] = {
     "ONNX Runtime int8 one by one": lambda folder: _onnxruntime(folder, batch=1, int8=True),

@@ -29,7 +29,9 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         )
         forward.add_argument("--count", type=positive, default=512, help="how many of them (512)")
         forward.add_argument("--rounds", type=positive, default=3, help="turns of each contestant (3)")
-        forward.add_argument("--against", help="comma-separated peers of benchmarks/peers.py, or all, fp32, int8")
+        forward.add_argument(
+            "--against", help="peers of benchmarks/peers.py, separated by commas, or all, fp32, half, int8"
+        )
         forward.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)", default="auto")
         forward.set_defaults(command=_bench, what=what)
 
@@ -177,7 +179,7 @@ def _bench_memory(options: argparse.Namespace) -> None:
 
 
 def _peers(wanted: str | None) -> dict[str, Any]:
-    """Arguments of a benchmark: the peers that `wanted` names (fp32, int8, all, or single ones) and their exporter.
+    """Arguments of a benchmark: the peers that `wanted` names (all, fp32, half, int8, single ones), and their exporter.
 
     Raises InputError for an unknown name, and where the peers cannot be imported.
     """
@@ -188,8 +190,13 @@ def _peers(wanted: str | None) -> dict[str, Any]:
         from wenmo.lab.padded import export
     except ImportError as error:
         raise _needs_a_checkout(error) from None
-    everything = {**peers.PEERS, **peers.INT8_PEERS}
-    groups = {"all": everything, "fp32": dict(peers.PEERS), "int8": dict(peers.INT8_PEERS)}
+    everything = {**peers.PEERS, **peers.HALF_PEERS, **peers.INT8_PEERS}
+    groups = {
+        "all": everything,
+        "fp32": dict(peers.PEERS),
+        "half": dict(peers.HALF_PEERS),
+        "int8": dict(peers.INT8_PEERS),
+    }
     selected: dict[str, Any] = {}
     for name in wanted.split(","):
         if name not in groups and name not in everything:

@@ -55,14 +55,21 @@ def columns(items: Sequence[str | tuple[str, str]]) -> tuple[list[str], ...]:
     return tuple(list(column) for column in zip(*rows, strict=True))
 
 
-def classifier(folder: Path, *, batch: int, device: str = "cpu", max_length: int = MAX_LENGTH) -> Answer:
+def classifier(
+    folder: Path,
+    *,
+    batch: int,
+    device: str = "cpu",
+    max_length: int = MAX_LENGTH,
+    dtype: torch.dtype = torch.float32,
+) -> Answer:
     """BertForSequenceClassification over batches of `batch` items in the order given, each padded to its longest.
 
     This is the second row of the batch article's table; with `batch` 1 it is the first.
     """
     from transformers import BertForSequenceClassification
 
-    model: Any = BertForSequenceClassification.from_pretrained(folder).eval().to(device)
+    model: Any = BertForSequenceClassification.from_pretrained(folder).eval().to(device, dtype)
     tokenizer = tokenizer_of(folder)
 
     def answer(items: Items) -> np.ndarray:
@@ -76,7 +83,7 @@ def classifier(folder: Path, *, batch: int, device: str = "cpu", max_length: int
                     max_length=max_length,
                     return_tensors="pt",
                 )
-                rows.append(model(**inputs.to(device)).logits.cpu().numpy())
+                rows.append(model(**inputs.to(device)).logits.float().cpu().numpy())
         return np.concatenate(rows)
 
     return answer

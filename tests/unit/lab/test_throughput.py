@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,10 @@ def test_a_peer_is_held_against_ours() -> None:
     ours, zeros = report.figures
     assert (ours.name, ours.largest_difference) == ("wenmo fp32", 0.0)
     assert zeros.largest_difference > 0.01
+    assert ours.decisions_changed == 0 and zeros.decisions_changed > 0
+    assert bench.headline(report) == ""  # no peer decides as ours does
+    same = replace(report, figures=(ours, replace(zeros, decisions_changed=0.0, items_per_s=ours.items_per_s / 2)))
+    assert "2.00 times zeros" in bench.headline(same) and bench.headline(same) in bench.table(same)
     assert set(report.ratios) == {"zeros"} and report.weights == "bundled"
     assert report.tokens > 6 * 50
 
