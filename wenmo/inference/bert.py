@@ -1,8 +1,9 @@
 """BERT's forward pass over packed inputs: all tokens of a batch form one (T, H) tensor without padding.
 
 Linear layers and norms process the T rows at once; only attention separates the sequences, one run of equal lengths at
-a time. For a task that needs only [CLS], the last layer computes queries, attention output and feed-forward for the
-[CLS] rows alone (but keys and values for all tokens). Query, key and value are one matrix product.
+a time, or all in one call where a GPU has FlashAttention for it. For a task that needs only [CLS], the last layer
+computes queries, attention output and feed-forward for the [CLS] rows alone (but keys and values for all tokens).
+Query, key and value are one matrix product.
 
 The logits equal those of transformers' BertForSequenceClassification to 1e-5 in float32 (tests/unit/inference). Not
 covered: training, dropout, attention masks.
@@ -15,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
+from torch.nn.attention.varlen import varlen_attn
 
 from wenmo.models.shape import BertShape
 from wenmo.models.vector_head import MEAN, Dense, Pooling, VectorHead
@@ -38,6 +41,8 @@ ACTIVATIONS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "tanh": torch.tanh_,
     "linear": lambda x: x,  # of a vector head
 }
+
+_FLASH_DTYPES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,7 @@ class Packed:
     segments: torch.Tensor  # (T,) int64
     first: torch.Tensor  # (N,) int64, the row of each sequence's [CLS]
     runs: tuple[Run, ...]
+    bounds: torch.Tensor | None = None  # (N + 1,) int32, where sequences begin and end; None without FlashAttention
 
     @classmethod
     def of(cls, encodings: Sequence[Encoding], device: torch.device) -> Packed:
@@ -86,7 +92,14 @@ class Packed:
             segments=to_device(segments.astype(np.int64)),
             first=to_device(starts),
             runs=runs,
+            bounds=to_device(np.append(0, ends).astype(np.int32)) if _has_flash_attention(device) else None,
         )
+
+
+@cache
+def _has_flash_attention(device: torch.device) -> bool:
+    """Whether the device has a kernel for sequences of any lengths: NVIDIA's from Ampere on (arXiv 2307.08691)."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 class Layer(nn.Module):
@@ -110,7 +123,7 @@ class Layer(nn.Module):
 
     def attention(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
         """Attention, residual and norm of any layer but the last: (T, H) to (T, H)."""
-        return self._after_attention(self._self_attention(hidden, packed.runs), hidden)
+        return self._after_attention(self._self_attention(hidden, packed), hidden)
 
     def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Feed-forward, residual and norm: (R, H) to (R, H)."""
@@ -123,24 +136,27 @@ class Layer(nn.Module):
         queries = None
         if first_only:
             hidden, queries = hidden[packed.first], 1  # (N, H)
-        context = self._attend(self.query(hidden), key, value, packed.runs, queries=queries)
+        context = self._attend(self.query(hidden), key, value, packed, queries=queries)
         del key, value
         return self.feed_forward(self._after_attention(context, hidden))
 
-    def _self_attention(self, hidden: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
+    def _self_attention(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
         query, key, value = self.query_key_value(hidden).chunk(3, dim=-1)  # of (T, 3H)
-        return self._attend(query, key, value, runs)
+        return self._attend(query, key, value, packed)
 
     def _attend(
         self,
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        runs: Sequence[Run],
+        packed: Packed,
         *,
         queries: int | None = None,
     ) -> torch.Tensor:
         """Softmax attention within each sequence. `query` has `queries` rows per sequence; None: one per token."""
+        runs = packed.runs
+        if len(runs) > 1 and packed.bounds is not None and query.dtype in _FLASH_DTYPES:
+            return self._attend_all(query, key, value, packed, queries=queries)
         if len(runs) == 1:
             return self._attend_run(query, key, value, runs[0].count)
         context = torch.empty_like(query, memory_format=torch.contiguous_format)
@@ -151,6 +167,20 @@ class Layer(nn.Module):
             context[rows] = self._attend_run(query[rows], key[tokens], value[tokens], run.count)
             begin = rows.stop
         return context
+
+    def _attend_all(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packed: Packed, *, queries: int | None
+    ) -> torch.Tensor:
+        """`_attend` in one call. With a single split a sequence's result does not depend on the others of its batch."""
+        bounds, longest = packed.bounds, max(run.length for run in packed.runs)
+        assert bounds is not None
+        of_queries = bounds if queries is None else torch.arange(len(bounds), device=bounds.device, dtype=torch.int32)
+        query, key, value = (
+            each.unflatten(-1, (self._heads, -1)) for each in (query, key, value)
+        )  # (T, heads, H/heads)
+        attended = varlen_attn(query, key, value, of_queries, bounds, queries or longest, longest, num_splits=1)
+        assert isinstance(attended, torch.Tensor)
+        return attended.flatten(1)
 
     def _attend_run(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, count: int) -> torch.Tensor:
         """Attention over `count` sequences of equal length: (count * queries, H), without a copy."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from tests.fakes import SHAPE
+from wenmo.inference import bert
 from wenmo.inference.bert import ACTIVATIONS, Bert, Packed
 from wenmo.models.shape import BertShape
 from wenmo.tokenizer import Encoding
@@ -45,6 +47,45 @@ def _reference(model: BertForSequenceClassification, encoding: Encoding) -> tupl
         hidden = model.bert(input_ids=ids, token_type_ids=types).last_hidden_state
         logits = model(input_ids=ids, token_type_ids=types).logits
     return logits[0].numpy(), hidden.mean(1)[0].numpy()
+
+
+def _flash_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seq_q: torch.Tensor,
+    cu_seq_k: torch.Tensor,
+    max_q: int,
+    max_k: int,
+    *,
+    num_splits: int,
+) -> torch.Tensor:
+    """What torch.nn.attention.varlen.varlen_attn computes on a GPU, one sequence at a time, by its documentation."""
+    assert cu_seq_q.dtype == cu_seq_k.dtype == torch.int32 and num_splits == 1
+    assert (int(cu_seq_q.diff().max()), int(cu_seq_k.diff().max())) == (max_q, max_k)
+    parts = []
+    for (begin, end), (first, last) in zip(pairwise(cu_seq_q.tolist()), pairwise(cu_seq_k.tolist()), strict=True):
+        q, k, v = (each.transpose(0, 1) for each in (query[begin:end], key[first:last], value[first:last]))
+        parts.append(torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1) @ v)
+    return torch.cat(parts, dim=1).transpose(0, 1)
+
+
+@pytest.mark.parametrize("lengths", [(2, 2, 7, 12, 30), (5, 3), (4, 4)])
+def test_one_call_of_attention_is_the_loop(lengths: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a GPU's kernel for all sequences is asked. The kernel itself runs on a GPU alone."""
+    calls = []
+    monkeypatch.setattr(bert, "varlen_attn", lambda *given, **how: calls.append(0) or _flash_attention(*given, **how))
+    monkeypatch.setattr(bert, "_FLASH_DTYPES", (torch.float32,))
+    _, ours = _models(SHAPE)
+    rng = random.Random(3)
+    packed = Packed.of([_encoding(rng, length) for length in lengths], CPU)
+    bounds = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32)
+    with torch.inference_mode():
+        for forward in (ours.logits, ours.vectors):  # with one query a sequence in the last layer, and with all
+            by_loop, by_call = forward(packed), forward(replace(packed, bounds=bounds))
+            torch.testing.assert_close(by_call, by_loop, atol=1e-5, rtol=1e-5)
+    runs = len(set(lengths))
+    assert len(calls) == (2 * SHAPE.num_hidden_layers if runs > 1 else 0)  # equal lengths are one call anyway
 
 
 @pytest.mark.parametrize("layers", [1, 3])
