@@ -17,25 +17,9 @@ with st.sidebar:
     status = st.container()
 ask_password()
 
-# Each address differs from the name of its file, or AppTest.switch_page would run the page without this shell.
-_ADDRESSES = {
-    "home": "welcome",
-    "similarity": "compare",
-    "match": "lookup",
-    "sentiment": "mood",
-    "zero_shot": "labels",
-    "classify": "sort",
-    "batch": "files",
-    "memory": "usage",
-    "throughput": "race",
-    "story": "savings",
-    "models": "library",
-    "adapt": "finetune",
-    "service": "status",
-}
 pages = {
     name: st.Page(f"pages/{name}.py", title=say(f"app.{name}"), url_path=address, default=name == "home")
-    for name, address in _ADDRESSES.items()
+    for name, address in menu.ADDRESSES.items()
 }
 page = st.navigation(list(pages.values()), position="hidden")
 with menu_place:
@@ -51,5 +35,6 @@ with status:
     document.describe(page.url_path)  # before the page, which may compute for long
 page.run()
 with status:
+    document.announcer()
     history.panel()
     sidebar.status()

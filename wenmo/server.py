@@ -31,6 +31,7 @@ from wenmo.api.server_setup import (
 )
 from wenmo.errors import InputError
 from wenmo.paths import APP
+from wenmo.ui.shell import entrance
 from wenmo.ui.shell.runtime import close_engine, get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def create_app(settings: Settings) -> App:
 
     return App(
         MAIN_SCRIPT,
-        routes=[Mount("/api", api), Route("/analyze", api), Route("/analyze/", api)],
+        routes=[Mount("/api", api), Route("/analyze", api), Route("/analyze/", api), *entrance.routes()],
         lifespan=lifespan,
         middleware=[Middleware(AllowedHosts, names=settings.allowed_hosts)],
     )

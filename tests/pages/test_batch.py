@@ -77,8 +77,11 @@ def test_from_a_file_to_its_results(open_page: OpenPage, golden_engine: Engine) 
     app.selectbox(key="batch_group_by").select("商品").run()
     assert not app.exception
     figure = json.loads(next(c.proto.spec for c in app.get("plotly_chart") if "batch_groups_chart" in c.proto.id))
-    tea, umbrella = (sum(r.positive for r in results[i : i + 2]) / 2 for i in (0, 2))
-    assert figure["data"][0]["x"] == pytest.approx([tea, umbrella], abs=1e-6)
+    good, neutral, bad = (trace["x"] for trace in figure["data"])  # of tea, of umbrellas
+    for place, of in enumerate((results[:2], results[2:])):
+        assert good[place] == sum(result.positive > 0.6 for result in of) / 2
+        assert bad[place] == sum(result.positive < 0.4 for result in of) / 2
+        assert good[place] + neutral[place] + bad[place] == 1
 
     app.selectbox(key="batch_truth").select("情绪").run()
     assert not app.exception
@@ -223,3 +226,35 @@ def test_the_sample_is_one_click_away(open_page: OpenPage) -> None:
     app.selectbox(key="batch_truth").select("情绪").run()
     assert not app.exception and not app.error
     assert "of 100 rows agree" in shown(app)
+
+
+def test_stars_are_read_as_labels_and_a_month_is_chosen(open_page: OpenPage, golden_engine: Engine) -> None:
+    """Three months; 1 and 2 stars are negative, 3 is left out, 4 and 5 positive, until it is changed."""
+    texts = ["很好", "太差了", "一般", "不错", "破了"]
+    starred = zip(texts, (5, 1, 3, 4, 2), ("01", "01", "02", "03", "03"), strict=True)
+    lines = ["评论内容,评分,日期", *(f"{text},{stars},2026-{month}-05" for text, stars, month in starred)]
+    app = _upload(open_page("batch"), "评论.csv", "\n".join(lines))
+    _run(app)
+    results = golden_engine.sentiment(texts)
+    app.selectbox(key="batch_truth").select("评分").run()
+    assert not app.exception
+    judged = [
+        results[0].positive >= 0.5,
+        results[1].positive < 0.5,
+        results[3].positive >= 0.5,
+        results[4].positive < 0.5,
+    ]
+    assert TEXTS["batch.accuracy_note"].zh.format(of=4, right=sum(judged)) in shown(app)
+    assert "1–2 星为" in shown(app)
+    app.selectbox(key="batch_meaning_评分_3").select(results[2].label).run()
+    assert TEXTS["batch.accuracy_note"].zh.format(of=5, right=sum(judged) + 1) in shown(app)
+
+    app.selectbox(key="batch_group_by").select("日期").run()
+    figure = json.loads(next(c.proto.spec for c in app.get("plotly_chart") if "batch_groups_chart" in c.proto.id))
+    assert [name.split()[0] for name in figure["layout"]["xaxis"]["ticktext"]] == ["2026-01", "2026-02", "2026-03"]
+    (months,) = app.select_slider
+    months.set_range("2026-03", "2026-03").run()
+    assert not app.exception
+    assert app.dataframe[2].value["评论内容"].tolist() == texts[3:]
+    app.toggle(key="batch_phrases").set_value(True).run()
+    assert not app.exception and TEXTS["batch.phrases_note"].zh in shown(app)

@@ -21,6 +21,7 @@ from wenmo.tables.cells import as_text
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Row
 
+UNSURE = (0.4, 0.6)  # probabilities of positive from which nothing follows
 BINS = 20  # of the histogram of confidence, 0.05 wide each
 MOST_VALUES = 10_000  # distinct values of a column to group by
 MOST_LABELS = 30  # distinct values of a column to compare with
@@ -51,11 +52,33 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupMean:
-    """`mean` is over the `count` rows whose value is `value`."""
+    """`mean` is over the `count` rows whose value is `value`.
+
+    Of these rows `good` have a probability above UNSURE, `bad` one below it; the others are neither.
+    """
 
     value: str
     count: int
     mean: float
+    good: int
+    bad: int
+
+    @property
+    def neutral(self) -> int:
+        return self.count - self.good - self.bad
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """The rows whose date in `column` is in one of the months from `first` to `last`, written 2026-01."""
+
+    column: str
+    first: str
+    last: str
+
+    def holds(self, value: object) -> bool:
+        month = _month(as_text(value) or "")
+        return month is not None and self.first <= month <= self.last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +93,10 @@ class GroupMeans:
 class Results:
     """The Parquet file that a job wrote, whose result columns begin with `prefix`."""
 
-    def __init__(self, path: Path, prefix: str = "") -> None:
+    def __init__(self, path: Path, prefix: str = "", *, period: Period | None = None) -> None:
+        """With a `period`, `find`, `mean_by` and `texts` are about its rows alone."""
         self._reader = ParquetReader(path)
+        self._period = period
         self.label, self.score = f"{prefix}label", f"{prefix}score"
 
     def scores(self) -> Scores:
@@ -130,11 +155,12 @@ class Results:
                 matching.append({name: row[name] for name in columns})
         return total, matching
 
-    def mean_by(self, column: str, positive: str, *, limit: int) -> GroupMeans:
+    def mean_by(self, column: str, positive: str, *, limit: int, by_month: bool = False) -> GroupMeans:
         """The mean probability of the label `positive`, of a model with two labels, for each value of `column`.
 
-        At most `limit` groups are returned. If all values are dates, the groups are days, or months if there are more
-        than `limit` days. Raises InputError for a column of more than MOST_VALUES distinct values.
+        At most `limit` groups are returned. If all values are dates, the groups are days, or months where these are
+        asked for or there are more than `limit` days. Raises InputError for a column of more than MOST_VALUES
+        distinct values.
         """
         sums: dict[str, list[float]] = {}
         for row in self._rows([column, self.label, self.score]):
@@ -146,27 +172,52 @@ class Results:
                     f"{column} has more than {MOST_VALUES:,} different values. Choose a column that repeats itself.",
                     f"“{column}”有超过 {MOST_VALUES:,} 个不同的值。请选择取值会重复的列。",
                 )
-            total = sums.setdefault(value, [0, 0.0])
+            total = sums.setdefault(value, [0, 0.0, 0, 0])
+            probability = row[self.score] if row[self.label] == positive else 1 - row[self.score]
             total[0] += 1
-            total[1] += row[self.score] if row[self.label] == positive else 1 - row[self.score]
-        periods = _periods(list(sums), limit)
+            total[1] += probability
+            total[2] += probability > UNSURE[1]
+            total[3] += probability < UNSURE[0]
+        periods = _periods(list(sums), 0 if by_month else limit)
         if periods is not None:
             joined: dict[str, list[float]] = {}
-            for value, (count, score) in sums.items():
-                total = joined.setdefault(periods[value], [0, 0.0])
-                total[0] += count
-                total[1] += score
+            for value, figures in sums.items():
+                total = joined.setdefault(periods[value], [0, 0.0, 0, 0])
+                for place, figure in enumerate(figures):
+                    total[place] += figure
             ordered = sorted(joined.items())[-limit:]
             sums = joined
         else:
             ordered = sorted(sums.items(), key=lambda item: -item[1][0])[:limit]
         return GroupMeans(
             groups=tuple(
-                GroupMean(value=value, count=int(count), mean=score / count) for value, (count, score) in ordered
+                GroupMean(value=value, count=int(count), mean=score / count, good=int(good), bad=int(bad))
+                for value, (count, score, good, bad) in ordered
             ),
             total=len(sums),
             over_time=periods is not None,
         )
+
+    def months(self, column: str) -> list[str] | None:
+        """The months in `column`, in order; None for a column of anything but dates."""
+        found: set[str] = set()
+        for batch in self._reader.batches([column]):
+            for row in ArrowChunk(batch).rows():
+                if value := as_text(row[column]):
+                    month = _month(value)
+                    if month is None:
+                        return None
+                    found.add(month)
+        return sorted(found)
+
+    def texts(self, column: str, positive: str, *, good: bool) -> Iterator[str]:
+        """The texts in `column` that are surely positive, or surely negative."""
+        for row in self._rows([column, self.label, self.score]):
+            text, score = as_text(row[column]), row[self.score]
+            if text and score is not None:
+                probability = score if row[self.label] == positive else 1 - score
+                if probability > UNSURE[1] if good else probability < UNSURE[0]:
+                    yield text
 
     def compare(self, column: str) -> Counter[tuple[str, str]]:
         """The number of rows with each pair (value of `column`, the model's label); rows without a value are left out.
@@ -190,9 +241,18 @@ class Results:
         return counts
 
     def _rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        names = list(dict.fromkeys(columns))
+        period = self._period
+        names = list(dict.fromkeys(columns if period is None else (*columns, period.column)))
         for batch in self._reader.batches(names):
-            yield from ArrowChunk(batch).rows()
+            for row in ArrowChunk(batch).rows():
+                if period is None or period.holds(row[period.column]):
+                    yield row
+
+
+def _month(value: str) -> str | None:
+    """2026-01 of a date; None of anything else."""
+    match = _DATE.fullmatch(value.strip())
+    return None if match is None else f"{match[1]}-{match[2].zfill(2)}"
 
 
 def _periods(values: list[str], limit: int) -> dict[str, str] | None:

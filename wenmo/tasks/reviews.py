@@ -15,6 +15,10 @@ import numpy as np
 from wenmo.tasks.labels import split_labels
 
 _END = re.compile("[。！？!?；;…\n]+[”’」』）)\"']*")
+_COUNTS = {
+    **{word: count for count, word in enumerate("一二三四五", 1)},
+    **{str(count): count for count in range(1, 6)},
+}
 _RESAMPLES = 5_000
 MIN_FOR_INTERVAL = 5  # values; resampling fewer gives no useful interval
 
@@ -33,6 +37,24 @@ class Mean:
 
     value: float
     interval: tuple[float, float] | None
+
+
+def stars(values: Sequence[str]) -> dict[str, int] | None:
+    """The stars, 1 to 5, that each value of a column stands for; None for a column of anything else.
+
+    A column of 0 and 1, or of 1 alone, is none of stars.
+    """
+    found = {value: _stars(value) for value in values}
+    read = {value: count for value, count in found.items() if count is not None}
+    return read if len(read) == len(found) and max(read.values(), default=0) > 1 else None
+
+
+def _stars(value: str) -> int | None:
+    plain = value.strip().removesuffix("级").removesuffix("颗星").removesuffix("星").removesuffix("分")
+    if plain and set(plain) <= {"★", "☆", "⭐", "\ufe0f"}:
+        return (plain.count("★") + plain.count("⭐")) or None
+    plain = plain.strip().removesuffix(".0")
+    return _COUNTS.get(plain)
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from wenmo.errors import InputError
 from wenmo.jobs import results as module
 from wenmo.jobs.estimate import estimate
 from wenmo.jobs.options import RunOptions
-from wenmo.jobs.results import Results, reasons
+from wenmo.jobs.results import Period, Results, reasons
 from wenmo.tables.column_roles import guess_text_columns
 from wenmo.tables.delimiter import guess_delimiter
 from wenmo.tables.readers import open_reader
@@ -71,6 +71,28 @@ def test_means_by_a_column(table: Results) -> None:
     assert groups.groups[0].mean == pytest.approx((0.2 + 1.0 + 0.5) / 3)
     assert not groups.over_time and groups.total == 2
     assert [group.value for group in table.mean_by("group", "正", limit=1).groups] == ["y"]
+
+
+def test_shares_of_good_and_bad(tmp_path: Path) -> None:
+    """Above 0.6 and below 0.4 of positive; between, and at the edges, it is neither."""
+    table = _results(
+        tmp_path,
+        label=["正", "正", "负", "负", "正"],
+        score=[0.7, 0.6, 0.6, 0.61, 0.5],
+        product=["a", "a", "a", "a", "b"],
+    )
+    a, b = table.mean_by("product", "正", limit=30).groups
+    assert (a.good, a.neutral, a.bad) == (1, 2, 1) and (b.good, b.neutral, b.bad) == (0, 1, 0)
+
+
+def test_a_period_leaves_the_other_months_out(tmp_path: Path, table: Results) -> None:
+    assert table.months("day") == ["2025-12", "2026-01", "2026-02"] and table.months("group") is None
+    of = Results(tmp_path / "t.parquet", period=Period(column="day", first="2026-01", last="2026-02"))
+    total, rows = of.find(["text"], texts=["text"], limit=9, labels=[], low=0.0, high=1.0, contains="")
+    assert total == 3 and [row["text"] for row in rows] == ["好A", "坏", "好a.*"]
+    assert [group.value for group in of.mean_by("day", "正", limit=30, by_month=True).groups] == ["2026-01", "2026-02"]
+    assert list(of.texts("text", "正", good=True)) == ["好A", "好a.*"]
+    assert list(of.texts("text", "正", good=False)) == ["坏"]
 
 
 def test_means_over_time(table: Results) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from wenmo.tasks.reviews import MIN_FOR_INTERVAL, difference, mean, mentions, parse_aspects, sentence_spans
+from wenmo.tasks.reviews import MIN_FOR_INTERVAL, difference, mean, mentions, parse_aspects, sentence_spans, stars
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,23 @@ def test_too_few_values_have_no_interval() -> None:
     few = [0.1] * (MIN_FOR_INTERVAL - 1)
     assert mean(few).interval is None
     assert difference(few, [0.5] * 100).interval is None
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        (["1", "3", "5"], [1, 3, 5]),
+        (["4.0", "2.0"], [4, 2]),
+        (["五星", "1星", "3 颗星"], [5, 1, 3]),
+        (["★★★★☆", "★"], [4, 1]),
+        (["0", "1"], None),
+        (["1"], None),
+        (["好", "5"], None),
+        (["6", "5"], None),
+        (["", "5"], None),
+        ([], None),
+    ],
+)
+def test_a_column_of_stars(values: list[str], read: list[int] | None) -> None:
+    found = stars(values)
+    assert (None if found is None else list(found.values())) == read

@@ -96,8 +96,11 @@ def test_a_confusion_matrix_has_counts_in_cells_as_dense_as_their_share() -> Non
     assert figure.layout.yaxis.ticktext[1] == "&lt;负&gt;"
 
 
-def test_means_over_time_keep_their_order() -> None:
-    figure = charts.means_over_time({f"2026-{month:02}": (month / 12, month) for month in range(1, 13)})
-    (line,) = figure.data
-    assert list(line.y) == [month / 12 for month in range(1, 13)]
-    assert len(figure.layout.xaxis.ticktext) <= 6 and figure.layout.xaxis.ticktext[0] == "2026-01"
+def test_shares_add_up_and_keep_their_order() -> None:
+    counts = {f"2026-{month:02}": (month, 1, 0) for month in range(1, 13)}
+    columns = charts.shares(counts, ["好", "中", "差"], over_time=True)
+    for place, each in enumerate(counts.values()):
+        assert [trace.y[place] for trace in columns.data] == [part / sum(each) for part in each]
+    assert len(columns.layout.xaxis.ticktext) == 6 and columns.layout.xaxis.ticktext[0] == "2026-01 (2)"
+    rows = charts.shares({"<b>甲</b>": (0, 0, 0)}, ["好", "中", "差"], over_time=False)
+    assert [trace.x for trace in rows.data] == [(0,)] * 3 and "&lt;b&gt;" in rows.layout.yaxis.ticktext[0]

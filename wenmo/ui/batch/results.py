@@ -9,10 +9,12 @@ import numpy as np
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.jobs.results import Results, Scores, reasons
+from wenmo.jobs.results import Period, Results, Scores, reasons
+from wenmo.tasks.reviews import stars
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 from wenmo.ui import charts
+from wenmo.ui.batch import reviews
 from wenmo.ui.batch.display import COLUMNS_SHOWN, cell, duration
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 500
 _EXAMPLES = 5  # rows shown as surest and as least sure
 _LOOKED_AT = 200  # rows among which those are sought, so that they are different ones
-_GROUPS = 30  # groups in a chart
+_MONTHS = "batch_months"  # in the session: the job, and its column of dates with its months
 _MIME = {
     ".csv": "text/csv",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -41,7 +43,7 @@ def show(job: FileJob, view: FileJobStatus) -> None:
     if summary is None or options is None or view.task is None:
         return
     try:
-        results = Results(job.target, summary.column_prefix)
+        whole = Results(job.target, summary.column_prefix)
         columns, _ = job.open(options.reading)
         names = columns.columns
         _figures(job, summary, view)
@@ -51,13 +53,14 @@ def show(job: FileJob, view: FileJobStatus) -> None:
         if summary.failed_rows == summary.rows:
             return
         texts = (options.text_a, options.text_b) if TASKS[view.task].inputs == "pair" else (options.text,)
-        scores = results.scores()
+        scores = whole.scores()
         _charts(summary, scores)
-        _examples(results, scores, texts)
-        _table(results, summary, texts, names)
+        _examples(whole, scores, texts)
         others = [name for name in names if name not in texts]
-        if others and view.task == "sentiment":
-            _groups(results, view, others)
+        results = Results(job.target, summary.column_prefix, period=_period(whole, job, others))
+        _table(results, summary, texts, names)
+        if view.task == "sentiment":
+            reviews.show(results, view, texts[0], others)
         if others:
             _agreement(results, view, options, others)
     except (WenmoError, OSError) as error:  # for example, the job expired while it was drawn
@@ -181,6 +184,20 @@ def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
     st.dataframe(table, hide_index=True, column_config={say("batch.label"): narrow, score: bar, **wide})
 
 
+def _period(results: Results, job: FileJob, others: list[str]) -> Period | None:
+    """The months that everything below is about; None for all, or where no column holds dates."""
+    kept = st.session_state.get(_MONTHS)
+    if kept is None or kept[0] != job.id:
+        found = ((name, months) for name in others[:COLUMNS_SHOWN] if (months := results.months(name)))
+        kept = st.session_state[_MONTHS] = (job.id, next(found, None))
+    if kept[1] is None or len(kept[1][1]) < 2:
+        return None
+    column, months = kept[1]
+    label = say("batch.period", column=components.literal(column))
+    first, last = st.select_slider(label, months, value=(months[0], months[-1]), key=f"batch_period_{job.id}")
+    return None if (first, last) == (months[0], months[-1]) else Period(column=column, first=first, last=last)
+
+
 @st.fragment
 def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
     """The rows of the result, filtered by label, score and text."""
@@ -216,35 +233,6 @@ def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names:
 
 
 @st.fragment
-def _groups(results: Results, view: FileJobStatus, others: list[str]) -> None:
-    """The mean probability of positive for each value of a column."""
-    _title(say("batch.groups"))
-    column = st.selectbox(
-        say("batch.group_by"), others, index=None, placeholder=say("batch.choose"), key="batch_group_by"
-    )
-    if column is None:
-        return
-    try:
-        groups = results.mean_by(column, view.labels[1], limit=_GROUPS)
-    except WenmoError as error:
-        components.show_error(error)
-        return
-    if not groups.groups:
-        st.caption(say("batch.groups_empty"))
-        return
-    means = {group.value: (group.mean, group.count) for group in groups.groups}
-    draw = charts.means_over_time if groups.over_time else charts.mean_bars
-    st.plotly_chart(
-        draw(means), config=charts.CONFIG, key="batch_groups_chart", alt=say("batch.groups_alt", count=len(means))
-    )
-    kind = "time" if groups.over_time else "values"
-    note = say(f"batch.groups.{kind}")
-    if groups.total > len(means):
-        note += say(f"batch.groups_some.{kind}", shown=len(means), count=f"{groups.total:,}")
-    st.caption(note)
-
-
-@st.fragment
 def _agreement(results: Results, view: FileJobStatus, options: RunOptions, others: list[str]) -> None:
     """Accuracy and confusion matrix against a column of true labels, which the visitor chooses."""
     from wenmo.tasks.labels import parse_labels
@@ -260,6 +248,8 @@ def _agreement(results: Results, view: FileJobStatus, options: RunOptions, other
         return
     labels = list(parse_labels(options.labels).names) if options.labels else list(view.labels)
     values = sorted({value for value, _ in counts})
+    if view.task == "sentiment" and stars(values):
+        st.caption(say("batch.stars", negative=labels[0], positive=labels[1]))
     assert view.task is not None
     meanings = _meanings(column, values, labels, view.task)
     # Ordered by label, so that agreement is on the diagonal.
@@ -288,8 +278,10 @@ def _agreement(results: Results, view: FileJobStatus, options: RunOptions, other
 def _meanings(column: str, values: list[str], labels: list[str], task: TaskName) -> Mapping[str, str | None]:
     """The label that each value stands for: fields filled with a guess."""
     guessed = {value: TASKS[task].label_index(value, labels) for value in values}
+    if task == "sentiment" and (counts := stars(values)):
+        guessed = {value: None if count == 3 else int(count > 3) for value, count in counts.items()}
     chosen: dict[str, str | None] = {}
-    with st.expander(say("batch.meanings"), expanded=None in guessed.values()):
+    with st.expander(say("batch.meanings"), expanded=None in guessed.values() and not stars(values)):
         for value in values:
             guess = guessed[value]
             chosen[value] = st.selectbox(

@@ -117,18 +117,42 @@ STRINGS: Mapping[str, Text] = {
     "batch.matching_some": Text(
         "下表是前 {shown} 行，全部请下载。", " The table has the first {shown}; download for all."
     ),
-    "batch.groups": Text("按列看正面概率", "Positive by column"),
-    "batch.group_by": Text("分组的列，如商品、日期", "Column to group by, such as product or date"),
+    "batch.period": Text(
+        "月份（按“{column}”列），以下各项只看这段时间", "Months (by the column {column}) for all below"
+    ),
+    "batch.good": Text("好评", "Good"),
+    "batch.neutral": Text("中评", "Neutral"),
+    "batch.bad": Text("差评", "Bad"),
+    "batch.mean_positive": Text("平均正面概率", "Mean probability of positive"),
+    "batch.phrases": Text("好评与差评各在说什么", "What good and bad ones talk about"),
+    "batch.phrases_show": Text("统计常见说法", "Count frequent phrases"),
+    "batch.phrases_note": Text(
+        "在这一侧比另一侧明显更常见的字词，每条只计一次；不靠词典，偶有不成词的片段。",
+        "Phrases that this side has clearly more often than the other, once a text. Found without a dictionary: some "
+        "may be fragments.",
+    ),
+    "batch.phrases_none": Text("没有反复出现的说法。", "No phrase comes again and again."),
+    "batch.phrase": Text("说法", "Phrase"),
+    "batch.phrase_here": Text("本侧条数", "Texts here"),
+    "batch.phrase_there": Text("另一侧", "There"),
+    "batch.stars": Text(
+        "这一列读作星级：1–2 星为{negative}，3 星不计，4–5 星为{positive}；可在下面改。",
+        "Read as stars: 1–2 are {negative}, 3 is left out, 4–5 are {positive}; change it below.",
+    ),
+    "batch.groups": Text("好评、中评、差评的占比", "Shares of good, neutral and bad"),
+    "batch.group_by": Text("按哪一列看，如商品、日期", "By which column, such as product or date"),
     "batch.choose": Text("请选择", "Choose one"),
     "batch.groups_empty": Text("这一列没有值。", "This column has no values."),
-    "batch.groups_alt": Text("{count} 组的平均正面概率", "Mean probability of positive of {count} groups"),
+    "batch.groups_alt": Text("{count} 组的好评、中评、差评占比", "Shares of good, neutral and bad in {count} groups"),
     "batch.groups.values": Text(
-        "每组的平均正面概率，“·”后为行数，行数多的在前。",
-        "Mean probability of positive, then the number of rows; groups with more rows first.",
+        "好评为正面概率高于 60%，差评为低于 40%，其间为中评；行数多的在前，行数写在名字后。",
+        "Good: a probability of positive above 60%; bad: below 40%; neutral between. Groups with more rows first, the "
+        "number of rows after the name.",
     ),
     "batch.groups.time": Text(
-        "各时段的平均正面概率，点越大行数越多。",
-        "Mean probability of positive over time; a larger point stands for more rows.",
+        "好评为正面概率高于 60%，差评为低于 40%，其间为中评；按时间先后，行数写在下方。",
+        "Good: a probability of positive above 60%; bad: below 40%; neutral between. In the order of time, with the "
+        "number of rows.",
     ),
     "batch.groups_some.values": Text(
         "共 {count} 组，显示前 {shown} 组。", " The first {shown} of {count} groups are shown."

@@ -7,11 +7,11 @@ Plotly reads some HTML (<b>, <br>, <a href>) in every text that it draws; `escap
 Nothing in here imports Streamlit or another part of `wenmo.ui`.
 """
 
-from wenmo.ui.charts.bars import bars, count_bars, mean_bars, padding, speeds, waterfall
+from wenmo.ui.charts.bars import bars, count_bars, padding, speeds, waterfall
 from wenmo.ui.charts.figure import BARS_SHOWN, CONFIG, LABELS_SHOWN, LINE_COLUMNS, VALUES_SHOWN, escape, one_line
 from wenmo.ui.charts.ink import ink_text
 from wenmo.ui.charts.maps import alignment_map, confusion, fit_map, ink_map
-from wenmo.ui.charts.spreads import confidence_histogram, histogram, means_over_time, spreads
+from wenmo.ui.charts.spreads import confidence_histogram, histogram, shares, spreads
 from wenmo.ui.charts.tiles import TILES_SHOWN, tiles
 from wenmo.ui.charts.training import curves, intervals
 
@@ -34,10 +34,9 @@ __all__ = [
     "ink_map",
     "ink_text",
     "intervals",
-    "mean_bars",
-    "means_over_time",
     "one_line",
     "padding",
+    "shares",
     "speeds",
     "spreads",
     "tiles",

@@ -24,12 +24,6 @@ def count_bars(counts: Mapping[str, int]) -> go.Figure:
     return _bars(shares, {name: f"{counts[name]:,} · {share:.1%}" for name, share in shares.items()}, "%{customdata}")
 
 
-def mean_bars(means: Mapping[str, tuple[float, int]]) -> go.Figure:
-    """The first BARS_SHOWN of `means` (name -> mean in [0, 1], number of values)."""
-    texts = {name: f"{mean:.1%} · {count:,}" for name, (mean, count) in means.items()}
-    return _bars({name: mean for name, (mean, _) in means.items()}, texts, "%{customdata}: %{x:.4f}")
-
-
 def _bars(values: Mapping[str, float], texts: Mapping[str, str], hover: str) -> go.Figure:
     names, lengths = list(values)[:BARS_SHOWN], list(values.values())[:BARS_SHOWN]
     longest = max((len(texts[name]) for name in names), default=0)

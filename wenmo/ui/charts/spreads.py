@@ -1,4 +1,4 @@
-"""Distributions: histograms, and means over time."""
+"""Distributions: histograms, and shares of good, neutral and bad."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from wenmo.telemetry.statistics import HistogramCounts
-from wenmo.ui.charts.figure import GREY, INK, escape, new_figure
+from wenmo.ui.charts.figure import CINNABAR, GREY, INK, PAPER, escape, new_figure
+
+_ROOM = 0.08  # the least share whose bar has room for its number
 
 
 def confidence_histogram(counts: Sequence[int]) -> go.Figure:
@@ -105,28 +107,56 @@ def spreads(values: Mapping[str, Sequence[float]]) -> go.Figure:
     return figure
 
 
-def means_over_time(means: Mapping[str, tuple[float, int]]) -> go.Figure:
-    """A line of `means` (period -> mean in [0, 1], number of values) in their order; a larger point has more values."""
-    names, values = list(means), [mean for mean, _ in means.values()]
-    counts = [count for _, count in means.values()]
-    most = max(counts, default=1)
-    trace = go.Scatter(
-        x=list(range(len(names))),
-        y=values,
-        mode="lines+markers",
-        line={"color": INK, "width": 1.5},
-        marker={"color": INK, "size": [6 + 8 * (count / most) ** 0.5 for count in counts]},
-        customdata=[f"{escape(name)} ({count:,})" for name, count in zip(names, counts, strict=True)],
-        hovertemplate="%{customdata}: %{y:.1%}<extra></extra>",
-        cliponaxis=False,
+def shares(counts: Mapping[str, Sequence[int]], names: Sequence[str], *, over_time: bool) -> go.Figure:
+    """Stacked bars of 100%: for each key of `counts` the shares of good, neutral and bad, whose `names` are the app's.
+
+    Columns in the order of time, or rows with the first on top. Good is in ink, neutral in grey, bad in cinnabar.
+    """
+    keys, totals = list(counts), [max(1, sum(each)) for each in counts.values()]
+    shown = [f"{escape(key, width=20)} ({sum(counts[key]):,})" for key in keys]
+    places = list(range(len(keys)))
+    figure = new_figure(go.Bar(), height=300 if over_time else 60 + 34 * len(keys))
+    figure.data = ()
+    for kind, (name, colour, inside) in enumerate(zip(names, (INK, GREY, CINNABAR), (PAPER, INK, PAPER), strict=True)):
+        values = [each[kind] / total for each, total in zip(counts.values(), totals, strict=True)]
+        figure.add_trace(
+            go.Bar(
+                name=name,
+                x=places if over_time else values,
+                y=values if over_time else places,
+                orientation="v" if over_time else "h",
+                marker={"color": colour},
+                text=[f"{value:.0%}" if value >= _ROOM else "" for value in values],
+                textposition="inside",
+                insidetextanchor="middle",
+                textangle=0,
+                insidetextfont={"color": inside},
+                customdata=[
+                    f"{key}: {name} {each[kind]:,} · {value:.1%}"
+                    for key, each, value in zip(map(escape, keys), counts.values(), values, strict=True)
+                ],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        barmode="stack",
+        bargap=0.25,
+        showlegend=True,
+        legend={
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "normal",
+            "font": {"color": INK},
+        },
     )
-    figure = new_figure(trace, height=240)
-    every = max(1, -(-len(names) // 6))  # a phone has room for about six
-    figure.update_xaxes(
-        tickmode="array",
-        tickvals=list(range(0, len(names), every)),
-        ticktext=[escape(name) for name in names[::every]],
-        tickfont={"color": INK},
-    )
-    figure.update_yaxes(range=[0, 1.02], tickformat=".0%", tickvals=[0, 0.5, 1], tickfont={"color": INK}, showgrid=True)
+    every = max(1, -(-len(keys) // 6)) if over_time else 1  # a phone has room for about six columns' names
+    axes = {"tickmode": "array", "tickvals": places[::every], "ticktext": shown[::every], "tickfont": {"color": INK}}
+    if over_time:
+        figure.update_xaxes(**axes)
+        figure.update_yaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.5, 1], tickfont={"color": INK})
+    else:
+        figure.update_yaxes(autorange="reversed", **axes)
+        figure.update_xaxes(range=[0, 1], showticklabels=False)
     return figure

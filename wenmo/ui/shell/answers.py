@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from wenmo.errors import WenmoError
-from wenmo.ui.shell import components
+from wenmo.ui.shell import components, document
 from wenmo.ui.shell.model_choice import chosen
 from wenmo.ui.shell.runtime import session_engine
 from wenmo.ui.text import say
@@ -47,6 +47,7 @@ def ask(key: str, inputs: object, work: Callable[[Engine, OnProgress], T]) -> T 
         components.show_error(error)
         return None
     bar.clear()
+    document.announce(say("app.answered"))
     st.session_state[_answer_key(key)] = (question, answer)
     return answer
 

@@ -12,6 +12,23 @@ from streamlit.navigation.page import StreamlitPage
 
 from wenmo.ui.text import say
 
+# Addresses by the names of files in pages/. Each differs from that name, or AppTest.switch_page would run the page
+# without this shell.
+ADDRESSES: Mapping[str, str] = {
+    "home": "welcome",
+    "similarity": "compare",
+    "match": "lookup",
+    "sentiment": "mood",
+    "zero_shot": "labels",
+    "classify": "sort",
+    "batch": "files",
+    "memory": "usage",
+    "throughput": "race",
+    "story": "savings",
+    "models": "library",
+    "adapt": "finetune",
+    "service": "status",
+}
 # Names of files in pages/, by their group; its name is the string app.group.<group>.
 GROUPS: Mapping[str | None, tuple[str, ...]] = {
     None: ("home",),

@@ -39,6 +39,7 @@ STRINGS: Mapping[str, Text] = {
     "app.stopped": Text("已停止。", "Stopped."),
     "app.start_again": Text("重新开始", "Start again"),
     "app.starting": Text("正在准备引擎……", "Preparing the engine …"),
+    "app.answered": Text("结果已显示。", "The result is shown."),
     "app.examples": Text("试一试", "Try one"),
     "app.download": Text("下载 CSV", "Download CSV"),
     "app.truncated": Text(
