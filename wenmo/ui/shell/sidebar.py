@@ -35,7 +35,8 @@ def status() -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    _line(engine.device.value, engine.precision.value)
+    loaded = {engine.model_info(task).precision.value: None for task in engine.loaded_tasks()}  # in their order
+    _line(engine.device.value, " / ".join(loaded) or engine.precision.value)
     with st.expander(say("status.title"), key="status"):
         model_choice.select()
         _models(engine)
