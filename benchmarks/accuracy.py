@@ -10,20 +10,20 @@ similarity/dev.parquet, for topics the label whose vector is nearest.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from wenmo.engine import Engine
 from wenmo.evaluation.evaluate import EvalTask, Evaluation, evaluate
+from wenmo.evaluation.everyday import everyday
 from wenmo.evaluation.metrics import bootstrap_interval
 from wenmo.lab.throughput import write_result
-from wenmo.paths import ASSETS
+from wenmo.tasks.everyday import QuestionSet
 from wenmo.telemetry.machine import machine
 
 SETS: tuple[tuple[str, EvalTask, str], ...] = (
@@ -74,36 +74,12 @@ def vector_baselines(data: Path, limit: int | None) -> list[dict[str, Any]]:
     return figures
 
 
-def everyday(engine: Engine) -> list[dict[str, Any]]:
-    """Accuracy on the project's own questions, assets/samples/everyday/, which no model was made with.
-
-    Of the neutral texts, which are neither praise nor blame: the share that the model is less than 75% sure of.
-    """
-
-    def rows(name: str) -> list[dict[str, str]]:
-        with (ASSETS / "samples" / "everyday" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-
-    reviews, pairs, neutral, questions = (rows(name) for name in ("reviews", "pairs", "neutral", "zero_shot"))
-    moods = engine.sentiment([row["text"] for row in reviews])
-    judged = engine.similarity([(row["text_a"], row["text_b"]) for row in pairs])
-    answers = [engine.zero_shot([row["text"]], labels=row["labels"].split("、"))[0].label for row in questions]
-    sure = np.asarray([result.positive for result in engine.sentiment([row["text"] for row in neutral])])
+def own_questions(engine: Engine) -> list[dict[str, Any]]:
+    """Accuracy on each set of the project's own questions; of the neutral ones the share that it is unsure of."""
+    found = everyday(engine)
     return [
-        _figure(
-            "everyday reviews", np.asarray([m.label == row["label"] for m, row in zip(moods, reviews, strict=True)])
-        ),
-        _figure(
-            "everyday pairs",
-            np.asarray(
-                [(p.similarity > 0.5) == (row["label"] == "相同") for p, row in zip(judged, pairs, strict=True)]
-            ),
-        ),
-        _figure(
-            "everyday zero-shot",
-            np.asarray([answer == row["label"] for answer, row in zip(answers, questions, strict=True)]),
-        ),
-        _figure("neutral texts, less than 75% sure", np.abs(sure - 0.5) < 0.25),
+        _figure(f"everyday {name}", np.asarray([each.right for each in found if each.questions == name]))
+        for name in get_args(QuestionSet)
     ]
 
 
@@ -130,7 +106,7 @@ def main() -> None:
                     evaluation = evaluate(engine, task, options.data / file, limit=options.limit, against=against)
                     evaluations.append((name, evaluation))
     with Engine(device="cpu", precision="fp32") as engine:
-        own = everyday(engine)
+        own = own_questions(engine)
     vectors = vector_baselines(options.data, options.limit)
     print("| test set | n | accuracy (95% interval) | macro F1 | ECE | cosine of vectors |")
     print("| --- | --- | --- | --- | --- | --- |")

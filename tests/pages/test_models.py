@@ -178,3 +178,15 @@ def test_two_engines_are_kept_at_most(golden_models: dict[str, str]) -> None:
     assert first.loaded_tasks() == ()
     assert comparison_engine("sentiment", golden_models["sentiment"], 0, "fp32") is not first
     comparison_engine.clear()
+
+
+def test_the_everyday_questions(open_page: OpenPage) -> None:
+    page = _view(open_page("models"), "everyday")
+    sizes = {"reviews": 200, "neutral": 40, "pairs": 200, "zero_shot": 60}
+    names = {TEXTS[f"models.everyday.{name}"].zh: size for name, size in sizes.items()}
+    assert not names.keys() & {metric.label for metric in page.metric}
+    submit(page)
+    shares = {metric.label: float(metric.value[:-1]) / 100 for metric in page.metric if metric.label in names}
+    assert list(shares) == list(names)
+    (table,) = page.dataframe
+    assert len(table.value) == sum(round(size * (1 - shares[name])) for name, size in names.items())

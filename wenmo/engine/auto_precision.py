@@ -9,7 +9,6 @@ The decision is kept in a file per machine and model, so that it is made once, a
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -17,15 +16,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from filelock import FileLock
 
-from wenmo.paths import ASSETS, CACHE
+from wenmo.paths import CACHE
 from wenmo.tasks import zero_shot
 from wenmo.tasks.embedding import normalized
 from wenmo.tasks.encode import encode_pairs, encode_texts
+from wenmo.tasks.everyday import QuestionSet, rows
 from wenmo.tasks.scores import softmax
 from wenmo.tasks.spec import TaskSpec
 from wenmo.telemetry.machine import machine
@@ -161,19 +161,14 @@ def _probe(checkpoint: Checkpoint, spec: TaskSpec) -> list[Encoding]:
     tokenizer, longest = checkpoint.tokenizer, checkpoint.max_length
     if spec.takes_labels:
         questions = [
-            zero_shot.Question(text=row["text"], labels=tuple(row["labels"].split("、"))) for row in _rows("zero_shot")
+            zero_shot.Question(text=row["text"], labels=tuple(row["labels"].split("、"))) for row in rows("zero_shot")
         ]
         return zero_shot.encode(tokenizer, questions, template=zero_shot.DEFAULT_TEMPLATE, max_length=longest)
     if spec.inputs == "pair":
-        pairs = [(row["text_a"], row["text_b"]) for row in _rows("pairs")]
+        pairs = [(row["text_a"], row["text_b"]) for row in rows("pairs")]
         return encode_pairs(tokenizer, pairs, max_length=longest)
-    texts = [row["text"] for name in ("reviews", "neutral") for row in _rows(name)]
+    texts = [row["text"] for row in (*rows("reviews"), *rows("neutral"))]
     return encode_texts(tokenizer, texts, max_length=longest)
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (ASSETS / "samples" / "everyday" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _key(spec: TaskSpec, fingerprint: str) -> str:
@@ -182,7 +177,7 @@ def _key(spec: TaskSpec, fingerprint: str) -> str:
 
     from wenmo.inference.precision import cpu_kind
 
-    probes = [row for name in ("reviews", "neutral", "pairs", "zero_shot") for row in _rows(name)]
+    probes = [rows(name) for name in get_args(QuestionSet)]
     parts = (
         *(__version__, torch.__version__, machine(), cpu_kind(), torch.get_num_threads()),
         *(spec.name, fingerprint, probes),
