@@ -17,6 +17,7 @@ else:
         results.show(current, view)
     else:
         progress.why_not_done(view)
+        form.go_on(current, view)
         wish = form.ask(current)
         if wish is not None:
             estimate.show(current, wish)

@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> App:
         yield
         preload.stop()
         get_adapt_jobs().close()
-        get_file_jobs().close()
+        get_file_jobs().close(keep=True)
         close_engine()
         get_sampler.clear()
 

@@ -41,8 +41,9 @@ def settle(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(golden_models: dict[str, str]) -> Iterator[str]:
+def address(golden_models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     patch = pytest.MonkeyPatch()
+    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("jobs")))  # without the jobs that other processes left
     for task, folder in golden_models.items():
         patch.setenv(f"WENMO_{task.upper()}_MODEL", folder)
     patch.setenv("WENMO_DEVICE", "cpu")

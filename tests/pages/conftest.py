@@ -6,6 +6,7 @@ loaded or looked for once: the weights behind the engines of a file, and Streaml
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -51,7 +52,12 @@ def _loaded_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _golden_weights(golden_models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _golden_weights(
+    golden_models: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    monkeypatch.setattr(
+        tempfile, "tempdir", str(tmp_path_factory.mktemp("jobs"))
+    )  # without the jobs that other processes left
     for task, folder in golden_models.items():
         monkeypatch.setenv(f"WENMO_{task.upper()}_MODEL", folder)
     monkeypatch.setenv("WENMO_DEVICE", "cpu")

@@ -209,7 +209,7 @@ def test_a_running_job_shows_how_far_it_is_and_is_stopped(open_page: OpenPage, m
     until(lambda: _job(app).status().state != "running")
     app.run()
     assert TEXTS["batch.stopped"].zh in _texts(app)
-    assert sorted(path.name for path in _job(app).folder.iterdir()) == ["input.csv"]
+    assert sorted(path.name for path in _job(app).folder.iterdir()) == ["input.csv", "job.json"]
     _run(app)  # once more, from the beginning
     assert app.dataframe
 

@@ -103,6 +103,22 @@ def test_only_predicted_means_dashes_and_their_reason(open_lab: Callable[[str], 
     assert "内存是对本机 CPU 的预测" in text  # no waterfall for a GPU that cannot run int8
 
 
+def test_a_reload_finds_what_was_found(open_lab: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another session that opens the same address; without the id there is nothing."""
+    app = open_lab("card")
+    app.selectbox(key="lab_model").select("tiny").run()
+    app.segmented_control(key="lab_labelled").set_value("none").run()
+    app.toggle(key="lab_measure_tiny").set_value(False)
+    submit(app)
+    (headline,) = app.header
+    monkeypatch.setattr(lab, "run", lambda *_: pytest.fail("it ran again"))
+    again = open_lab("card")
+    assert not again.header
+    again.query_params["found"] = app.query_params["found"]
+    again.run()
+    assert not again.exception and again.header[0].value == headline.value
+
+
 def test_the_articles_table_and_the_truth_on_checkpointing(open_lab: Callable[[str], AppTest]) -> None:
     app = open_lab("article")
     app.selectbox(key="lab_article_model").select("tiny")

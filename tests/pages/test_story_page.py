@@ -88,7 +88,7 @@ def test_the_race_of_this_session_is_told_and_the_committed_figures_can_be_had(o
     app.session_state["answer.throughput"] = ("", race())
     at(app, step="4")
     assert WAYS["packed"].zh in body(app)
-    assert "来源：您这次访问中的运行" in body(app)
+    assert "来源：你这次访问中的运行" in body(app)
     assert TITLES["memory"].zh in body(at(app, step="3"))
     app = at(app, step="4")
     app.segmented_control(key="figures").set_value("committed").run()

@@ -8,31 +8,36 @@ One job runs at a time, since it uses the whole machine; the others queue. Few j
 the one whose last view is longest ago is deleted, provided that this is long ago and the job is neither queued nor
 running. A page that shows a job views it every few seconds, so a job that runs for nobody ends after an hour, too.
 
-A process that is killed cannot delete its folder: the next one that starts does.
+Jobs survive a restart: each folder has a record of its job, and the next process takes over what a stopped or killed
+one left. A job that was queued or running is then "interrupted", and goes on with its finished shards when it is begun
+again. What has no valid record, or whose last view is too long ago, is deleted.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
-from wenmo.errors import BusyError, InputError, WenmoError
+from wenmo.errors import BusyError, InputError, Language, WenmoError
+from wenmo.jobs.atomic_write import atomic_write
 from wenmo.jobs.backend import EngineBackend
 from wenmo.jobs.executor import JobProgress
 from wenmo.jobs.export import export_results
 from wenmo.jobs.job import run_job
-from wenmo.jobs.options import RunOptions, models_of
+from wenmo.jobs.options import RunOptions, check_options, models_of
 from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
 from wenmo.jobs.summary import JobSummary
@@ -43,7 +48,7 @@ from wenmo.types import TaskName
 if TYPE_CHECKING:
     from wenmo.engine import Engine
 
-JobState = Literal["received", "waiting", "running", "done", "stopped", "failed"]
+JobState = Literal["received", "waiting", "running", "done", "stopped", "failed", "interrupted"]
 EXPORTS = (".csv", ".xlsx", ".jsonl", ".parquet")
 
 MAX_ROWS = 500_000  # of an uploaded file: some twenty minutes with a bundled model on two cores
@@ -52,7 +57,7 @@ KEPT = 4  # jobs
 KEPT_S = 3600.0  # after its last view a job is deleted
 IDLE_S = 600.0  # after its last view a job may be deleted to make room for another
 _SWEEP_S = 60.0
-_PREFIX, _LOCK = "wenmo-jobs-", ".lock"
+_PREFIX, _LOCK, _RECORD = "wenmo-jobs-", ".lock", "job.json"
 
 logger = logging.getLogger("wenmo")
 
@@ -81,10 +86,10 @@ class FileJobStatus:
 
 
 class FileJob:
-    """An uploaded file and the job on it. Created by `FileJobs.receive`; any thread may use it."""
+    """An uploaded file and the job on it. Created by `FileJobs`; any thread may use it."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.id = secrets.token_urlsafe(16)
+    def __init__(self, name: str, folder: Path, *, job_id: str | None = None) -> None:
+        self.id = job_id or secrets.token_urlsafe(16)
         self.name = name
         self.folder = folder
         self.source = folder / f"input{check_suffix(Path(name), READ_SUFFIXES)}"
@@ -95,10 +100,61 @@ class FileJob:
         self._lock = threading.Lock()
         self._opening, self._exporting = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
+        self._interrupted = False  # stopped because the process ends, to be gone on with by the next one
+        self._record = folder / _RECORD
         self._opened: tuple[ReadOptions, TableReader, list[Row]] | None = None
         self._engine: Engine | None = None
         self._resumable: tuple[str, TaskName, RunOptions] | None = None  # model, task and options of the shards
         self._status = FileJobStatus()
+
+    @classmethod
+    def recorded(cls, folder: Path) -> FileJob:
+        """The job that another process left in `folder`. Raises ValueError, KeyError, TypeError or OSError for none."""
+        values = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        job = cls(str(values["name"]), folder, job_id=str(values["id"]))
+        job.received_bytes = job.source.stat().st_size
+        if values["task"] is None:
+            return job
+        task, options, model = values["task"], RunOptions(**values["options"]), values["model"]
+        check_options(task, options)
+        job._resumable = None if model is None else (model, task, options)
+        state, summary = values["state"], values["summary"]
+        if state in ("waiting", "running"):
+            state = "interrupted"
+        if state == "done":
+            summary = JobSummary.from_json(summary)
+            if not job.target.is_file():
+                raise ValueError("no result")
+        labels = tuple(map(str, values["labels"]))
+        job._update(state=state, task=task, options=options, model=model, labels=labels, summary=summary)
+        return job
+
+    def record(self, status: FileJobStatus | None = None) -> None:
+        """Write down what another process needs to go on. A failure only costs the job its restart."""
+        status = status or self.status()
+        values = {
+            "id": self.id,
+            "name": self.name,
+            "state": status.state,
+            "task": status.task,
+            "options": None if status.options is None else asdict(status.options),
+            "model": status.model,
+            "labels": status.labels,
+            "summary": None if status.summary is None else asdict(status.summary),
+        }
+        with contextlib.suppress(OSError, InputError), atomic_write(self._record) as file:
+            file.write(json.dumps(values).encode())
+
+    def viewed(self) -> None:
+        """Note that somebody looks at the job."""
+        self.viewed_s = time.monotonic()
+        with contextlib.suppress(OSError):
+            os.utime(self._record)
+
+    def interrupt(self) -> None:
+        """Stop the job so that another process can go on with it."""
+        self._interrupted = True
+        self._stop.set()
 
     def status(self) -> FileJobStatus:
         """How far the job is. `ahead` is only known to `FileJobs.status`."""
@@ -137,8 +193,10 @@ class FileJob:
                 self._opened = options, reader, first.rows()
             return self._opened[1], self._opened[2]
 
-    def export(self, suffix: str) -> Path:
+    def export(self, suffix: str, language: Language = "zh") -> Path:
         """The finished table in the format of `suffix`, one of EXPORTS; created at the first call.
+
+        An Excel file has the words of `language`.
 
         Raises InputError where the job is not done, or the format cannot hold the table.
         """
@@ -147,18 +205,19 @@ class FileJob:
             raise InputError(f"There is no {suffix} of {self.name}.", f"没有 {self.name} 的 {suffix} 结果。")
         if suffix == ".parquet":
             return self.target
-        path = self.folder / f"export{suffix}"
+        path = self.folder / (f"export-{language}{suffix}" if suffix == ".xlsx" else f"export{suffix}")
         reader, _ = self.open(status.options.reading)
         with self._exporting:
             if not path.exists():
                 _, extra = result_columns(status.options, reader.columns)
-                export_results(reader, self.target, path, extra)
+                export_results(reader, self.target, path, extra, language=language)
         return path
 
     def _begin(self, engine: Engine, task: TaskName, options: RunOptions) -> None:
         self._stop.clear()
         self._engine = engine
-        self._update(state="waiting", task=task, options=options, progress=None, error=None)
+        self._update(state="waiting", task=task, options=options, progress=None, error=None, summary=None)
+        self.record()
 
     def _run(self) -> None:
         """Run the job in this thread until it is done, stopped or failed."""
@@ -172,6 +231,7 @@ class FileJob:
             self._update(state="running")
             info = engine.model_info(models_of(task, options)[0])
             self._update(labels=info.labels, model=info.name)
+            self.record()
             resume = self._resumable == (info.name, task, options)  # the same job failed before: keep its shards
             self._resumable = (info.name, task, options)
             summary = run_job(
@@ -186,8 +246,9 @@ class FileJob:
             )
             state = "done"
         except _StoppedError:
-            state = "stopped"
-            self._clear()
+            state = "interrupted" if self._interrupted else "stopped"
+            if not self._interrupted:
+                self._clear()
         except InputError as error:
             failure = self._named(error)
         except WenmoError as error:
@@ -199,7 +260,10 @@ class FileJob:
 
     def _end(self, state: JobState, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
         self._engine = None
-        self._update(state=state, summary=summary, error=failure)
+        changes: dict[str, Any] = {"state": state, "summary": summary, "error": failure}
+        if self.folder.exists():
+            self.record(replace(self.status(), **changes))
+        self._update(**changes)  # last: whoever sees that it has ended may begin it again
 
     def _on_progress(self, progress: JobProgress) -> None:
         self._check_stopped()
@@ -226,14 +290,46 @@ class FileJob:
         return text.replace(str(self.source), self.name).replace(self.source.name, self.name)
 
 
-def delete_abandoned(folder: Path) -> None:
-    """Delete the files of visitors that processes left in `folder` when they were killed: nobody holds their lock."""
+def take_over(folder: Path, *, kept: int, kept_s: float) -> tuple[list[FileJob], list[FileLock]]:
+    """The jobs that processes left in `folder` when they ended, with the locks of their places; the rest is deleted.
+
+    These are the `kept` viewed last, of those viewed within `kept_s`. A place is taken over if nobody holds its lock
+    and it is this user's own.
+    """
+    jobs: list[tuple[float, FileJob]] = []
+    locks: list[FileLock] = []
     for root in folder.glob(f"{_PREFIX}*"):
-        if root.is_symlink() or not (root / _LOCK).is_file():
+        if root.is_symlink() or not (root / _LOCK).is_file() or not _is_own(root):
             continue
+        lock = FileLock(root / _LOCK, timeout=0)
         # Held by a process that lives; an OSError for another user's, or one that was just deleted.
-        with contextlib.suppress(OSError, Timeout), FileLock(root / _LOCK, timeout=0):
+        with contextlib.suppress(OSError, Timeout):
+            lock.acquire()
+            locks.append(lock)
+            for place in filter(Path.is_dir, root.iterdir()):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError, WenmoError):
+                    age_s = time.time() - (place / _RECORD).stat().st_mtime
+                    if age_s <= kept_s:
+                        job = FileJob.recorded(place)
+                        job.viewed_s -= age_s
+                        jobs.append((age_s, job))
+    latest = [job for _, job in sorted(jobs, key=lambda each: each[0])[:kept]]
+    places = {job.folder for job in latest}
+    for lock in list(locks):
+        root = Path(lock.lock_file).parent
+        for place in filter(Path.is_dir, root.iterdir()):
+            if place not in places:
+                shutil.rmtree(place, ignore_errors=True)
+        if not any(place.parent == root for place in places):
+            lock.release()
+            locks.remove(lock)
             shutil.rmtree(root, ignore_errors=True)
+    return latest, locks
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether this user made the folder: in a folder for all, such as /tmp, anybody may make one of that name."""
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
 
 
 class FileJobs:
@@ -241,12 +337,13 @@ class FileJobs:
 
     def __init__(self, *, kept: int = KEPT, kept_s: float = KEPT_S, idle_s: float = IDLE_S) -> None:
         self._kept, self._kept_s, self._idle_s = kept, kept_s, idle_s
-        delete_abandoned(Path(tempfile.gettempdir()))
-        self._root = tempfile.TemporaryDirectory(prefix=_PREFIX)  # readable only by the user of this process
-        self._alive = FileLock(Path(self._root.name) / _LOCK, timeout=0)  # for as long as the process lives
-        self._alive.acquire()
+        left, locks = take_over(Path(tempfile.gettempdir()), kept=kept, kept_s=kept_s)
+        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))  # readable only by the user of this process
+        alive = FileLock(self._root / _LOCK, timeout=0)  # for as long as the process lives
+        alive.acquire()
+        self._locks = [alive, *locks]
         self._lock = threading.Lock()
-        self._jobs: dict[str, FileJob] = {}
+        self._jobs: dict[str, FileJob] = {job.id: job for job in left}
         self._queue: deque[FileJob] = deque()
         self._current: FileJob | None = None
         self._worker: threading.Thread | None = None
@@ -269,7 +366,7 @@ class FileJobs:
                     "`python -m wenmo run`。",
                     retry_after_s=60.0,
                 )
-            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root.name)))
+            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root)))
             self._jobs[job.id] = job
         try:
             with job.source.open("wb") as file:
@@ -281,6 +378,7 @@ class FileJobs:
                 f"{name} could not be kept: {error.strerror or error}. Free disk space on the server.",
                 f"无法保存 {name}：{error.strerror or error}。请清理服务器的磁盘空间。",
             ) from error
+        job.record()
         return job
 
     def get(self, job_id: str) -> FileJob | None:
@@ -288,7 +386,7 @@ class FileJobs:
         with self._lock:
             job = self._jobs.get(job_id)
             if job is not None:
-                job.viewed_s = time.monotonic()
+                job.viewed()
             return job
 
     def status(self, job: FileJob) -> FileJobStatus:
@@ -332,18 +430,26 @@ class FileJobs:
                 if now - job.viewed_s > self._kept_s:
                     self._discard(job.id)
 
-    def close(self, timeout_s: float = 10.0) -> None:
-        """Stop all jobs and delete all files. Waits up to `timeout_s` for the running one."""
+    def close(self, timeout_s: float = 10.0, *, keep: bool = False) -> None:
+        """Stop all jobs and delete all files, or `keep` them for the next process. Waits for the running one."""
+        if self._closed.is_set():
+            return
         self._closed.set()
         with self._lock:
-            for job_id in list(self._jobs):
-                self._discard(job_id)
-            worker = self._worker
+            for job in list(self._jobs.values()):
+                if keep:
+                    job.interrupt()
+                else:
+                    self._discard(job.id)
+            self._queue.clear()
+            kept, worker = {job.folder.parent for job in self._jobs.values()}, self._worker
         if worker is not None:
             worker.join(timeout_s)
-        self._alive.release()
-        with contextlib.suppress(OSError):
-            self._root.cleanup()
+        for lock in self._locks:
+            lock.release()
+            root = Path(lock.lock_file).parent
+            if root not in kept:
+                shutil.rmtree(root, ignore_errors=True)
 
     def _work(self) -> None:
         while True:

@@ -12,33 +12,30 @@ allow are left out; an integer that a float cannot hold exactly is written as te
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from wenmo.errors import InputError
+from wenmo.errors import Language
 from wenmo.jobs.atomic_write import atomic_write
-from wenmo.tables.cells import as_text, runs_as_formula
+from wenmo.jobs.excel import write_excel
 from wenmo.tables.columns import ColumnType
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Chunk, Row, TableReader
 from wenmo.tables.writers import writer_for
 
-EXCEL_ROWS = 1_048_576
-EXCEL_CHARACTERS = 32_767
 
-
-def export_results(source: TableReader, finished: Path, target: Path, extra: Mapping[str, ColumnType]) -> None:
+def export_results(
+    source: TableReader, finished: Path, target: Path, extra: Mapping[str, ColumnType], *, language: Language = "zh"
+) -> None:
     """Write `target` (.csv, .tsv, .jsonl or .xlsx): the rows of `source` with the columns `extra` of `finished`.
 
-    `finished` is the Parquet file that a job over `source` made. Raises InputError where the format cannot hold so many
-    rows, or `target` cannot be written.
+    `finished` is the Parquet file that a job over `source` made. An Excel file has the words of its reader's
+    `language`. Raises InputError where the format cannot hold so many rows, or `target` cannot be written.
     """
     rows = _rows(source, finished, extra, parsed=target.suffix == ".jsonl")
     if target.suffix == ".xlsx":
-        _write_excel(target, [*source.columns, *extra], source.row_count, rows)
+        write_excel(target, source, finished, extra, rows, language)
         return
     writer = writer_for(target, source, extra)
     shard = target.with_name(f"{target.name}.rows")
@@ -65,42 +62,3 @@ def _rows(
             for name in nested:
                 row[name] = row[name] and json.loads(row[name])
         yield chunk, results
-
-
-def _write_excel(target: Path, names: list[str], row_count: int, rows: Iterator[tuple[Chunk, list[Row]]]) -> None:
-    if row_count >= EXCEL_ROWS:
-        raise InputError(
-            f"{row_count:,} rows are more than a sheet of Excel holds ({EXCEL_ROWS:,}). Take the CSV.",
-            f"共 {row_count:,} 行，超过 Excel 工作表的上限（{EXCEL_ROWS:,} 行）。请下载 CSV。",
-        )
-    import openpyxl
-
-    workbook = openpyxl.Workbook(write_only=True)
-    sheet = workbook.create_sheet("wenmo")
-    sheet.freeze_panes = "A2"
-    sheet.append([_excel_cell(sheet, name) for name in names])
-    for chunk, results in rows:
-        for row, result in zip(chunk.rows(), results, strict=True):
-            values = row | result
-            sheet.append([_excel_cell(sheet, values.get(name)) for name in names])
-    with atomic_write(target) as file:
-        workbook.save(file)
-
-
-def _excel_cell(sheet: Any, value: object) -> Any:
-    """What openpyxl takes for a cell: a number, a boolean or None as it is, anything else as text."""
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) <= 2**53:
-        return value
-    text = as_text(value)
-    if text is None:
-        return None
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:EXCEL_CHARACTERS])
-    cell.data_type = "s"  # openpyxl would make a formula of a text that begins with =
-    if runs_as_formula(text):
-        cell.quotePrefix = True
-    return cell

@@ -52,7 +52,7 @@ TITLES: Mapping[str, Text] = {
     "article": Text("与文章的表格对照", "Beside the article's table"),
     "steps": Text("每一步：预测与实测", "Step by step, predicted and measured"),
     "checks": Text("同样的步骤，用较小的模型在本机实测", "The same steps, measured here with a smaller model"),
-    "checkpointing": Text("关于梯度检查点的实话", "The truth on gradient checkpointing"),
+    "checkpointing": Text("梯度检查点：哪里有用", "Gradient checkpointing: where it helps"),
     "fits": Text("一块卡放得下多大的批", "How large a batch a card holds"),
     "peaks": Text("实测峰值由什么组成（MiB）", "What the measured peaks are made of (MiB)"),
     "method": Text("如何测得", "How it was measured"),

@@ -283,7 +283,7 @@ def _memory_saved(memory: MemoryFound, price: Price) -> StoryStep:
     before, after, share = size(ends[0], of=most), size(ends[1], of=most), f"{1 - ends[1] / ends[0]:.0%}"
     what = Text("八个句对", "eight pairs")
     if memory.group == "path":
-        what = Text("您的一批文本", "the texts of your batch")
+        what = Text("你的一批文本", "the texts of your batch")
     of_card = " → ".join(_share_of_card(result, price) for result in (memory.path[0], memory.path[-1]))
     sentence = Text(
         f"按预测，{what.zh}的显存从 {before} 降到 {after}，省下 {share}；"
@@ -417,7 +417,7 @@ def _speed_notes(speed: SpeedFound) -> list[Text]:
 def _origin(origin: Origin) -> Text:
     machine, day = origin.machine, origin.day or DASH
     if origin.file is None:
-        return Text(f"来源：您这次访问中的运行，{machine}。", f"From a run of this visit, {machine}.")
+        return Text(f"来源：你这次访问中的运行，{machine}。", f"From a run of this visit, {machine}.")
     return Text(f"来源：随项目发布的结果，{machine}，{day}。", f"From the project's own results, {machine}, {day}.")
 
 

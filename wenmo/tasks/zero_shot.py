@@ -119,7 +119,7 @@ def check_method(method: str, *, labels: int, multi_label: bool, shortlist: int)
     if shortlist < 1:
         raise InputError(
             f"The shortlist needs at least 1 label, not {shortlist}.",
-            f"两步法至少要保留 1 个标签，而不是 {shortlist} 个。",
+            f"先筛选再判断时，至少要保留 1 个标签，而不是 {shortlist} 个。",
         )
 
 

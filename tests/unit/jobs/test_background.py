@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +46,15 @@ Make = Callable[..., FileJobs]
 
 
 @pytest.fixture
-def make() -> Iterator[Make]:
+def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder without the jobs of others."""
+    folder = tmp_path_factory.mktemp("places")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def make(places: Path) -> Iterator[Make]:
     made: list[FileJobs] = []
 
     def make_(**options: Any) -> FileJobs:
@@ -71,6 +81,11 @@ def _begin_three(jobs: FileJobs, engine: HeldEngine) -> list[FileJob]:
         _begin(jobs, job, engine)
     assert engine.reached.wait(WAIT_S)
     return three
+
+
+def _files(job: FileJob) -> set[str]:
+    """The names in the folder of a job, without its record."""
+    return {path.name for path in job.folder.iterdir() if "job.json" not in path.name}
 
 
 def _wait(job: FileJob, *states: str) -> None:
@@ -133,7 +148,7 @@ def test_stopping_leaves_the_received_file_alone(make: Make) -> None:
     jobs.stop(job)
     engine.go_on.set()
     _wait(job, "stopped")
-    assert [path.name for path in job.folder.iterdir()] == ["input.csv"]
+    assert _files(job) == {"input.csv"}
     with pytest.raises(InputError):
         job.export(".csv")
     _begin(jobs, job, engine)
@@ -147,7 +162,7 @@ def test_who_waits_stops_at_once(make: Make) -> None:
     partial_folder(waiting.target).mkdir()  # of an earlier try that failed half-way
     jobs.stop(waiting)
     assert (jobs.status(waiting).state, jobs.status(last).ahead) == ("stopped", 1)
-    assert [path.name for path in waiting.folder.iterdir()] == ["input.csv"]
+    assert _files(waiting) == {"input.csv"}
     _begin(jobs, waiting, engine)
     assert (jobs.status(waiting).state, jobs.status(waiting).ahead) == ("waiting", 2)
     engine.go_on.set()
@@ -195,22 +210,76 @@ def test_what_nobody_looks_at_expires_even_if_it_runs(make: Make) -> None:
     until(lambda: not running.folder.exists())
 
 
-def test_what_a_killed_process_left_is_deleted_by_the_next(make: Make) -> None:
-    script = (
-        "import io, os, signal\n"
-        "from wenmo.jobs.background import FileJobs\n"
-        "job = FileJobs().receive('a.csv', io.BytesIO(b'text'))\n"
-        "print(job.folder.parent, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
-    left = Path(killed.stdout.strip())
-    assert left.is_dir() and list(left.rglob("*.csv")), killed.stderr
+_KILLED = """
+import io, os, signal
+from wenmo.jobs.background import FileJobs
+job = FileJobs().receive("a.csv", io.BytesIO(b"text"))
+print(job.folder, job.id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_taken_over_for_an_hour(make: Make, places: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(places)}
+    killed = [
+        subprocess.run([sys.executable, "-c", _KILLED], capture_output=True, text=True, cwd=ROOT, env=environment)
+        for _ in range(2)
+    ]
+    (old, old_id), (new, new_id) = (each.stdout.split() for each in killed)
+    os.utime(Path(old) / "job.json", (0, 0))  # nobody has looked for long
     here = make()
-    assert not left.exists()
-    kept = _receive(here)
-    make()  # another one beside it, which is alive
-    assert kept.source.exists()
+    assert not Path(old).parent.exists() and here.get(old_id) is None
+    found = here.get(new_id)
+    assert found is not None and found.folder == Path(new) and found.name == "a.csv"
+    assert make().get(new_id) is None  # another one beside it, while this one is alive
+    here.discard(new_id)
+    assert not Path(new).exists()
+
+
+def test_a_restart_goes_on_with_what_was_finished(make: Make, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row a shard, and the process ends within the second of three; the next computes the rest alone."""
+    monkeypatch.setattr("wenmo.jobs.job._rows_per_shard", lambda *_: 1)
+
+    class SlowEngine(HeldEngine):
+        def sentiment(self, texts: Any, *, progress: Any = None) -> list[SentimentResult]:
+            if len(self.calls) == 1:
+                return super().sentiment(texts, progress=progress)
+            return LengthEngine.sentiment(self, texts, progress=progress)
+
+    first, engine = make(), SlowEngine()
+    running, waiting, done = _receive(first), _receive(first), _receive(first)
+    _begin(first, done, LengthEngine())
+    _wait(done, "done")
+    _begin(first, running, engine)
+    _begin(first, waiting, engine)
+    assert engine.reached.wait(WAIT_S)
+    threading.Timer(0.2, engine.go_on.set).start()
+    first.close(keep=True)
+    again, fresh = make(), LengthEngine()
+    states = {}
+    for job in (running, waiting, done):
+        found = again.get(job.id)
+        assert found is not None
+        states[job.id] = found.status()
+        if found.status().state == "interrupted":
+            status = found.status()
+            assert status.task is not None and status.options is not None
+            again.begin(found, cast("Engine", fresh), status.task, status.options)
+            _wait(found, "done")
+            assert found.target.is_file()
+    assert [status.state for status in states.values()] == ["interrupted", "interrupted", "done"]
+    assert states[done.id].summary == done.status().summary and again.get(done.id) is not None
+    assert sum(fresh.calls) < 6  # of the first job not every row again
+
+
+def test_what_is_no_record_is_deleted(make: Make, places: Path) -> None:
+    for number, content in enumerate(("{", "[]", '{"id": "x"}', '{"id": "x", "name": "../a.exe", "task": null}')):
+        place = places / f"wenmo-jobs-{number}" / "job"
+        place.mkdir(parents=True)
+        (place.parent / ".lock").touch()
+        (place / "job.json").write_text(content, encoding="utf-8")
+    jobs = make()
+    assert not jobs.get("x") and len(list(places.glob("wenmo-jobs-*"))) == 1  # its own
 
 
 def test_the_sweeper_comes_by_itself(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from wenmo.telemetry.statistics import HistogramCounts
 from wenmo.ui import charts
+from wenmo.ui.charts.figure import DIVERGED, text_on
 
 
 @pytest.mark.parametrize(
@@ -104,3 +108,27 @@ def test_shares_add_up_and_keep_their_order() -> None:
     assert len(columns.layout.xaxis.ticktext) == 6 and columns.layout.xaxis.ticktext[0] == "2026-01 (2)"
     rows = charts.shares({"<b>甲</b>": (0, 0, 0)}, ["好", "中", "差"], over_time=False)
     assert [trace.x for trace in rows.data] == [(0,)] * 3 and "&lt;b&gt;" in rows.layout.yaxis.ticktext[0]
+
+
+def _luminance(colour: np.ndarray) -> float:
+    linear = np.where(colour <= 0.03928, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def _rgb(written: str) -> np.ndarray:
+    return np.array([int(written[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scale", ["chartSequentialColors", "chartDivergingColors"])
+def test_text_on_a_cell_of_any_density_can_be_read(scheme: str, scale: str) -> None:
+    """At least 4.5 to 1, by WCAG, also between the stops of the theme's colours."""
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"][scheme]
+    stops = np.array([_rgb(colour) for colour in theme[scale]])
+    for place in np.linspace(0, 1, 201):
+        cell = np.array([np.interp(place, np.linspace(0, 1, len(stops)), stops[:, channel]) for channel in range(3)])
+        diverging = scale == "chartDivergingColors"
+        placeholder = text_on(abs(2 * place - 1), dense=DIVERGED) if diverging else text_on(place)
+        text = theme["chartCategoricalColors"][int(placeholder[1:]) - 1]
+        low, high = sorted((_luminance(cell), _luminance(_rgb(text))))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, place)

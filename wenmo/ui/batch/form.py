@@ -20,7 +20,7 @@ from wenmo.ui.shell.runtime import get_file_jobs, session_engine
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.background import FileJob
+    from wenmo.jobs.background import FileJob, FileJobStatus
     from wenmo.jobs.options import RunOptions
     from wenmo.tables.table import ReadOptions, Row, TableReader
     from wenmo.types import TaskName
@@ -130,13 +130,24 @@ def _zero_shot() -> dict[str, Any]:
 
 def start(job: FileJob, wish: Wish) -> None:
     """The button that starts the job."""
-    if not st.button(say("batch.start", rows=f"{wish.reader.row_count:,}"), type="primary", key="batch_start"):
+    if st.button(say("batch.start", rows=f"{wish.reader.row_count:,}"), type="primary", key="batch_start"):
+        _begin(job, wish.task, wish.options)
+
+
+def go_on(job: FileJob, view: FileJobStatus) -> None:
+    """The button to go on with a job that a restart of the server has interrupted."""
+    if view.state != "interrupted" or view.task is None or view.options is None:
         return
+    if st.button(say("batch.go_on"), type="primary", key="batch_go_on"):
+        _begin(job, view.task, view.options)
+
+
+def _begin(job: FileJob, task: TaskName, options: RunOptions) -> None:
     try:
         with st.spinner(say("app.starting")):
             engine = session_engine()
     except WenmoError as error:
         components.show_error(error)
         return
-    get_file_jobs().begin(job, engine, wish.task, wish.options)
+    get_file_jobs().begin(job, engine, task, options)
     st.rerun()

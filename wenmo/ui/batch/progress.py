@@ -48,7 +48,9 @@ def _stop(job: FileJob) -> None:
 
 def why_not_done(view: FileJobStatus) -> None:
     """Why a job has no result; nothing for a job that was not begun."""
-    if view.state == "stopped":
+    if view.state == "interrupted":
+        st.info(say("batch.interrupted"))
+    elif view.state == "stopped":
         st.info(say("batch.stopped"))
     elif isinstance(view.error, WenmoError):
         components.show_error(view.error)

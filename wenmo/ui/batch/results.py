@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from wenmo.ui import charts
 from wenmo.ui.batch import reviews
 from wenmo.ui.batch.display import COLUMNS_SHOWN, cell, duration
 from wenmo.ui.shell import components
-from wenmo.ui.text import say
+from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
     from wenmo.jobs.background import FileJob, FileJobStatus
@@ -99,7 +100,7 @@ def _downloads(job: FileJob) -> None:
             st.download_button(
                 {".csv": "CSV", ".xlsx": "Excel", ".jsonl": "JSONL", ".parquet": "Parquet"}[suffix],
                 _content(job, suffix),
-                file_name=f"wenmo-results{suffix}",
+                file_name=f"{_stem(job)}-wenmo{suffix}",
                 mime=mime,
                 key=f"batch_download_{suffix[1:]}",
                 on_click="ignore",
@@ -108,7 +109,14 @@ def _downloads(job: FileJob) -> None:
 
 def _content(job: FileJob, suffix: str) -> Callable[[], bytes]:
     """The file, made when the button is pressed. The server calls it on another thread, where nothing can be drawn."""
-    return lambda: job.export(suffix).read_bytes()
+    words = language()  # read here, where there is a session
+    return lambda: job.export(suffix, words).read_bytes()
+
+
+def _stem(job: FileJob) -> str:
+    """The name of the visitor's file, without what a file name may not have on some system."""
+    stem = "".join(each if each.isprintable() and each not in '\\/:*?"<>|' else "_" for each in Path(job.name).stem)
+    return stem[:80] or "wenmo"
 
 
 def _failures(job: FileJob, summary: JobSummary) -> None:

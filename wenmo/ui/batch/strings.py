@@ -27,9 +27,14 @@ STRINGS: Mapping[str, Text] = {
         "minutes, earlier where many visitors need the room.",
     ),
     "batch.gone": Text(
-        "这个任务已不在：文件只保留有限的时间。请重新上传。",
-        "This job is gone: files are kept for a limited time. Upload the file again.",
+        "这个任务已不在：无人查看满一小时、被删除，或服务器换了机器。请重新上传。",
+        "This job is gone: nobody looked for an hour, it was deleted, or the server moved. Upload the file again.",
     ),
+    "batch.interrupted": Text(
+        "服务器在处理途中重启过。算好的部分还在：接着处理，或在下面重新设定。",
+        "The server was restarted half way. What was computed is still here: go on, or set the job up anew below.",
+    ),
+    "batch.go_on": Text("接着处理", "Go on"),
     "batch.another": Text("删除并换一个文件", "Delete and choose another file"),
     "batch.read": Text("{rows} 行，{columns} 列。", "{rows} rows, {columns} columns."),
     "batch.read_as": Text("编码 {encoding}。", " Encoding {encoding}."),

@@ -12,12 +12,22 @@ BARS_SHOWN = 30  # bars in a chart; a table shows the rest
 VALUES_SHOWN = 10  # rows or columns of a heat map, at most, whose cells have room for numbers
 LABELS_SHOWN = 60  # rows or columns of a heat map, at most, that have labels of full size; more have small ones
 
-CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}  # for st.plotly_chart(config=)
+# For st.plotly_chart(config=): of Plotly's toolbar the one button that saves the chart, as SVG.
+CONFIG = {
+    "displayModeBar": "hover",
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "svg", "filename": "wenmo-chart"},
+    "displaylogo": False,
+    "scrollZoom": False,
+    "doubleClick": False,
+}
 
 # Streamlit replaces these by colours of the theme: four of chartCategoricalColors, by their number, and the background.
 # Each colour means one thing: ink is an amount, grey a second one beside it, green is better than before, cinnabar is
 # negative, against or too much. A thin cinnabar frame or dot marks a place.
 INK, CINNABAR, GREEN, GREY, PAPER = "#000001", "#000002", "#000003", "#000006", "#000038"
+ON_THIN, ON_DENSE = "#000004", "#000005"  # text on a cell of a heat map
+HALF, DIVERGED = 0.5, 2 / 3  # the density, and the size of a diverging value, from which a cell counts as dense
 FROM_CINNABAR_TO_INK = [f"#{number:06d}" for number in range(21, 31)]  # chartDivergingColors
 LINE_COLUMNS = 30  # width of a line of `ink_text`: fifteen Chinese characters, legible on a phone
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "#": "&#35;"})  # "#000001" is a colour above
@@ -71,6 +81,11 @@ def new_figure(trace: go.Bar | go.Heatmap | go.Treemap, *, height: int) -> go.Fi
     return figure
 
 
+def text_on(density: float, *, dense: float = HALF) -> str:
+    """The colour of text on a cell: the theme's colours have the same distance to black and to white at `dense`."""
+    return ON_DENSE if density >= dense else ON_THIN
+
+
 def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     """Write `names` beside the rows 0, 1, 2, …, the first on top."""
     figure.update_yaxes(
@@ -101,6 +116,6 @@ def cell_numbers(
         y=[row for row in rows for _ in columns],
         mode="text",
         text=texts or [f"{value:.2f}" for value in values.ravel()],
-        textfont={"color": [PAPER if value >= 0.45 else INK for value in density.ravel()]},
+        textfont={"color": [text_on(value) for value in density.ravel()]},
         hoverinfo="skip",
     )

@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go
 
 from wenmo.types import Part
-from wenmo.ui.charts.figure import FROM_CINNABAR_TO_INK, INK, LINE_COLUMNS, PAPER, columns_of, escape, new_figure
+from wenmo.ui.charts.figure import (
+    DIVERGED,
+    FROM_CINNABAR_TO_INK,
+    LINE_COLUMNS,
+    PAPER,
+    columns_of,
+    escape,
+    new_figure,
+    text_on,
+)
 
 
 def _lines(text: str, parts: Sequence[Part]) -> list[tuple[int, int, int, str, Part]]:
@@ -64,7 +73,7 @@ def ink_text(
         insidetextanchor="middle",
         textangle=0,
         constraintext="none",
-        insidetextfont={"size": 16, "color": [PAPER if abs(weight) > 0.5 * scale else INK for weight in weights]},
+        insidetextfont={"size": 16, "color": [text_on(abs(weight) / scale, dense=DIVERGED) for weight in weights]},
         customdata=[escape(text[part.start : part.end], width=60) for part in of],
         hovertemplate=[f"%{{customdata}} {in_words(weight)}<extra></extra>" for weight in weights],
     )

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from wenmo.ui.charts.figure import CINNABAR, INK, LABELS_SHOWN, PAPER, VALUES_SHOWN, cell_numbers, escape, new_figure
+from wenmo.ui.charts.figure import (
+    CINNABAR,
+    INK,
+    LABELS_SHOWN,
+    PAPER,
+    VALUES_SHOWN,
+    cell_numbers,
+    escape,
+    new_figure,
+    text_on,
+)
 
 
 def confusion(counts: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
@@ -163,7 +173,7 @@ def fit_map(batches: np.ndarray, *, rows: Sequence[str], columns: Sequence[str])
             y=down.ravel(),
             mode="text",
             text=[f"{batch:,}" if batch else "·" for batch in batches.ravel()],
-            textfont={"color": [PAPER if each >= 0.45 * most else INK for each in density.ravel()]},
+            textfont={"color": [text_on(each / most) for each in density.ravel()]},
             hoverinfo="skip",
         )
     )

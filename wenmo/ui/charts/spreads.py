@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from wenmo.telemetry.statistics import HistogramCounts
-from wenmo.ui.charts.figure import CINNABAR, GREY, INK, PAPER, escape, new_figure
+from wenmo.ui.charts.figure import CINNABAR, GREY, INK, ON_THIN, PAPER, escape, new_figure
 
 _ROOM = 0.08  # the least share whose bar has room for its number
 
@@ -117,7 +117,9 @@ def shares(counts: Mapping[str, Sequence[int]], names: Sequence[str], *, over_ti
     places = list(range(len(keys)))
     figure = new_figure(go.Bar(), height=300 if over_time else 60 + 34 * len(keys))
     figure.data = ()
-    for kind, (name, colour, inside) in enumerate(zip(names, (INK, GREY, CINNABAR), (PAPER, INK, PAPER), strict=True)):
+    for kind, (name, colour, inside) in enumerate(
+        zip(names, (INK, GREY, CINNABAR), (PAPER, ON_THIN, PAPER), strict=True)
+    ):
         values = [each[kind] / total for each, total in zip(counts.values(), totals, strict=True)]
         figure.add_trace(
             go.Bar(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from wenmo.ui.charts.figure import INK, PAPER, escape, new_figure
+from wenmo.ui.charts.figure import PAPER, escape, new_figure, text_on
 
 TILES_SHOWN = 30
 _TEXTS_SHOWN = 8  # of a group in its tooltip
@@ -39,7 +39,7 @@ def tiles(groups: Sequence[Sequence[str]], cosines: Sequence[Sequence[float]]) -
             "pad": {"t": 0, "l": 0, "r": 0, "b": 0},
         },
         root={"color": "rgba(0,0,0,0)"},
-        textfont={"size": 14, "color": [PAPER if value >= 0.45 else INK for value in density]},
+        textfont={"size": 14, "color": [text_on(value) for value in density]},
         tiling={"pad": 2},
         pathbar={"visible": False},
         textposition="middle center",

@@ -41,7 +41,7 @@ STRINGS: Mapping[str, Text] = {
     "match.share": Text("已匹配", "Matched"),
     "match.doubtful": Text("存疑", "Doubtful"),
     "match.doubtful_help": Text(
-        "概率离门槛不到 0.15，或次选只差不到 0.1。",
+        "概率离阈值不到 0.15，或次选只差不到 0.1。",
         "The probability is within 0.15 of the threshold, or the next best within 0.1 of the best.",
     ),
     "match.corrected": Text("手工改过", "Corrected by hand"),
@@ -83,7 +83,7 @@ STRINGS: Mapping[str, Text] = {
         "Each group has a text that represents it, and the others have at least this cosine to it. Vectors alone "
         "decide, which hardly tell a statement from its negation.",
     ),
-    "match.no_groups": Text("在此门槛下没有成组的文本。", "No two texts are near at this threshold."),
+    "match.no_groups": Text("在此阈值下没有成组的文本。", "No two texts are near at this threshold."),
     "match.groups": Text("{groups} 组，含 {total} 条中的 {texts} 条", "{groups} groups with {texts} of {total} texts"),
     "match.tiles_alt": Text(
         "{groups} 组文本，每组一块，面积为条数", "{groups} groups of texts, a tile each; its area is their number"

@@ -7,6 +7,7 @@ because two would slow each other down and spoil the times; the others wait, and
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from wenmo.errors import WenmoError
 from wenmo.types import Precision, TaskName
 from wenmo.ui.memory import lab_labelled_rows, lab_results
 from wenmo.ui.shell import answers, components
-from wenmo.ui.shell.runtime import get_events, get_lab_turn, get_sampler
+from wenmo.ui.shell.runtime import get_events, get_lab_findings, get_lab_turn, get_sampler
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ TIME_LIMIT_S = 180.0  # of one configuration, because other visitors wait
 RUNS = 2  # of each configuration; their median is shown
 MAX_BATCH = 512
 _NOT_MEASURED = "none"
+_FOUND = "found"  # in the address: the id of what a run found
+_KEPT = 16  # runs of all visitors, some hundred kB each
 _WISH = "lab_wish"  # in the session: the last wish for each preset
 
 
@@ -76,6 +79,8 @@ def show() -> None:
     kept = f"{_WISH}.{preset}"
     if wish is not None:
         st.session_state[kept] = wish
+    if kept not in st.session_state:
+        _restore(preset)
     wish = st.session_state.get(kept)
     if wish is None:
         st.caption(say("lab.empty"))
@@ -86,7 +91,28 @@ def show() -> None:
     )
     if found is not None:
         stage.empty()
+        _keep(preset, wish, found)
         lab_results.show(found)
+
+
+def _keep(preset: str, wish: Wish, found: Findings) -> None:
+    """Keep what was found for a reload of this address; the oldest of many is forgotten."""
+    store, name = get_lab_findings(), st.query_params.get(_FOUND, "")
+    if name in store and store[name] == (preset, wish, found):
+        return
+    name = secrets.token_urlsafe(12)
+    store[name] = (preset, wish, found)
+    while len(store) > _KEPT:
+        store.popitem(last=False)
+    st.query_params[_FOUND] = name
+
+
+def _restore(preset: str) -> None:
+    """Take what a run found that this address tells of."""
+    of, wish, found = get_lab_findings().get(st.query_params.get(_FOUND, ""), (None, None, None))
+    if of == preset:
+        st.session_state[f"{_WISH}.{preset}"] = wish
+        answers.remember(f"lab_{preset}", wish, found)
 
 
 def _article() -> Wish | None:

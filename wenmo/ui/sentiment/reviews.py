@@ -10,7 +10,7 @@ from wenmo.tasks.reviews import mentions, parse_aspects, sentence_spans
 from wenmo.types import Part, SentimentResult
 from wenmo.ui import charts
 from wenmo.ui.sentiment.examples import REVIEWS
-from wenmo.ui.sentiment.moods import NAMES, count_moods, face_of
+from wenmo.ui.sentiment.moods import NAMES, count_moods, face_of, in_words
 from wenmo.ui.shell import answers, components, examples, explain, share, theme
 from wenmo.ui.shell.inputs import MAX_ASPECT_CHARACTERS, MAX_ASPECTS, MAX_SENTENCES, MAX_TEXTS, at_most
 from wenmo.ui.text import say
@@ -67,7 +67,8 @@ def _one(text: str, result: SentimentResult) -> None:
             theme.face(face)
             st.subheader(say(f"sentiment.{NAMES[face]}"), anchor=False, width="content")
             unsure = NAMES[face] == "neutral"
-            st.text(say("sentiment.leaning", label=result.label) if unsure else result.label)
+            label = in_words(result.label)
+            st.text(say("sentiment.leaning", label=label) if unsure else label)
         components.measure(say("sentiment.positive"), result.positive, text=f"{result.positive:.1%}")
     columns: dict[str, list[object]] = {
         say("sentiment.text"): [text],

@@ -58,6 +58,11 @@ def last(key: str) -> Any:
     return None if kept is None else kept[1]
 
 
+def remember(key: str, inputs: object, answer: object) -> None:
+    """Let `ask` know this `answer`, from before the session began."""
+    st.session_state[_answer_key(key)] = ((inputs, chosen()), answer)
+
+
 def submit(key: str, label: str) -> bool:
     """The submit button of a form whose inputs go to `ask` under `key`. It also starts stopped work again."""
     return st.form_submit_button(label, type="primary", on_click=st.session_state.pop, args=(_stopped_key(key), None))

@@ -10,6 +10,7 @@ so Streamlit's spinner is off; a page that waits shows its own (`wenmo.ui.shell.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,12 @@ def get_file_jobs() -> FileJobs:
     from wenmo.jobs.background import FileJobs
 
     return FileJobs()
+
+
+@cache  # otherwise one visitor could make all others lose theirs
+def get_lab_findings() -> OrderedDict[str, Any]:
+    """What the last runs of the memory lab found, by an id that cannot be guessed: a reload finds it again."""
+    return OrderedDict()
 
 
 @cache  # otherwise two measurements could run at once and slow each other down
