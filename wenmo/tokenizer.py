@@ -23,6 +23,7 @@ from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as _Pipeline
 
 from wenmo.errors import CheckpointError
+from wenmo.files import read_small_text
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
@@ -65,6 +66,7 @@ class Word:
 
 # Texts are tokenised in slices, because the tokenizer's result takes about 150 bytes per character.
 _SLICE_CHARACTERS = 1_000_000
+_MOST_MIB = 64  # of vocab.txt or tokenizer.json; the largest of several languages have 20
 
 
 def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -110,7 +112,7 @@ def _special_tokens(options: Mapping[str, object]) -> tuple[str, ...]:
 def _read(folder: Path, name: str) -> str:
     path = folder / name
     try:
-        return path.read_bytes().decode("utf-8")  # read_text() would turn a lone \r, which may be a token, into \n
+        return read_small_text(path, _MOST_MIB)  # a lone \r may be a token
     except FileNotFoundError:
         raise CheckpointError(
             f"{folder} has no {name}. Copy the file that belongs to the checkpoint there, or download it again.",
@@ -118,8 +120,8 @@ def _read(folder: Path, name: str) -> str:
         ) from None
     except (UnicodeDecodeError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not UTF-8 text ({error}). Download the checkpoint again.",
-            f"{path} 不是 UTF-8 文本（{error}）。请重新下载模型。",
+            f"{path} cannot be read as UTF-8 text ({error}). Download the checkpoint again.",
+            f"无法将 {path} 读作 UTF-8 文本（{error}）。请重新下载模型。",
         ) from None
 
 

@@ -58,15 +58,17 @@ def test_from_the_sample_to_a_model_in_use(open_page: OpenPage, models_folder: P
     text = shown(app)
     assert TEXTS[f"adapt.verdict.{adapted.difference.verdict}"].zh in text
     assert f"原来答对 {adapted.before.correct}，现在答对 {adapted.after.correct}" in text
-    assert TEXTS["adapt.saved"].zh.format(name="noodles") in text
-    assert local.names(models_folder) == ["noodles"]
+    assert TEXTS["adapt.saved"].zh.format(name="visitor:noodles") in text
+    assert local.names(models_folder) == ["visitor:noodles"]
 
     app.button(key="adapt_use").click().run()
     app.switch_page("pages/sentiment.py").run()  # AppTest does not follow st.switch_page
-    assert app.query_params["model"] == "noodles"
+    assert app.query_params["model"] == "visitor:noodles"
     app.text_area(key="sentiment_texts").input("酸笋臭得冲鼻子")
     submit(app)
-    with Engine(device="cpu", precision="fp32", models={"sentiment": models_folder / "noodles"}) as engine:
+    with Engine(
+        device="cpu", precision="fp32", models={"sentiment": local.folder_of("visitor:noodles", models_folder)}
+    ) as engine:
         expected = engine.sentiment(["酸笋臭得冲鼻子"])[0].positive
     with Engine(device="cpu", precision="fp32", models=GOLDEN_MODELS) as engine:
         assert f"{engine.sentiment(['酸笋臭得冲鼻子'])[0].positive:.1%}" != f"{expected:.1%}"

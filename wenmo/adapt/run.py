@@ -42,7 +42,7 @@ from wenmo.evaluation.split import split_rows
 from wenmo.inference.precision import resolve_device
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
 from wenmo.models.label_names import remembered
-from wenmo.models.local import DEFAULT_MODELS_FOLDER, check_free, new_model
+from wenmo.models.local import DEFAULT_MODELS_FOLDER, check_free, folder_of, new_model
 from wenmo.models.registry import locate
 from wenmo.tasks.table import TASKS
 from wenmo.tasks.zero_shot import check_template
@@ -78,7 +78,7 @@ def adapt(
         with new_model(name, models_folder) as folder:
             temperatures = run.export(fine_tuned.model, folder)
             after = run.predict(folder, "after")
-            adapted = run.result(name, models_folder / name, before, after, temperatures, fine_tuned)
+            adapted = run.result(name, folder_of(name, models_folder), before, after, temperatures, fine_tuned)
             write_card(folder, adapted)
     except torch.OutOfMemoryError:
         raise InputError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wenmo.errors import InputError, ModelNotFoundError, WenmoError
 from wenmo.models.label_names import remember, remembered
-from wenmo.models.registry import locate
+from wenmo.models.registry import find_folder, locate
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
@@ -148,11 +148,17 @@ class LoadOptions:
 class Models:
     """The model of each task, loaded on first use under its name in `names`.
 
+    Names of folders are looked up now, and never again: what comes to lie under such a name later is another model.
     If `lender` has a model of the same name for a task, that one is used.
     """
 
     def __init__(self, names: Mapping[TaskName, str], options: LoadOptions, *, lender: Models | None = None) -> None:
         self.names = names
+        self._folders = {
+            task: folder
+            for task, name in names.items()
+            if name and (folder := find_folder(name, models_folder=options.models_folder)) is not None
+        }
         self._options = options
         self._lender = lender
         self._loaded: dict[TaskName, LoadedModel] = {}
@@ -216,7 +222,7 @@ class Models:
         spec = TASKS[task]
         if not self.names[task]:
             raise _no_model(spec)
-        folder = locate(self.names[task], models_folder=options.models_folder)
+        folder = self._folders.get(task) or locate(self.names[task], models_folder=options.models_folder)
         started = time.monotonic()
         given = options.label_names.get((task, self.names[task]))
         names = given or remembered(folder, options.models_folder)

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from wenmo.files import read_small_text
 from wenmo.models.registry import bundled_models
 from wenmo.models.shape import SCALE
 
@@ -43,7 +44,7 @@ class AccuracyTable:
 def read_sizes(folder: Path) -> Sizes:
     """From config.json and the header of the weights' file. Never raises: what cannot be read is None."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_small_text(folder / "config.json"))
     except (OSError, ValueError, RecursionError):
         config = {}
 
@@ -67,7 +68,7 @@ def read_sizes(folder: Path) -> Sizes:
 def read_licence(folder: Path) -> str | None:
     """What the head of the model's own README.md calls its licence; None where it does not say."""
     try:
-        text = (folder / "README.md").read_text(encoding="utf-8")[:_HEAD_CHARACTERS]
+        text = read_small_text(folder / "README.md")[:_HEAD_CHARACTERS]
     except (OSError, ValueError):
         return None
     head = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)

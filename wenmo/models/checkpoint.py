@@ -22,7 +22,7 @@ from wenmo.errors import CheckpointError
 from wenmo.models.description import Description, describe
 from wenmo.models.shape import BertShape
 from wenmo.models.vector_head import VectorHead
-from wenmo.models.weights import read_dense, read_parameters
+from wenmo.models.weights import check_fits, read_dense, read_parameters
 from wenmo.tokenizer import Tokenizer
 from wenmo.types import TaskName
 
@@ -69,6 +69,7 @@ def load_checkpoint(
     described = describe(folder, label_names=label_names)
     spec = described.task_for(task)
     order = described.order_for(spec)
+    check_fits(described)
     tokenizer = _read_tokenizer(described)
     weights = read_parameters(described)
     shape = described.shape
@@ -102,6 +103,7 @@ def read_shape(folder: Path) -> tuple[BertShape, int]:
     Raises CheckpointError.
     """
     described = describe(folder)
+    check_fits(described)
     return described.shape, len(described.labels)
 
 

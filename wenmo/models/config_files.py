@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.errors import CheckpointError
+from wenmo.files import read_small_text
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def read_json_list(folder: Path, name: str) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_small_text(path))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path.parent} has no {path.name}. Download the whole model again, or copy the file there.",

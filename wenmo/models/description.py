@@ -31,6 +31,7 @@ from wenmo.types import TaskName
 
 DEFAULT_MAX_LENGTH = 512  # tokens; ModelScope's default
 MIN_MAX_LENGTH = 5  # tokens: [CLS] a [SEP] b [SEP]
+MAX_LAYERS = 1_000
 MAX_MAX_LENGTH = 100_000  # a larger model_max_length of transformers means that there is none
 _ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_python", "relu", "silu", "swish", "tanh")
 _SIZES = tuple(field.name for field in fields(BertShape) if field.default is MISSING)
@@ -432,7 +433,7 @@ def _shape(folder: Path, config: Mapping[str, Any]) -> BertShape:
         )
     sizes = {name: config[name] for name in _SIZES}
     for name, value in sizes.items():
-        if value < 1:
+        if value < 1 or (name == "num_hidden_layers" and value > MAX_LAYERS):
             raise bad_value(folder, "config.json", name, value)
     if sizes["hidden_size"] % sizes["num_attention_heads"]:
         raise bad_value(folder, "config.json", "num_attention_heads", sizes["num_attention_heads"])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wenmo.errors import CheckpointError
+from wenmo.files import read_small_text
 from wenmo.models.config_files import read_json_list
 from wenmo.models.shape import MODEL_TYPES
 from wenmo.models.vector_head import MODULES_FILE
@@ -72,7 +73,7 @@ def is_bert(folder: Path) -> bool:
     """Whether config.json, where the encoder is, says that it is BERT."""
     for path in (folder, *(folder / path for path in module_folders(folder))):
         try:
-            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            config = json.loads(read_small_text(path / "config.json"))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(config, dict) and config.get("model_type") in MODEL_TYPES:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wenmo.errors import CheckpointError, InputError
+from wenmo.files import read_small_text
 from wenmo.tasks.labels import split_labels
 
 _MADE_UP = re.compile(r"label[ _-]?\d+", re.IGNORECASE)
@@ -66,7 +67,7 @@ def remember(folder: Path, names: Sequence[str], models_folder: Path) -> None:
 
 def _read_remembered(models_folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((models_folder / _REMEMBERED_FILE).read_text(encoding="utf-8"))
+        content = json.loads(read_small_text(models_folder / _REMEMBERED_FILE))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -31,7 +31,7 @@ def known_hub_ids() -> tuple[tuple[str, TaskName], ...]:
 
 _EXAMPLE_ID = "iic/nlp_structbert_sentence-similarity_chinese-base"  # in messages
 
-ModelKind = Literal["bundled", "local", "cached", "known"]
+ModelKind = Literal["bundled", "local", "visitor", "cached", "known"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def locate(
                 f"或改用其他模型：本地文件夹，或模型 ID（如 {_EXAMPLE_ID}）。",
             )
         return folder
-    if own := local.find(name, models_folder) or _existing_folder(name):
+    if own := find_folder(name, models_folder=models_folder):
         return own
     if not hubs.is_hub_id(name):
         shown = repr(name if len(name) <= 100 else f"{name[:100]}…")
@@ -87,6 +87,13 @@ def locate(
     return _cached_under_any_name(name) or hubs.download(name, progress=progress)
 
 
+def find_folder(name: str, *, models_folder: Path) -> Path | None:
+    """The folder of a bundled or local model, or the existing folder `name`; None for any other name, as of a hub."""
+    name = name.strip()
+    bundled = bundled_models().get(name)
+    return bundled or local.find(name, models_folder) or _existing_folder(name)
+
+
 def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntry]:
     """The bundled, the local and the hub's known models, then others in the hubs' caches. Uses no network."""
     bundled = bundled_models()
@@ -96,8 +103,9 @@ def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntr
         if spec.bundled
     ]
     for name in local.names(models_folder):
-        own = models_folder / name
-        entries.append(_entry(name, _tasks_of(own, models_folder), own, kind="local"))
+        own = local.folder_of(name, models_folder)
+        kind: ModelKind = "visitor" if name.startswith(local.VISITOR) else "local"
+        entries.append(_entry(name, _tasks_of(own, models_folder), own, kind=kind))
     for name, task in known_hub_ids():
         cached = _cached_under_any_name(name)
         entries.append(_entry(name, (task,), cached, kind="cached" if cached else "known"))

@@ -6,7 +6,9 @@ with a random layer gives confident wrong answers.
 
 from __future__ import annotations
 
+import errno
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,6 +86,26 @@ def read_parameters(description: Description) -> dict[str, torch.Tensor]:
     return parameters
 
 
+def check_fits(description: Description) -> None:
+    """Raises CheckpointError where config.json tells of more weights than the files can hold, before any is made.
+
+    A weight takes a byte at least. What the files hold beside them, such as another head, does not matter here.
+    """
+    folder, shape = description.encoder_folder, description.shape
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    rows = shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size
+    count = rows * hidden + shape.num_hidden_layers * (4 * hidden * hidden + 2 * hidden * inner)
+    files = [path for path in weight_files(folder) if path.is_file()]
+    size, names = sum(path.stat().st_size for path in files), ", ".join(path.name for path in files[:3])
+    if size and count > size:
+        raise CheckpointError(
+            f"{folder}: {count:,} weights, as config.json has it, cannot be in {size:,} bytes of {names}: they "
+            "disagree, or the file was cut. Download the model again.",
+            f"{folder}：按 config.json 应有 {count:,} 个参数，而 {names} 只有 {size:,} 字节：两者不一致，或文件被截断。"
+            "请重新下载模型。",
+        )
+
+
 def read_dense(folder: Path, head: VectorHead) -> dict[str, torch.Tensor]:
     """The weights of the dense layers of `head`: `dense.0.weight` (rows, columns) and `dense.0.bias` (rows,), ..."""
     parameters: dict[str, torch.Tensor] = {}
@@ -140,13 +162,17 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def _read_file(path: Path) -> dict[str, torch.Tensor]:
     try:
+        if not path.is_file():  # an index may name a pipe, and reading it would wait
+            raise FileNotFoundError(errno.ENOENT, "it is not there, or is no regular file")
         if path.suffix == ".safetensors":
             # Copies: the file is mapped, and one that is cut later would end this process, one that is overwritten
             # would change the answers of a model in use.
             return {name: tensor.clone() for name, tensor in load_file(path).items()}
+        _check_stored(path)
         # weights_only refuses anything but tensors and plain containers, and so executes nothing.
         content = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values()):
+            _check_strides(content)
             return content
         raise CheckpointError(
             f"{path} is no plain dictionary of tensors. Save the state_dict, or use {SAFETENSORS}.",
@@ -160,6 +186,7 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
         ) from None
     except (
         SafetensorError,
+        zipfile.BadZipFile,
         RuntimeError,
         EOFError,
         OSError,
@@ -173,6 +200,22 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
             f"{path} cannot be read: {reason}. The file is incomplete or damaged; delete it and download it again.",
             f"无法读取 {path}：{reason}。文件不完整或已损坏，请删除后重新下载模型。",
         ) from None
+
+
+def _check_stored(path: Path) -> None:
+    """Raises ValueError for a file of PyTorch whose parts are compressed: PyTorch writes no such file."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            packed = [part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED]
+        if packed:
+            raise ValueError(f"{packed[0]} in it is compressed")
+
+
+def _check_strides(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises ValueError for a tensor of more values than are stored: a stride of 0 repeats one for ever."""
+    for name, tensor in tensors.items():
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ValueError(f"{name} has more values than are stored")
 
 
 def _dequantized(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

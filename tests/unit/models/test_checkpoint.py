@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +18,8 @@ from safetensors.torch import save_file
 
 from tests.conftest import GOLDEN
 from wenmo import CheckpointError, Engine
-from wenmo.models.checkpoint import load_checkpoint
+from wenmo.models.card import read_sizes
+from wenmo.models.checkpoint import load_checkpoint, read_shape
 from wenmo.models.weights import expected_shapes, quantized_rows
 
 
@@ -404,4 +407,77 @@ def test_vectors_of_the_first_token(folder: Path, pooling: str | None) -> None:
 def test_an_embedding_model_with_a_classifier_is_refused(folder: Path) -> None:
     _for_embedding(folder, "avg")
     with pytest.raises(CheckpointError, match=r"no BERT encoder.*classifier\.weight"):
+        load_checkpoint(folder)
+
+
+# --- folders that somebody made to do harm ---
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_hidden_layers", 10_000_000),
+        ("num_hidden_layers", 900),
+        ("hidden_size", 1 << 20),
+        ("intermediate_size", 1 << 40),
+        ("vocab_size", 1 << 50),
+        ("max_position_embeddings", 1 << 40),
+        ("type_vocab_size", 1 << 40),
+    ],
+)
+def test_sizes_that_the_weights_cannot_have_are_refused_before_anything_is_made(
+    folder: Path, name: str, value: int
+) -> None:
+    _edit(folder, "config.json", lambda config: config.update({name: value}))
+    for read in (load_checkpoint, read_shape):
+        with pytest.raises(CheckpointError, match=r"disagree|num_hidden_layers"):
+            read(folder)
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "config.json", "configuration.json", "pytorch_model.bin"])
+@pytest.mark.parametrize("what", ["pipe", "/dev/zero"])
+def test_what_is_no_file_is_refused_and_not_waited_for(folder: Path, name: str, what: str) -> None:
+    (folder / name).unlink()
+    if what == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to(what)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(folder, task="similarity")
+    assert read_sizes(folder)
+
+
+def test_an_index_that_names_a_pipe_is_refused(folder: Path) -> None:
+    names = dict.fromkeys(_weights(folder), "part.bin")
+    (folder / "pytorch_model.bin").unlink()
+    os.mkfifo(folder / "part.bin")
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": names}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"part\.bin"):
+        load_checkpoint(folder)
+
+
+def test_a_huge_text_file_is_refused(folder: Path) -> None:
+    for name in ("vocab.txt", "config.json"):
+        with (folder / name).open("r+b") as file:
+            file.truncate(1 << 40)  # sparse
+        with pytest.raises(CheckpointError, match="larger than"):
+            load_checkpoint(folder)
+
+
+def test_a_tensor_of_more_values_than_are_stored_is_refused(folder: Path) -> None:
+    weights = _weights(folder)
+    name = next(name for name, tensor in weights.items() if tensor.ndim == 2)
+    torch.save({**weights, name: torch.zeros(1).expand(1 << 20, 1 << 20)}, folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="more values than are stored"):
+        load_checkpoint(folder)
+
+
+def test_compressed_weights_are_refused(folder: Path) -> None:
+    path = folder / "pytorch_model.bin"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(CheckpointError, match=r"compressed|disagree"):
         load_checkpoint(folder)

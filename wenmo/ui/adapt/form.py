@@ -11,6 +11,7 @@ import streamlit as st
 
 from wenmo.errors import WenmoError
 from wenmo.evaluation.labelled import LabelledRows
+from wenmo.models.local import VISITOR
 from wenmo.paths import ASSETS
 from wenmo.tasks.table import TASKS, row_tasks
 from wenmo.types import TaskName
@@ -117,7 +118,7 @@ def forget_names() -> None:
 def _free_name(task: TaskName) -> str:
     """The default name: the first of my-TASK, my-TASK-2, … that no model has."""
     stem = f"my-{task.replace('_', '-')}"
-    taken = model_choice.choices()[task]
+    taken = {name.removeprefix(VISITOR) for name in model_choice.choices()[task]}
     return next(name for name in chain([stem], (f"{stem}-{number}" for number in count(2))) if name not in taken)
 
 
@@ -126,7 +127,7 @@ def start(wish: Wish) -> None:
     from wenmo.models.local import check_free
     from wenmo.settings import Settings
 
-    settings = Settings.read()
+    settings, name = Settings.read(), VISITOR + wish.name
 
     def work(progress: Callable[[AdaptProgress], None]) -> Adapted:
         from wenmo.adapt.run import adapt  # in the thread of the run: it imports transformers
@@ -134,7 +135,7 @@ def start(wish: Wish) -> None:
 
         return adapt(
             wish.rows,
-            name=wish.name,
+            name=name,
             start_from=wish.start_from,
             options=AdaptOptions(
                 epochs=wish.epochs,
@@ -149,7 +150,7 @@ def start(wish: Wish) -> None:
         )
 
     try:
-        check_free(wish.name, settings.models_folder)
+        check_free(name, settings.models_folder)
         job.look_at(get_adapt_jobs().start(work))
     except WenmoError as error:
         components.show_error(error)

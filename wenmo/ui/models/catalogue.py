@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from wenmo.errors import WenmoError
+from wenmo.errors import InputError, WenmoError
 from wenmo.models.card import read_accuracy_table, read_licence, read_sizes
 from wenmo.ui.shell import components, model_choice
 from wenmo.ui.shell.inputs import MAX_CHARACTERS
@@ -112,13 +112,19 @@ def _name_labels(name: str) -> None:
     folder = next((entry.folder for entry in entries() if entry.name == name), None)
     if folder is None:  # deleted meanwhile
         return
+    settings = Settings.read()
     try:
+        if name in settings.models.values():
+            raise InputError(
+                f"{name} is a model of this server. Its operator names its labels, with WENMO_LABEL_NAMES.",
+                f"{name} 是此服务使用的模型，其标签由运维者用 WENMO_LABEL_NAMES 命名。",
+            )
         names = parse_label_names(st.session_state["models_label_names_typed"])
         describe(folder, label_names=names)
     except WenmoError as error:
         st.session_state[_NAMING_FAILED] = error
         return
-    remember(folder, names, Settings.read().models_folder)
+    remember(folder, names, settings.models_folder)
     entries.clear()
     model_choice.choices.clear()
 

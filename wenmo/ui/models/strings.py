@@ -38,6 +38,7 @@ STRINGS: Mapping[str, Text] = {
     "models.kind.cached": Text("已下载", "downloaded"),
     "models.kind.known": Text("可下载", "on the hub"),
     "models.kind.local": Text("本地", "local"),
+    "models.kind.visitor": Text("访客", "a visitor's"),
     "models.vectors": Text("句向量", "Embedding"),
     "models.details": Text("细看", "Look closer"),
     "models.parameters": Text("参数", "Parameters"),
