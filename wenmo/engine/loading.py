@@ -16,11 +16,11 @@ from wenmo.models.registry import locate
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
-from wenmo.types import Precision, SchedulerLimits, TaskName
+from wenmo.types import Precision, Resolved, RuntimeName, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import ModelRuntime, Runtime
-    from wenmo.inference.workers import WorkerPool
+    from wenmo.inference.workers import Workers
     from wenmo.models.checkpoint import Checkpoint
     from wenmo.serving.cache import ResultCache
     from wenmo.serving.scheduler import ScheduledRuntime
@@ -85,6 +85,7 @@ class LoadedModel:
 class LoadOptions:
     """The options that all models of an engine have in common, see `Engine`."""
 
+    runtime: RuntimeName
     device: str
     precision: Precision
     sequence_length: int | None
@@ -92,7 +93,7 @@ class LoadOptions:
     cache: ResultCache
     limits: SchedulerLimits | None
     make_runtime: Callable[[Checkpoint], ModelRuntime] | None
-    workers: WorkerPool | None
+    workers: Workers | None
     events: EventLog
     models_folder: Path
     repeatable: bool
@@ -111,19 +112,39 @@ class LoadOptions:
 
     def namespace(self, fingerprint: str, runtime: Runtime) -> str:
         """A name of results that is equal in all processes for equal weights and arithmetic, and only for these."""
-        from wenmo.inference.precision import arithmetic
         from wenmo.version import __version__
 
         kind = f"{type(runtime).__module__}.{type(runtime).__qualname__}"
-        return f"{__version__}/{kind}/{arithmetic(self.precision, self.device)}/{fingerprint}"
+        return f"{__version__}/{kind}/{self._arithmetic()}/{fingerprint}"
 
-    def torch_runtime(self, checkpoint: Checkpoint) -> ModelRuntime:
-        """The default of `make_runtime`."""
+    def _arithmetic(self) -> str:
+        if self.runtime == "onnx":
+            return f"{self.device.partition(':')[0]} {self.precision}"
+        from wenmo.inference.precision import arithmetic
+
+        return arithmetic(self.precision, self.device)
+
+    def runtime_of(self, checkpoint: Checkpoint) -> ModelRuntime:
+        """The runtime that computes `checkpoint`."""
+        if self.make_runtime is not None:
+            return self.make_runtime(checkpoint)
+        if self.runtime == "onnx":
+            from wenmo.inference.onnx_runtime import OnnxRuntime
+
+            return OnnxRuntime(
+                checkpoint,
+                device=self.device,
+                precision=self.precision,
+                workers=self.workers,
+                repeatable=self.repeatable,
+            )
         import torch
 
         from wenmo.inference.precision import computes_natively
-        from wenmo.inference.runtime import TorchRuntime
+        from wenmo.inference.torch_runtime import TorchRuntime
+        from wenmo.inference.workers import WorkerPool
 
+        assert self.workers is None or isinstance(self.workers, WorkerPool)
         return TorchRuntime(
             checkpoint,
             device=torch.device(self.device),
@@ -195,7 +216,7 @@ class Models:
         return self
 
     def _load(self, task: TaskName) -> LoadedModel:
-        from wenmo.models.checkpoint import load_checkpoint  # imports torch
+        from wenmo.models.checkpoint import load_checkpoint
         from wenmo.models.fingerprint import content_digest, fingerprint
         from wenmo.serving.cache import CachedRuntime
         from wenmo.serving.observed import ObservedRuntime
@@ -204,16 +225,22 @@ class Models:
         options = self._options
         spec = TASKS[task]
         if not self.names[task]:
-            raise _no_model(spec)
+            raise _no_model(spec, onnx=options.runtime == "onnx")
         folder = locate(self.names[task], models_folder=options.models_folder)
         started = time.monotonic()
         given = options.label_names.get((task, self.names[task]))
         names = given or remembered(folder, options.models_folder)
-        checkpoint = load_checkpoint(folder, task=task, sequence_length=options.sequence_length, label_names=names)
+        checkpoint = load_checkpoint(
+            folder,
+            task=task,
+            sequence_length=options.sequence_length,
+            label_names=names,
+            onnx=options.runtime == "onnx",
+        )
         if given is not None:
             remember(folder, given, options.models_folder)
         weights = fingerprint(checkpoint)  # first: a runtime may take the weights over
-        computing = (options.make_runtime or options.torch_runtime)(checkpoint)
+        computing = options.runtime_of(checkpoint)
         info = ModelInfo(
             name=self.names[task],
             folder=checkpoint.folder,
@@ -253,7 +280,16 @@ class Models:
         )
 
 
-def _no_model(spec: TaskSpec) -> ModelNotFoundError:
+def _no_model(spec: TaskSpec, *, onnx: bool) -> ModelNotFoundError:
+    if onnx and spec.bundled:
+        return ModelNotFoundError(
+            f"runtime='onnx' needs an exported model for {spec.name}: `wenmo export {spec.bundled} FOLDER --to onnx`, "
+            f"then models={{{spec.name!r}: FOLDER}} in Python, --model on the command line, "
+            f"WENMO_{spec.name.upper()}_MODEL for a server.",
+            f"runtime='onnx' 需要导出的 {spec.name} 模型：`wenmo export {spec.bundled} 文件夹 --to onnx`，"
+            f"然后 Python 中用 models={{{spec.name!r}: 文件夹}}，命令行用 --model，"
+            f"服务用 WENMO_{spec.name.upper()}_MODEL。",
+        )
     example = spec.hub_ids[0] if spec.hub_ids else "owner/name"
     return ModelNotFoundError(
         f"No model is bundled for {spec.name}, and none was named. Name a folder or a hub id, such as {example}: "
@@ -265,11 +301,27 @@ def _no_model(spec: TaskSpec) -> ModelNotFoundError:
     )
 
 
-def cpu_workers(device: str) -> WorkerPool | None:
+def cpu_workers(device: str, runtime: RuntimeName) -> Workers | None:
     """A worker per core, shared by all models; None on a GPU, and with a single core."""
+    if runtime == "onnx":
+        from wenmo.inference.onnx_runtime import cpu_workers
+
+        return cpu_workers(device)
     import torch
 
     from wenmo.inference.workers import WorkerPool
 
     count = torch.get_num_threads() if device == "cpu" else 1
     return WorkerPool(count) if count > 1 else None
+
+
+def resolve(runtime: RuntimeName, device: str, precision: str) -> tuple[Resolved[str], Resolved[Precision]]:
+    """The device and the precision that an engine uses. Raises DeviceError."""
+    if runtime == "onnx":
+        from wenmo.inference import onnx_runtime
+
+        return onnx_runtime.resolve_device(device), onnx_runtime.resolve_precision(precision)
+    from wenmo.inference.precision import resolve_device, resolve_precision
+
+    resolved = resolve_device(device)
+    return resolved, resolve_precision(precision, resolved.value)

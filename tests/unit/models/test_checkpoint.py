@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from tests.conftest import GOLDEN
 from wenmo import CheckpointError, Engine
 from wenmo.models.checkpoint import load_checkpoint
-from wenmo.models.weights import expected_shapes, quantized_rows
+from wenmo.models.shape import expected_shapes
+from wenmo.models.weights import quantized_rows
 
 
 @pytest.fixture
