@@ -31,8 +31,12 @@ pins: $(VENV)/.test  ## write requirements*.txt
 	$(BIN)/$(COMPILE) --extra app -o requirements.txt
 	$(BIN)/$(COMPILE) --extra app --extra cluster -c requirements.txt -o requirements-cluster.txt
 	$(BIN)/$(COMPILE) --extra app --group recipes -c requirements.txt -o requirements-train.txt
-	$(BIN)/$(COMPILE) --extra app --extra cluster --extra mcp --extra search --group dev \
-		-c requirements.txt -c requirements-cluster.txt -c requirements-train.txt -o requirements-dev.txt
+	$(BIN)/$(COMPILE) --extra api --extra onnx --no-emit-package torch --no-emit-package numba \
+		-c requirements.txt -o requirements-onnx.txt
+	$(BIN)/$(COMPILE) --extra export -c requirements.txt -c requirements-onnx.txt -o requirements-export.txt
+	$(BIN)/$(COMPILE) --extra app --extra cluster --extra mcp --extra search --extra export --group dev \
+		-c requirements.txt -c requirements-cluster.txt -c requirements-train.txt -c requirements-export.txt \
+		-o requirements-dev.txt
 
 $(VENV)/.run: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wenmo needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'

@@ -82,7 +82,7 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    for module in ("pyarrow.parquet", "wenmo.inference.runtime", "wenmo.jobs.job"):  # once, for all forks
+    for module in ("pyarrow.parquet", "wenmo.inference.torch_runtime", "wenmo.jobs.job"):  # once, for all forks
         import_module(module)
 
     _serve()

@@ -44,6 +44,7 @@ class LengthEngine:
             max_length=10,
             temperatures={},
             precision=self.precision,
+            arithmetic="",
         )
 
     def ask(

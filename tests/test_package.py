@@ -34,7 +34,7 @@ from tests.serving import run_page
 from tests.waiting import WAIT_S
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PINS = ("requirements.txt", "requirements-cluster.txt", "requirements-train.txt", "requirements-dev.txt")
+PINS = tuple(f"requirements{of}.txt" for of in ("", "-cluster", "-train", "-onnx", "-export", "-dev"))
 
 
 @pytest.fixture(scope="module")

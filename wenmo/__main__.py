@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from wenmo.cli import bench, doctor, evaluate, mcp, models, run, serve, train
+from wenmo.cli import bench, doctor, evaluate, export, mcp, models, run, serve, train
 from wenmo.cli.common import language
 from wenmo.errors import WenmoError
 from wenmo.version import __version__
@@ -22,6 +22,7 @@ Use it
   serve    the pages and the REST service on one address
   run      answers for each row of a file: CSV, Excel, JSONL or Parquet
   models   which models are here; download one
+  export   a model as ONNX, or for transformers or sentence-transformers
   mcp      tools for programs that speak the Model Context Protocol
 
 Measure and adapt it
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=lambda _: parser.print_help())
     # The list of argparse has no groups, so the description holds ours.
     commands = parser.add_subparsers(prog="wenmo", metavar="COMMAND", help=argparse.SUPPRESS)
-    for command in (serve, run, models, mcp, evaluate, train, bench, doctor):
+    for command in (serve, run, models, export, mcp, evaluate, train, bench, doctor):
         command.add_to(commands)
     return parser
 

@@ -15,7 +15,7 @@ from wenmo.errors import InputError
 from wenmo.models.hubs import HubName, qualified
 from wenmo.models.local import DEFAULT_MODELS_FOLDER
 from wenmo.tasks.table import TASKS
-from wenmo.types import SchedulerLimits, TaskName
+from wenmo.types import RuntimeName, SchedulerLimits, TaskName
 
 CALLS_AT_ONCE = 64  # a thread each; more calls only wait longer (`bench load`, overload)
 
@@ -67,6 +67,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WENMO_", frozen=True, protected_namespaces=(), populate_by_name=True)
 
+    runtime: RuntimeName = "torch"
     device: str = "auto"
     precision: str = "auto"
     # One variable a task: WENMO_SENTIMENT_MODEL=iic/…, WENMO_ZERO_SHOT_MODEL=…
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
         tuple[Annotated[str, AfterValidator(_checked_host)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
     pages_password: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
+    pages_folders: bool = False  # whether visitors of the pages may name folders of this machine as models
     # None: all tasks with --api-only, none with pages, whose first visitor should not wait for models to load.
     preload: Annotated[tuple[TaskName, ...] | None, NoDecode, BeforeValidator(_tasks)] = None
     indexes: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = ()  # that MCP's search has
@@ -116,6 +118,9 @@ class Settings(BaseSettings):
         models = {task: overrides.pop(name) for task in TASKS if (name := f"{task}_model") in overrides}
         try:
             settings = cls(models=_models(models), **overrides)
+            if settings.runtime == "onnx":  # no bundled model is an ONNX file
+                own = {task: "" if name == TASKS[task].bundled else name for task, name in settings.models.items()}
+                settings = settings.model_copy(update={"models": own})
             named = {task: qualified(name, settings.hub) for task, name in settings.models.items()}
             return settings.model_copy(update={"models": named})
         except ValidationError as error:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from tokenizers import AddedToken, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as _Pipeline
 
 from wenmo.errors import CheckpointError
@@ -201,6 +201,22 @@ class Tokenizer:
         """Write the files that this tokenizer was read from into `folder`."""
         for name, content in self.files.items():
             (folder / name).write_text(content, encoding="utf-8")
+
+    def to_json(self) -> str:
+        """A tokenizer.json of these steps, with the special tokens that BERT puts around one text or two."""
+        pipeline = _Pipeline.from_str(self._pipeline.to_str())
+        cls, sep = (pipeline.id_to_token(token) for token in (self.cls_id, self.sep_id))
+        pipeline.post_processor = processors.TemplateProcessing(
+            single=f"{cls} $A {sep}",
+            pair=f"{cls} $A {sep} $B:1 {sep}:1",
+            special_tokens=[(cls, self.cls_id), (sep, self.sep_id)],
+        )
+        return pipeline.to_str(pretty=True)
+
+    def special_tokens(self) -> dict[str, str]:
+        """The special tokens by their names in tokenizer_config.json."""
+        tokens = map(self._pipeline.id_to_token, (self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id))
+        return {option: str(token) for option, token in zip(_SPECIAL_OPTIONS, tokens, strict=True)}
 
     def tokenize(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
         """The ids of each text's first `limit` tokens, without special tokens.

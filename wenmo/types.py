@@ -19,6 +19,10 @@ Precision = Literal["fp32", "fp16", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
 
 
+RuntimeName = Literal["torch", "onnx"]
+RUNTIMES: tuple[RuntimeName, ...] = ("torch", "onnx")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resolved(Generic[T]):
     """A value that the program chose, and the reason that the screen shows for it."""

@@ -30,14 +30,21 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 GPU = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text(encoding="utf-8"))
 
 
-def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's, each on one line."""
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """The Dockerfile's instructions, each on one line, by the names of its stages."""
     lines = [line for line in (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines() if line.strip()]
     text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
-    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in re.sub(r"\\\n\s*", "", text).splitlines()]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in re.sub(r"\\\n\s*", "", text).splitlines():
+        instruction, rest = line.split(maxsplit=1)
+        if instruction == "FROM":
+            found[rest.split(" AS ")[1]] = []
+        list(found.values())[-1].append((instruction, rest))
+    return found
 
 
-DOCKERFILE = instructions()
+STAGES = stages()
+DOCKERFILE = STAGES["base"] + STAGES["app"]  # of the image that is built by default
 
 
 def only(name: str) -> str:
@@ -133,6 +140,30 @@ def test_the_image_runs_as_nobody_special_and_holds_no_secret() -> None:
     assert not re.search(r"token|secret|password", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.IGNORECASE)
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignore[1] == "*" and ".streamlit/secrets.toml" in ignore
+
+
+def test_the_image_without_torch_has_what_its_settings_name() -> None:
+    """What is exported is what the services' variables name, and nothing that it copies is kept from the builder."""
+    assert list(STAGES)[-1] == "app"
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    sources = [rest.split()[0] for stage in STAGES.values() for name, rest in stage if name == "COPY"]
+    assert all(f"!{source}" in let_through for source in sources if not source.startswith("--from="))
+    (environment,) = [rest for name, rest in STAGES["onnx"] if name == "ENV"]
+    settings = dict(pair.split("=", 1) for pair in environment.split())
+    assert settings["WENMO_RUNTIME"] == "onnx"
+    (loop,) = [rest for name, rest in STAGES["export"] if name == "RUN" and " export " in rest]
+    exported = re.search(r"for task in ([\w -]+);", loop)
+    assert exported is not None and '"wenmo-$task" "/app/onnx/$task" --to onnx' in loop
+    bundled = {spec.name: spec.slug for spec in TASKS.values() if spec.bundled}
+    assert sorted(exported[1].split()) == sorted(bundled.values())
+    for task, slug in bundled.items():
+        assert settings[f"WENMO_{task.upper()}_MODEL"] == f"/app/onnx/{slug}"
+    pins = (ROOT / "requirements-onnx.txt").read_text(encoding="utf-8")
+    assert "onnxruntime==" in pins and not re.search(r"^(torch|numba|transformers|streamlit)\b", pins, re.MULTILINE)
+    names = [name for name, _ in STAGES["onnx"]]
+    assert ("USER", "10001") in STAGES["onnx"] and names.index("USER") > max(
+        index for index, name in enumerate(names) if name in ("COPY", "RUN")
+    )
 
 
 def only_run(word: str) -> str:

@@ -31,14 +31,14 @@ READY = "/health/ready"
 SLOW = """
 import sys, time
 from wenmo.__main__ import main
-from wenmo.inference import runtime
+from wenmo.inference import torch_runtime
 
-class SlowRuntime(runtime.TorchRuntime):
+class SlowRuntime(torch_runtime.TorchRuntime):
     def logits(self, encodings, **more):
         time.sleep(2)
         return super().logits(encodings, **more)
 
-runtime.TorchRuntime = SlowRuntime
+torch_runtime.TorchRuntime = SlowRuntime
 if __name__ == "__main__":
     sys.exit(main(["serve", "--api-only", *sys.argv[1:]]))
 """

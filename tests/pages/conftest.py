@@ -34,7 +34,7 @@ _installed_components = cache(manifest_scanner.scan_component_manifests)
 @pytest.fixture(scope="module", autouse=True)
 def _loaded_once() -> Iterator[None]:
     runtimes: dict[Any, ModelRuntime] = {}
-    load = LoadOptions.torch_runtime
+    load = LoadOptions.runtime_of
 
     def loaded(options: LoadOptions, checkpoint: Checkpoint, precision: Precision) -> ModelRuntime:
         folder = checkpoint.folder
@@ -45,7 +45,7 @@ def _loaded_once() -> Iterator[None]:
         return runtimes[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LoadOptions, "torch_runtime", loaded)
+        patch.setattr(LoadOptions, "runtime_of", loaded)
         # Every AppTest reads the metadata of all installed packages: that alone took half of a test's time.
         patch.setattr(manifest_scanner, "scan_component_manifests", _installed_components)
         yield

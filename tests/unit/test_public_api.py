@@ -54,6 +54,7 @@ def test_engine_signatures() -> None:
         "cache_mib",
         "shared_cache",
         "limits",
+        "runtime",
         "make_runtime",
         "events",
         "models_folder",

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint
-from wenmo.models.weights import expected_shapes
+from wenmo.models.shape import expected_shapes
 from wenmo.tasks.spec import TaskSpec
 
 _SPREAD = 0.02  # of the initial weights, as BERT's

@@ -122,9 +122,7 @@ def create_service(settings: Settings, engine: Engine, *, alone: bool) -> Starle
 def _build_engine(settings: Settings) -> Engine:
     try:
         if settings.workers > 1 and "OMP_NUM_THREADS" not in os.environ:
-            import torch
-
-            torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
+            _share_cores(settings)
         from wenmo.engine.build import build_engine
 
         engine = build_engine(settings)
@@ -134,6 +132,18 @@ def _build_engine(settings: Settings) -> Engine:
         print(f"wenmo: {error}", file=sys.stderr)
         sys.exit(STARTUP_FAILURE)  # tells the supervisor not to replace this worker, which would fail in the same way
     return engine
+
+
+def _share_cores(settings: Settings) -> None:
+    """Let this worker use its share of the cores."""
+    if settings.runtime == "onnx":
+        from wenmo.inference.workers import usable_cores
+
+        os.environ["OMP_NUM_THREADS"] = str(max(1, usable_cores() // settings.workers))
+        return
+    import torch
+
+    torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
 
 
 def _terminate_after(parent: int) -> None:

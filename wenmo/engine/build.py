@@ -24,6 +24,7 @@ def build_engine(settings: Settings, *, events: EventLog | None = None, repeatab
             timeout_ms=settings.redis_timeout_ms,
         )
     return Engine(
+        runtime=settings.runtime,
         device=settings.device,
         precision=settings.precision,
         calibrated=settings.calibrated,

@@ -11,7 +11,7 @@ import numpy as np
 
 from wenmo.engine import explaining, searching
 from wenmo.engine import zero_shot_methods as zero_shot
-from wenmo.engine.loading import LoadedModel, LoadOptions, ModelInfo, Models, cpu_workers
+from wenmo.engine.loading import LoadedModel, LoadOptions, ModelInfo, Models, cpu_workers, resolve
 from wenmo.engine.pipeline import OnProgress, embed, encode_for_vectors, encode_pairs, rows, run_pipeline
 from wenmo.errors import InputError
 from wenmo.models.label_names import parse_label_names
@@ -25,12 +25,14 @@ from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.table import TASKS, row_tasks, task_spec
 from wenmo.telemetry.events import EventLog
 from wenmo.types import (
+    RUNTIMES,
     Alignment,
     ClassifyResult,
     Duplicates,
     Explanation,
     Hit,
     Resolved,
+    RuntimeName,
     SchedulerLimits,
     SentimentResult,
     SimilarityResult,
@@ -66,6 +68,8 @@ class Engine:
     - `calibrated=False` ignores the temperatures of a checkpoint, as ModelScope does.
     - `cache_mib`: memory for cached results; 0 turns both caches off. Lists of 4,096 inputs or more bypass the cache,
       which they would only flush. `shared_cache`: a second level for several processes, such as a RedisStore.
+    - `runtime`: torch, or onnx for folders that `wenmo export` has written: ONNX Runtime computes them, without torch.
+      There are no bundled models of this kind, and `precision` is that of the files.
     - `limits` of the queue of small calls, which share batches; calls beyond them raise BusyError.
     - `make_runtime` replaces the forward pass. Runtimes with different arithmetic must be different classes.
     - `events`: the log of loading and computing; by default the engine has one of its own.
@@ -94,12 +98,12 @@ class Engine:
         cache_mib: float = 64.0,
         shared_cache: SharedStore | None = None,
         limits: SchedulerLimits | None = None,
+        runtime: RuntimeName = "torch",
         make_runtime: Callable[[Checkpoint], ModelRuntime] | None = None,
         events: EventLog | None = None,
         models_folder: Path = DEFAULT_MODELS_FOLDER,
         repeatable: bool = False,
     ) -> None:
-        from wenmo.inference.precision import resolve_device, resolve_precision
         from wenmo.serving.cache import ResultCache
 
         unknown = [name for name in (*(models or {}), *(label_names or {})) if name not in TASKS]
@@ -108,18 +112,24 @@ class Engine:
                 f"No such task: {', '.join(unknown)}. `models` and `label_names` take {', '.join(TASKS)}.",
                 f"没有这样的任务：{'、'.join(unknown)}。`models` 与 `label_names` 的键为 {'、'.join(TASKS)}。",
             )
-        self.device: Resolved[str] = resolve_device(device)
-        measured = precision == "auto" and self.device.value == "cpu" and make_runtime is None
-        resolved = None if measured else resolve_precision(precision, self.device.value)
+        if runtime not in RUNTIMES:
+            raise InputError(
+                f"Unknown runtime {runtime!r}. Use {' or '.join(RUNTIMES)}.",
+                f"未知运行时 {runtime!r}。可用：{'、'.join(RUNTIMES)}。",
+            )
+        self.device: Resolved[str]
+        self.device, resolved = resolve(runtime, device, precision, measured=make_runtime is None)
         self.precision: Resolved[Any] = resolved or _MEASURED
         self.calibrated = calibrated
         self.events = EventLog() if events is None else events
         self.events.engine_started(self.device, self.precision)
         self._cache = ResultCache(cache_mib, shared=shared_cache)
-        names = {task: str((models or {}).get(task) or spec.bundled) for task, spec in TASKS.items()}
+        bundled = {task: spec.bundled if runtime == "torch" else "" for task, spec in TASKS.items()}
+        names = {task: str((models or {}).get(task) or bundled[task]) for task in TASKS}
         self._models = Models(
             names,
             LoadOptions(
+                runtime=runtime,
                 device=self.device.value,
                 precision=resolved,
                 sequence_length=sequence_length,
@@ -127,7 +137,7 @@ class Engine:
                 cache=self._cache,
                 limits=limits,
                 make_runtime=make_runtime,
-                workers=None if make_runtime else cpu_workers(self.device.value),
+                workers=None if make_runtime else cpu_workers(self.device.value, runtime),
                 events=self.events,
                 models_folder=models_folder,
                 repeatable=repeatable,

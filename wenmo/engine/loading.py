@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,11 +17,11 @@ from wenmo.models.registry import find_folder, locate
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
-from wenmo.types import Precision, Resolved, SchedulerLimits, TaskName
+from wenmo.types import Precision, Resolved, RuntimeName, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
     from wenmo.inference.runtime import ModelRuntime, Runtime
-    from wenmo.inference.workers import WorkerPool
+    from wenmo.inference.workers import Workers
     from wenmo.models.checkpoint import Checkpoint
     from wenmo.serving.cache import ResultCache
     from wenmo.serving.scheduler import ScheduledRuntime
@@ -35,7 +36,8 @@ class ModelInfo:
     those of the checkpoint, or 1 if it has none or the engine is uncalibrated. `weights_mib` is the size of the weights
     on the device, None if the runtime does not know it. `labels` are in the order of the logits. `prompts` are texts to
     put before others when vectors are made of them, by name. `digest` is that of all that answers depend on: equal ones
-    are equal models, whatever their folders hold by now. `precision` is the one asked for, or with auto the one chosen.
+    are equal models, whatever their folders hold by now. `precision` is the one asked for, or with auto the one
+    chosen. Models of equal digest and `arithmetic` give equal bits.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ModelInfo:
     default_prompt: str | None = None
     digest: str = ""
     precision: Resolved[Precision]
+    arithmetic: str
 
     def prompt(self, name: str | None) -> str:
         """The text that is put before texts under this name; None: the default, which is none for most models.
@@ -86,6 +89,7 @@ class LoadedModel:
 class LoadOptions:
     """The options that all models of an engine have in common, see `Engine`."""
 
+    runtime: RuntimeName
     device: str
     precision: Resolved[Precision] | None  # None: each model's own, see auto_precision.py
     sequence_length: int | None
@@ -93,7 +97,7 @@ class LoadOptions:
     cache: ResultCache
     limits: SchedulerLimits | None
     make_runtime: Callable[[Checkpoint], ModelRuntime] | None
-    workers: WorkerPool | None
+    workers: Workers | None
     events: EventLog
     models_folder: Path
     repeatable: bool
@@ -117,24 +121,53 @@ class LoadOptions:
         from wenmo.engine import auto_precision
 
         return auto_precision.decide(
-            checkpoint, spec, fingerprint, make=lambda precision: self.torch_runtime(checkpoint, precision)
+            checkpoint, spec, fingerprint, make=lambda precision: self.runtime_of(checkpoint, precision)
         )
 
     def namespace(self, fingerprint: str, runtime: Runtime, precision: Precision) -> str:
         """A name of results that is equal in all processes for equal weights and arithmetic, and only for these."""
-        from wenmo.inference.precision import arithmetic
         from wenmo.version import __version__
 
         kind = f"{type(runtime).__module__}.{type(runtime).__qualname__}"
-        return f"{__version__}/{kind}/{arithmetic(precision, self.device)}/{fingerprint}"
+        return f"{__version__}/{kind}/{self.arithmetic(precision)}/{fingerprint}"
 
-    def torch_runtime(self, checkpoint: Checkpoint, precision: Precision) -> ModelRuntime:
-        """The runtime where there is no `make_runtime`."""
+    def arithmetic(self, precision: Precision) -> str:
+        """Where it is equal, so are results, up to the order of sums."""
+        if self.runtime == "onnx":
+            return f"{self.device.partition(':')[0]} {precision}"
+        from wenmo.inference.precision import arithmetic
+
+        return arithmetic(precision, self.device)
+
+    def processor(self) -> str:
+        """The instructions that the CPU computes with: others add in another order."""
+        if self.runtime == "onnx":
+            return platform.machine()
+        from wenmo.inference.precision import cpu_kind
+
+        return cpu_kind()
+
+    def runtime_of(self, checkpoint: Checkpoint, precision: Precision) -> ModelRuntime:
+        """The runtime that computes `checkpoint`."""
+        if self.make_runtime is not None:
+            return self.make_runtime(checkpoint)
+        if self.runtime == "onnx":
+            from wenmo.inference.onnx_runtime import OnnxRuntime
+
+            return OnnxRuntime(
+                checkpoint,
+                device=self.device,
+                precision=precision,
+                workers=self.workers,
+                repeatable=self.repeatable,
+            )
         import torch
 
         from wenmo.inference.precision import computes_natively
-        from wenmo.inference.runtime import TorchRuntime
+        from wenmo.inference.torch_runtime import TorchRuntime
+        from wenmo.inference.workers import WorkerPool
 
+        assert self.workers is None or isinstance(self.workers, WorkerPool)
         return TorchRuntime(
             checkpoint,
             device=torch.device(self.device),
@@ -212,7 +245,7 @@ class Models:
         return self
 
     def _load(self, task: TaskName) -> LoadedModel:
-        from wenmo.models.checkpoint import load_checkpoint  # imports torch
+        from wenmo.models.checkpoint import load_checkpoint
         from wenmo.models.fingerprint import content_digest, fingerprint
         from wenmo.serving.cache import CachedRuntime
         from wenmo.serving.observed import ObservedRuntime
@@ -221,18 +254,23 @@ class Models:
         options = self._options
         spec = TASKS[task]
         if not self.names[task]:
-            raise _no_model(spec)
+            raise _no_model(spec, onnx=options.runtime == "onnx")
         folder = self._folders.get(task) or locate(self.names[task], models_folder=options.models_folder)
         started = time.monotonic()
         given = options.label_names.get((task, self.names[task]))
         names = given or remembered(folder, options.models_folder)
-        checkpoint = load_checkpoint(folder, task=task, sequence_length=options.sequence_length, label_names=names)
+        checkpoint = load_checkpoint(
+            folder,
+            task=task,
+            sequence_length=options.sequence_length,
+            label_names=names,
+            onnx=options.runtime == "onnx",
+        )
         if given is not None:
             remember(folder, given, options.models_folder)
         weights = fingerprint(checkpoint)  # first: a runtime may take the weights over
         precision = options.precision_of(checkpoint, spec, weights)
-        make = options.make_runtime
-        computing = options.torch_runtime(checkpoint, precision.value) if make is None else make(checkpoint)
+        computing = options.runtime_of(checkpoint, precision.value)
         info = ModelInfo(
             name=self.names[task],
             folder=checkpoint.folder,
@@ -252,6 +290,7 @@ class Models:
             default_prompt=checkpoint.default_prompt,
             digest=content_digest(checkpoint, weights),
             precision=precision,
+            arithmetic=f"{options.arithmetic(precision.value)} {options.processor()}",
         )
         plain = ObservedRuntime(computing, task, options.events)
         leaders = options.workers.count if options.workers else 1
@@ -274,7 +313,16 @@ class Models:
         )
 
 
-def _no_model(spec: TaskSpec) -> ModelNotFoundError:
+def _no_model(spec: TaskSpec, *, onnx: bool) -> ModelNotFoundError:
+    if onnx and spec.bundled:
+        return ModelNotFoundError(
+            f"runtime='onnx' needs an exported model for {spec.name}: `wenmo export {spec.bundled} FOLDER --to onnx`, "
+            f"then models={{{spec.name!r}: FOLDER}} in Python, --model on the command line, "
+            f"WENMO_{spec.name.upper()}_MODEL for a server.",
+            f"runtime='onnx' 需要导出的 {spec.name} 模型：`wenmo export {spec.bundled} 文件夹 --to onnx`，"
+            f"然后 Python 中用 models={{{spec.name!r}: 文件夹}}，命令行用 --model，"
+            f"服务用 WENMO_{spec.name.upper()}_MODEL。",
+        )
     example = spec.hub_ids[0] if spec.hub_ids else "owner/name"
     return ModelNotFoundError(
         f"No model is bundled for {spec.name}, and none was named. Name a folder or a hub id, such as {example}: "
@@ -286,11 +334,34 @@ def _no_model(spec: TaskSpec) -> ModelNotFoundError:
     )
 
 
-def cpu_workers(device: str) -> WorkerPool | None:
+def cpu_workers(device: str, runtime: RuntimeName) -> Workers | None:
     """A worker per core, shared by all models; None on a GPU, and with a single core."""
+    if runtime == "onnx":
+        from wenmo.inference.onnx_runtime import cpu_workers
+
+        return cpu_workers(device)
     import torch
 
     from wenmo.inference.workers import WorkerPool
 
     count = torch.get_num_threads() if device == "cpu" else 1
     return WorkerPool(count) if count > 1 else None
+
+
+def resolve(
+    runtime: RuntimeName, device: str, precision: str, *, measured: bool
+) -> tuple[Resolved[str], Resolved[Precision] | None]:
+    """The device and the precision that an engine uses. Raises DeviceError.
+
+    None: each model's own, which is measured when it is loaded, for auto on a CPU where that is allowed (`measured`).
+    """
+    if runtime == "onnx":
+        from wenmo.inference import onnx_runtime
+
+        return onnx_runtime.resolve_device(device), onnx_runtime.resolve_precision(precision)
+    from wenmo.inference.precision import resolve_device, resolve_precision
+
+    resolved = resolve_device(device)
+    if precision == "auto" and resolved.value == "cpu" and measured:
+        return resolved, None
+    return resolved, resolve_precision(precision, resolved.value)

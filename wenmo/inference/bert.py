@@ -108,8 +108,8 @@ class Layer(nn.Module):
     def __init__(self, shape: BertShape, *, last: bool) -> None:
         super().__init__()
         hidden = shape.hidden_size
-        self._heads = shape.num_attention_heads
-        self._activation = ACTIVATIONS[shape.hidden_act]
+        self.heads = shape.num_attention_heads
+        self.activation = ACTIVATIONS[shape.hidden_act]
         if last:
             self.query = nn.Linear(hidden, hidden)
             self.key_value = nn.Linear(hidden, 2 * hidden)
@@ -127,7 +127,7 @@ class Layer(nn.Module):
 
     def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Feed-forward, residual and norm: (R, H) to (R, H)."""
-        output = self.output(self._activation(self.intermediate(hidden))).add_(hidden)
+        output = self.output(self.activation(self.intermediate(hidden))).add_(hidden)
         return self.output_norm(output)
 
     def forward_last(self, hidden: torch.Tensor, packed: Packed, *, first_only: bool) -> torch.Tensor:
@@ -191,7 +191,7 @@ class Layer(nn.Module):
 
     def _by_head(self, rows: torch.Tensor, count: int) -> torch.Tensor:
         """(count * L, H) as (count, heads, L, H / heads), a view."""
-        return rows.unflatten(-1, (self._heads, -1)).unflatten(0, (count, -1)).transpose(1, 2)
+        return rows.unflatten(-1, (self.heads, -1)).unflatten(0, (count, -1)).transpose(1, 2)
 
     def _after_attention(self, context: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.attention_norm(self.attention_output(context).add_(hidden))
@@ -214,7 +214,7 @@ class Bert(nn.Module):
         self.pooler = nn.Linear(hidden, hidden) if labels and pooler else None
         if labels:
             self.classifier = nn.Linear(hidden, labels)
-        self._head = head
+        self.head = head
         self.dense = nn.ModuleList(nn.Linear(dense.columns, dense.rows, bias=dense.bias) for dense in head.dense)
 
     @classmethod
@@ -272,7 +272,7 @@ class Bert(nn.Module):
 
         Then the dense layers and the normalisation of the vector head, if it has any.
         """
-        if self._head.pooling == ("cls",):
+        if self.head.pooling == ("cls",):
             vectors = self.hidden(packed, first_only=True)
         else:
             hidden = self.hidden(packed, first_only=False)
@@ -280,10 +280,10 @@ class Bert(nn.Module):
                 hidden[run.start : run.start + run.count * run.length].unflatten(0, (run.count, run.length))
                 for run in packed.runs
             ]
-            pooled = [torch.cat([POOLINGS[name](run) for run in runs]) for name in self._head.pooling]
+            pooled = [torch.cat([POOLINGS[name](run) for run in runs]) for name in self.head.pooling]
             vectors = _joined(pooled, dim=1)
         dense = iter(self.dense)
-        for step in self._head.steps:
+        for step in self.head.steps:
             if isinstance(step, Dense):
                 vectors = ACTIVATIONS[step.activation](next(dense)(vectors))
             else:

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from wenmo.types import Resolved
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +60,14 @@ class Budget(Protocol):
 class FixedBudget:
     """The same for every batch, so that repeated runs compute the same batches."""
 
-    def __init__(self, tokens: int = CPU_TOKENS) -> None:
-        self.tokens = Resolved(
-            value=tokens,
-            reason="fixed: 512 to 4,096 were measured to be equally fast on a CPU",
-            reason_zh="固定值：实测 CPU 上 512 至 4,096 快慢无差别",
-        )
+    def __init__(
+        self,
+        tokens: int = CPU_TOKENS,
+        *,
+        reason: str = "fixed: 512 to 4,096 were measured to be equally fast on a CPU",
+        reason_zh: str = "固定值：实测 CPU 上 512 至 4,096 快慢无差别",
+    ) -> None:
+        self.tokens = Resolved(value=tokens, reason=reason, reason_zh=reason_zh)
 
     def after_batch(self, tokens: int) -> None:
         """Changes nothing."""
@@ -93,6 +96,8 @@ class CudaGauge:
         self._device = device
 
     def read(self) -> GaugeReading:
+        import torch
+
         free, total = torch.cuda.mem_get_info(self._device)
         try:
             utilization: float | None = float(torch.cuda.utilization(self._device))
@@ -101,6 +106,8 @@ class CudaGauge:
         return GaugeReading(utilization=utilization, free=free / total)
 
     def release(self) -> None:
+        import torch
+
         torch.cuda.empty_cache()
 
 

@@ -116,12 +116,12 @@ class Int8Layer(Layer):
         """The feed-forward up to its activation, (R, H) to (R, I), quantised again."""
         product = self.intermediate.product(rows)
         scales, bias = rows.scales.numpy(), self.intermediate.bias.numpy()
-        if self._activation is ACTIVATIONS["gelu"]:
+        if self.activation is ACTIVATIONS["gelu"]:
             inner = Rows(*product.shape)
             kernels.dequantize_gelu_quantize(product.numpy(), scales, bias, inner.values.numpy(), inner.scales.numpy())
             return inner
         kernels.dequantize(product.numpy(), scales, bias, product.numpy())
-        return Rows.of(self._activation(product))
+        return Rows.of(self.activation(product))
 
 
 def quantize_layers(model: Bert) -> None:

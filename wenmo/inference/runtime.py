@@ -1,37 +1,35 @@
-"""The forward pass: from encodings to logits or mean-pooled vectors, in the order given.
+"""What the engine needs of a runtime, and what all runtimes do alike around the forward pass. Without torch.
 
 Inputs are sorted by length and cut into batches by their tokens; equal inputs are computed once. A batch that fails is
 halved until the input that causes the failure is alone. Thread-safe, since a forward only reads the weights.
+
+The runtimes: `torch_runtime` computes checkpoints, `onnx_runtime` what `wenmo export` made of them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Protocol
 
 import numpy as np
-import torch
 
-from wenmo.inference.bert import Bert, Packed
-from wenmo.inference.budget import AdaptiveBudget, Budget, CudaGauge, FixedBudget
+from wenmo.inference.budget import Budget
 from wenmo.inference.plan import plan_batches
-from wenmo.inference.precision import set_precision
-from wenmo.inference.workers import WorkerPool
-from wenmo.models.checkpoint import Checkpoint
 from wenmo.tokenizer import Encoding
-from wenmo.types import Precision, Resolved
+from wenmo.types import Resolved
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2  # batches on a GPU: one computes, one is queued
 _LEAST_SHARE = 64  # tokens; a smaller batch for another worker costs more than it saves
 
 OnBatch = Callable[[int], None]  # called after each batch with its number of encodings; may raise to stop
-_Outcome = tuple[list[int], Callable[[], np.ndarray] | Exception]  # of a batch: its indices, their rows or their error
+Rows = Callable[[], np.ndarray]  # waits until the rows of a batch are computed, and returns them
+Forward = Callable[[list[Encoding]], Rows]  # of a batch
+Outcome = tuple[list[int], Rows | Exception]  # of a batch: its indices, their rows or their error
 
 
 class PartialOutputError(Exception):
@@ -66,61 +64,28 @@ class ModelRuntime(Runtime, Protocol):
         """(L, H) float32: the last layer of one input, one row per token."""
 
 
-class TorchRuntime:
-    """One checkpoint on one device in one precision."""
+class BatchingRuntime(ABC):
+    """A runtime but for its forward, and for how its batches are planned and computed."""
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        device: torch.device,
-        precision: Precision,
-        native: bool,
-        workers: WorkerPool | None = None,
-        budget: Budget | None = None,
-        repeatable: bool = False,
-    ) -> None:
-        """`native`: compute in `precision`; otherwise only the weights are stored in it, and the arithmetic is fp32.
-
-        `workers` compute batches side by side on a CPU; without them each batch is computed over all cores.
-        `repeatable`: on a CPU, batches do not depend on the number of workers, and each is computed by a single one.
-        """
-        self.device = device
-        self._asynchronous = device.type == "cuda"  # a forward returns before its result is computed
-        self._workers = workers
-        self._repeatable = repeatable
-        self._labels = len(checkpoint.labels)
-        self._vector_size = checkpoint.vector_head.width(checkpoint.shape.hidden_size)
-        model = Bert.of(checkpoint.shape, checkpoint.weights, device, head=checkpoint.vector_head)
-        set_precision(model, precision, native=native)
-        self._model = model
-        if budget is None:
-            budget = AdaptiveBudget(gauge=CudaGauge(device)) if device.type == "cuda" else FixedBudget()
+    def __init__(self, budget: Budget) -> None:
         self._budget = budget
-
-    def logits(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._run(encodings, self._model.logits, width=self._labels, on_batch=on_batch)
-
-    def vectors(self, encodings: Sequence[Encoding], *, on_batch: OnBatch | None = None) -> np.ndarray:
-        return self._run(encodings, self._model.vectors, width=self._vector_size, on_batch=on_batch)
-
-    def states(self, encoding: Encoding) -> np.ndarray:
-        with torch.inference_mode():
-            states = self._model.hidden(Packed.of([encoding], self.device), first_only=False)
-        return states.float().cpu().numpy()
 
     def batch_tokens(self) -> Resolved[int]:
         return self._budget.tokens
 
-    @property
-    def weights_mib(self) -> float:
-        """Memory of the model's tensors on its device."""
-        return sum(tensor.nbytes for tensor in (*self._model.parameters(), *self._model.buffers())) / 2**20
+    @abstractmethod
+    def _batches(
+        self, lengths: Sequence[int], compute: Callable[[list[int]], list[Outcome]]
+    ) -> Generator[list[Outcome]]:
+        """Plan batches of inputs of these `lengths` and `compute` them."""
+
+    def _is_out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError)
 
     def _run(
         self,
         encodings: Sequence[Encoding],
-        forward: Callable[[Packed], torch.Tensor],
+        forward: Forward,
         *,
         width: int,
         on_batch: OnBatch | None,
@@ -131,7 +96,9 @@ class TorchRuntime:
         copies = np.bincount(slots, minlength=len(distinct))  # of each distinct input in `encodings`
         output = np.zeros((len(distinct), width), dtype=np.float32)
         failed: dict[int, Exception] = {}
-        with closing(self._batches(distinct, forward)) as batches:  # stops the workers when `on_batch` raises
+        compute = partial(self._compute, distinct, forward)
+        # Closed: stops the workers when `on_batch` raises.
+        with closing(self._batches([len(encoding) for encoding in distinct], compute)) as batches:
             for batch in batches:
                 for indices, rows in batch:
                     if isinstance(rows, Exception):
@@ -140,61 +107,19 @@ class TorchRuntime:
                         output[indices] = rows()
                 if on_batch is not None:
                     on_batch(int(sum(copies[indices].sum() for indices, _ in batch)))
-        if len(failed) == len(distinct) and not any(map(_is_out_of_memory, failed.values())):
+        if len(failed) == len(distinct) and not any(map(self._is_out_of_memory, failed.values())):
             raise next(iter(failed.values()))  # the program is at fault, not the inputs
         if failed:
             of_slot = {index: failed[slot] for index, slot in enumerate(slots.tolist()) if slot in failed}
             raise PartialOutputError(of_slot, output[slots])
         return output[slots]
 
-    def _batches(
-        self, encodings: Sequence[Encoding], forward: Callable[[Packed], torch.Tensor]
-    ) -> Generator[list[_Outcome]]:
-        lengths = [len(encoding) for encoding in encodings]
-        compute = partial(self._compute, encodings, forward)
-        if self._asynchronous:
-            yield from self._queued(lengths, compute)
-            return
-        budget = self._budget.tokens.value
-        workers = self._workers
-        if workers is None:
-            yield from map(compute, plan_batches(lengths, max_tokens=lambda: budget))
-            return
-        if self._repeatable:
-            batches = list(plan_batches(lengths, max_tokens=lambda: budget))
-        else:
-            batches = _equal_shares(lengths, budget=budget, workers=workers.count)
-        with workers.caller() as alone:
-            if alone and len(batches) < workers.count and not self._repeatable:  # else some cores would be idle
-                yield from workers.over_all_cores(compute, batches)
-            else:  # longest inputs first: the last batches are small, so that all workers finish at about the same time
-                yield from workers.map(compute, reversed(batches))
-
-    def _queued(
-        self, lengths: Sequence[int], compute: Callable[[list[int]], list[_Outcome]]
-    ) -> Generator[list[_Outcome]]:
-        """Pack and queue the next batch while the GPU computes the current one."""
-        queued: deque[list[_Outcome]] = deque()
-        for indices in plan_batches(lengths, max_tokens=lambda: self._budget.tokens.value):
-            queued.append(compute(indices))
-            if len(queued) == _IN_FLIGHT:
-                yield queued.popleft()
-                self._budget.after_batch(sum(lengths[index] for index in indices))
-        yield from queued
-
-    def _compute(
-        self,
-        encodings: Sequence[Encoding],
-        forward: Callable[[Packed], torch.Tensor],
-        indices: list[int],
-    ) -> list[_Outcome]:
+    def _compute(self, encodings: Sequence[Encoding], forward: Forward, indices: list[int]) -> list[Outcome]:
         """Compute the batch of `indices`; where it fails, its halves."""
         try:
-            with torch.inference_mode():
-                rows = forward(Packed.of([encodings[index] for index in indices], self.device)).float()
-                return [(indices, _when_computed(rows))]
+            return [(indices, forward([encodings[index] for index in indices]))]
         except Exception as error:  # of any type: it is reported with the inputs that it concerns
-            if _is_out_of_memory(error):
+            if self._is_out_of_memory(error):
                 self._budget.out_of_memory(sum(len(encodings[index]) for index in indices))
             if len(indices) == 1:
                 log.warning("an input of %d tokens cannot be computed", len(encodings[indices[0]]), exc_info=error)
@@ -204,38 +129,13 @@ class TorchRuntime:
         return [outcome for part in parts for outcome in self._compute(encodings, forward, part)]
 
 
-def _equal_shares(lengths: Sequence[int], *, budget: int, workers: int) -> list[list[int]]:
+def equal_shares(lengths: Sequence[int], *, budget: int, workers: int, padded: bool = False) -> list[list[int]]:
     """Batches of at most `budget` tokens that give every worker about the same number of tokens."""
     turns = -(-sum(lengths) // (workers * budget))  # batches per worker
     share = max(-(-sum(lengths) // (workers * turns)), max(lengths), _LEAST_SHARE)
     # Room for one more input: otherwise inputs that do not fit exactly would leave over a small batch. But not where a
     # worker would then get no batch.
-    batches = list(plan_batches(lengths, max_tokens=lambda: min(share + max(lengths), budget)))
+    batches = list(plan_batches(lengths, max_tokens=lambda: min(share + max(lengths), budget), padded=padded))
     if len(batches) < workers:
-        batches = list(plan_batches(lengths, max_tokens=lambda: min(share, budget)))
+        batches = list(plan_batches(lengths, max_tokens=lambda: min(share, budget), padded=padded))
     return batches
-
-
-def _when_computed(rows: torch.Tensor) -> Callable[[], np.ndarray]:
-    """A function that waits until the rows are computed and returns them."""
-    if rows.device.type != "cuda":
-        return rows.numpy
-    # Queue the copy right after the forward: later it would have to wait for the next forward as well.
-    host = rows.to("cpu", non_blocking=True)
-    done = torch.cuda.Event()
-    done.record()
-
-    def wait() -> np.ndarray:
-        done.synchronize()
-        return host.numpy()
-
-    return wait
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    # The CPU's allocator and cuBLAS raise plain RuntimeErrors.
-    return isinstance(error, RuntimeError) and any(
-        sign in str(error) for sign in ("not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    )

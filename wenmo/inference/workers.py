@@ -6,6 +6,7 @@ copies) on a single one. Workers wait for each other only once, at the end of a 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,27 +14,55 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
-import torch
-
 T = TypeVar("T")
 R = TypeVar("R")
 
 _START_TIMEOUT_S = 60.0
 
 
-class WorkerPool:
-    """`count` threads in each of which torch computes single-threaded. Thread-safe.
+class Workers:
+    """`count` threads, which end when the object is garbage-collected. Thread-safe."""
 
-    The threads end when the object is garbage-collected. Create it before other threads use torch: a thread that first
-    uses torch while the workers start would become single-threaded as well.
+    def __init__(self, count: int, initializer: Callable[[], None] | None = None) -> None:
+        """`initializer` is called in each thread when it starts."""
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="wenmo-worker", initializer=initializer)
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
+        """`work(item)` for each item, in the order of completion.
+
+        Only a few items are submitted at a time, so that concurrent callers take turns. When `work` raises or the
+        generator is closed, no more items start, and those that run are waited for.
+        """
+        upcoming = iter(items)
+        running: set[Future[R]] = set()
+        try:
+            running.update(self._pool.submit(work, item) for item in islice(upcoming, self.count + 1))
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                running.update(self._pool.submit(work, item) for item in islice(upcoming, len(done)))
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+            wait(running)
+
+
+class WorkerPool(Workers):
+    """Workers in each of which torch computes single-threaded.
+
+    Create it before other threads use torch: a thread that first uses torch while the workers start would become
+    single-threaded as well.
     """
 
     def __init__(self, count: int) -> None:
-        self.count = count
+        import torch
+
+        super().__init__(count, _compute_alone)
         self._callers = 0
         self._lock = threading.Lock()
         before = torch.get_num_threads()
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="wenmo-worker", initializer=_compute_alone)
         # torch and OpenMP keep state per computing thread; with a thread of its own, not one for every caller's thread.
         self._all_cores = ThreadPoolExecutor(1, thread_name_prefix="wenmo-all-cores")
         # set_num_threads applies to the calling thread and to all threads that start later. So all workers start now,
@@ -62,28 +91,18 @@ class WorkerPool:
         for item in items:
             yield self._all_cores.submit(work, item).result()
 
-    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
-        """`work(item)` for each item, in the order of completion.
 
-        Only a few items are submitted at a time, so that concurrent callers take turns. When `work` raises or the
-        generator is closed, no more items start, and those that run are waited for.
-        """
-        upcoming = iter(items)
-        running: set[Future[R]] = set()
-        try:
-            running.update(self._pool.submit(work, item) for item in islice(upcoming, self.count + 1))
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                running.update(self._pool.submit(work, item) for item in islice(upcoming, len(done)))
-                for future in done:
-                    yield future.result()
-        finally:
-            for future in running:
-                future.cancel()
-            wait(running)
+def usable_cores() -> int:
+    """The cores that this process may use; OMP_NUM_THREADS, where it is set."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _compute_alone() -> None:
+    import torch
+
     torch.set_num_threads(1)
     # A thread takes the number over at its first operation, not at its start: do it now.
     torch.get_num_threads()

@@ -87,15 +87,13 @@ def fingerprint_file(path: Path) -> dict[str, Any]:
 
 def fingerprint_model(engine: Engine, task: TaskName) -> dict[str, Any]:
     """Everything that the results of `task` on `engine` depend on. Loads the model if need be."""
-    from wenmo.inference.precision import arithmetic, cpu_kind  # imports torch
-
     info = engine.model_info(task)
     return {
         "name": info.name,
         "digest": info.digest,
         "device": engine.device.value,
         "precision": info.precision.value,
-        "arithmetic": f"{arithmetic(info.precision.value, engine.device.value)} {cpu_kind()}",
+        "arithmetic": info.arithmetic,
         "calibrated": engine.calibrated,
         "max_length": info.max_length,
         "labels": list(info.labels),

@@ -26,7 +26,7 @@ import torch
 from wenmo.engine import Engine, auto_precision
 from wenmo.errors import WenmoError
 from wenmo.inference.precision import computes_natively, cpu_kind, has_fast_half, resolve_device
-from wenmo.inference.runtime import TorchRuntime
+from wenmo.inference.torch_runtime import TorchRuntime
 from wenmo.lab.measure import available_bytes, measure
 from wenmo.lab.predict import predict
 from wenmo.lab.presets import Preset, article

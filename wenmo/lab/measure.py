@@ -215,7 +215,7 @@ def available_bytes() -> int:
 
 
 def _check_memory(configuration: Configuration) -> None:
-    from wenmo.models.weights import expected_shapes
+    from wenmo.models.shape import expected_shapes
 
     shape, labels = configuration.sizes()
     sizes = expected_shapes(shape, labels=labels or None).values()

@@ -29,7 +29,7 @@ from wenmo.errors import InputError
 from wenmo.inference.bert import Bert, Packed
 from wenmo.inference.plan import plan_batches
 from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
-from wenmo.inference.runtime import TorchRuntime
+from wenmo.inference.torch_runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
 from wenmo.lab.padded import classifier, export
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint

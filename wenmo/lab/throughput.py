@@ -22,7 +22,7 @@ import torch
 
 from wenmo.errors import InputError
 from wenmo.inference.precision import computes_natively, resolve_device, resolve_precision
-from wenmo.inference.runtime import TorchRuntime
+from wenmo.inference.torch_runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
 from wenmo.lab.padded import Answer, Items
 from wenmo.models.checkpoint import Checkpoint, load_checkpoint

@@ -29,8 +29,8 @@ from wenmo.lab.allocations import Standing, within_operator
 from wenmo.lab.configuration import Configuration
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import locate
-from wenmo.models.shape import BertShape
-from wenmo.models.weights import expected_shapes, random_weights
+from wenmo.models.shape import BertShape, expected_shapes
+from wenmo.models.weights import random_weights
 from wenmo.tokenizer import Encoding
 
 _DROPOUT = 0.1  # of BERT and StructBERT in training

@@ -29,6 +29,7 @@ from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import OPTIONS_FILE
 from wenmo.types import TaskName
 
+ONNX_FILE = "model.onnx"  # instead of weights, where `wenmo export` has written the folder
 DEFAULT_MAX_LENGTH = 512  # tokens; ModelScope's default
 MIN_MAX_LENGTH = 5  # tokens: [CLS] a [SEP] b [SEP]
 MAX_LAYERS = 1_000
@@ -105,7 +106,7 @@ class Description:
     lower_case: bool
     prompts: Mapping[str, str]
     default_prompt: str | None
-    configuration: Mapping[str, Any]  # ModelScope's, empty in other layouts
+    configuration: Mapping[str, Any]  # of configuration.json, ModelScope's or our own, empty where there is none
     token_types: bool  # whether the second text of a pair has token type 1
 
     @property
@@ -286,7 +287,7 @@ def _sentence_transformers(folder: Path, modules: Modules) -> Description:
         lower_case=checked.lower_case,
         prompts=checked.prompts,
         default_prompt=checked.default_prompt,
-        configuration={},
+        configuration=_configuration(folder),
         token_types=_token_types(encoder),
     )
 

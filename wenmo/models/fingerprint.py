@@ -6,8 +6,6 @@ import hashlib
 import json
 from dataclasses import asdict
 
-import torch
-
 from wenmo.models.checkpoint import Checkpoint
 
 
@@ -18,6 +16,14 @@ def fingerprint(checkpoint: Checkpoint) -> str:
     cover the vocabulary, labels and calibration, which only make the ids and interpret the logits.
     """
     digest = hashlib.blake2b(digest_size=16)
+    if checkpoint.onnx_file is not None:  # the graph has all of it
+        with checkpoint.onnx_file.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
+        digest.update(repr(checkpoint.order).encode())
+        return digest.hexdigest()
+    import torch
+
     digest.update(repr(sorted(asdict(checkpoint.shape).items())).encode())
     digest.update(repr(checkpoint.vector_head).encode())
     for name, tensor in sorted(checkpoint.weights.items()):

@@ -118,6 +118,11 @@ def listing(models_folder: Path = local.DEFAULT_MODELS_FOLDER) -> list[ModelEntr
     return entries
 
 
+def entry_of(folder: Path, models_folder: Path) -> ModelEntry:
+    """The entry of a model in any folder, under the folder's path."""
+    return _entry(str(folder), _tasks_of(folder, models_folder), folder, kind="local")
+
+
 def _existing_folder(name: str) -> Path | None:
     if not name.strip("./~"):  # blank, `.`, `..`, `/`: a typing error, never meant as a model
         return None

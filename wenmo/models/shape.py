@@ -44,3 +44,35 @@ def shape_of(size: str) -> BertShape:
         max_position_embeddings=512,
         type_vocab_size=2,
     )
+
+
+def expected_shapes(shape: BertShape, *, labels: int | None, pooler: bool = True) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter of a BERT classifier; without `labels`, of the encoder alone (no pooler)."""
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "bert.embeddings.word_embeddings.weight": (shape.vocab_size, hidden),
+        "bert.embeddings.position_embeddings.weight": (shape.max_position_embeddings, hidden),
+        "bert.embeddings.token_type_embeddings.weight": (shape.type_vocab_size, hidden),
+    }
+
+    def norm(name: str) -> None:
+        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (hidden,)
+
+    def linear(name: str, rows: int, columns: int) -> None:
+        shapes[f"{name}.weight"] = (rows, columns)
+        shapes[f"{name}.bias"] = (rows,)
+
+    norm("bert.embeddings.LayerNorm")
+    for index in range(shape.num_hidden_layers):
+        layer = f"bert.encoder.layer.{index}"
+        for part in ("self.query", "self.key", "self.value", "output.dense"):
+            linear(f"{layer}.attention.{part}", hidden, hidden)
+        norm(f"{layer}.attention.output.LayerNorm")
+        linear(f"{layer}.intermediate.dense", inner, hidden)
+        linear(f"{layer}.output.dense", hidden, inner)
+        norm(f"{layer}.output.LayerNorm")
+    if labels is not None:
+        if pooler:
+            linear("bert.pooler.dense", hidden, hidden)
+        linear("classifier", labels, hidden)
+    return shapes

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from wenmo.errors import CheckpointError
 from wenmo.models.config_files import bad_value, read_json
-from wenmo.models.description import Description
-from wenmo.models.shape import SCALE, BertShape
+from wenmo.models.description import ONNX_FILE, Description
+from wenmo.models.shape import SCALE, BertShape, expected_shapes
 from wenmo.models.vector_head import VectorHead
 
 SAFETENSORS, TORCH = "model.safetensors", "pytorch_model.bin"  # the first that exists is read
@@ -149,6 +149,13 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     Raises CheckpointError.
     """
     files = weight_files(folder)
+    if not files and (folder / ONNX_FILE).is_file():
+        raise CheckpointError(
+            f"{folder} has the model as {ONNX_FILE}, which ONNX Runtime computes: runtime='onnx' in Python, "
+            "WENMO_RUNTIME=onnx for a server and the command line.",
+            f"{folder} 里的模型是 {ONNX_FILE}，由 ONNX Runtime 计算：Python 中用 runtime='onnx'，"
+            "服务与命令行用 WENMO_RUNTIME=onnx。",
+        )
     if not files:
         raise CheckpointError(
             f"{folder} has neither {SAFETENSORS} nor {TORCH}. Download the whole model again.",
@@ -264,38 +271,6 @@ def _renamed(weights: Mapping[str, torch.Tensor], *, next_sentence: bool) -> tup
 
 def _rows(classifier: torch.Tensor | None) -> int:
     return classifier.shape[0] if classifier is not None and classifier.ndim else 0
-
-
-def expected_shapes(shape: BertShape, *, labels: int | None, pooler: bool = True) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter of a BERT classifier; without `labels`, of the encoder alone (no pooler)."""
-    hidden, inner = shape.hidden_size, shape.intermediate_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "bert.embeddings.word_embeddings.weight": (shape.vocab_size, hidden),
-        "bert.embeddings.position_embeddings.weight": (shape.max_position_embeddings, hidden),
-        "bert.embeddings.token_type_embeddings.weight": (shape.type_vocab_size, hidden),
-    }
-
-    def norm(name: str) -> None:
-        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (hidden,)
-
-    def linear(name: str, rows: int, columns: int) -> None:
-        shapes[f"{name}.weight"] = (rows, columns)
-        shapes[f"{name}.bias"] = (rows,)
-
-    norm("bert.embeddings.LayerNorm")
-    for index in range(shape.num_hidden_layers):
-        layer = f"bert.encoder.layer.{index}"
-        for part in ("self.query", "self.key", "self.value", "output.dense"):
-            linear(f"{layer}.attention.{part}", hidden, hidden)
-        norm(f"{layer}.attention.output.LayerNorm")
-        linear(f"{layer}.intermediate.dense", inner, hidden)
-        linear(f"{layer}.output.dense", hidden, inner)
-        norm(f"{layer}.output.LayerNorm")
-    if labels is not None:
-        if pooler:
-            linear("bert.pooler.dense", hidden, hidden)
-        linear("classifier", labels, hidden)
-    return shapes
 
 
 def random_weights(shape: BertShape, *, labels: int) -> dict[str, torch.Tensor]:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import GOLDEN
 from wenmo.inference.budget import FixedBudget
-from wenmo.inference.runtime import PartialOutputError, TorchRuntime, _equal_shares
+from wenmo.inference.runtime import PartialOutputError, equal_shares
+from wenmo.inference.torch_runtime import TorchRuntime
 from wenmo.inference.workers import WorkerPool
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.tokenizer import Encoding
@@ -160,7 +161,7 @@ _SHARES = [(70, [340, 360]), (200, [1000, 1000]), (210, [530, 530, 530, 510]), (
 
 
 @pytest.mark.parametrize(("count", "shares"), _SHARES)
-def test_workers_get_equal_shares(count: int, shares: list[int]) -> None:
+def test_workers_getequal_shares(count: int, shares: list[int]) -> None:
     """Three batches on two workers would take as long as four, as one worker would wait for the other."""
     runtime = _runtime(tokens=1000, workers=2)
     seen = _spy(runtime)
@@ -190,7 +191,7 @@ def test_a_lone_batch_takes_all_cores_and_one_beside_others_a_worker() -> None:
 @pytest.mark.parametrize("length", [7, 30, 128, 500])
 def test_no_worker_goes_without(workers: int, length: int) -> None:
     for count in range(workers, 20 * workers, 3):
-        batches = _equal_shares([length] * count, budget=1024, workers=workers)
+        batches = equal_shares([length] * count, budget=1024, workers=workers)
         assert sorted(index for batch in batches for index in batch) == list(range(count))
         if count * length >= 64 * workers * 2:  # enough for all of them
             assert len(batches) >= workers

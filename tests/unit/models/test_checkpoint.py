@@ -20,7 +20,8 @@ from tests.conftest import GOLDEN
 from wenmo import CheckpointError, Engine
 from wenmo.models.card import read_sizes
 from wenmo.models.checkpoint import load_checkpoint, read_shape
-from wenmo.models.weights import expected_shapes, quantized_rows
+from wenmo.models.shape import expected_shapes
+from wenmo.models.weights import quantized_rows
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from wenmo import Engine, ForwardError, InputError
 from wenmo.api.metrics import Metrics
 from wenmo.engine.build import build_engine
 from wenmo.inference.precision import arithmetic
-from wenmo.inference.runtime import OnBatch, TorchRuntime
+from wenmo.inference.runtime import OnBatch
+from wenmo.inference.torch_runtime import TorchRuntime
 from wenmo.models.checkpoint import Checkpoint
 from wenmo.serving.redis_store import RedisStore
 from wenmo.settings import Settings
