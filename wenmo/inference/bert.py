@@ -176,7 +176,7 @@ class Layer(nn.Module):
         assert bounds is not None
         of_queries = bounds if queries is None else torch.arange(len(bounds), device=bounds.device, dtype=torch.int32)
         query, key, value = (
-            each.unflatten(-1, (self._heads, -1)) for each in (query, key, value)
+            each.unflatten(-1, (self.heads, -1)) for each in (query, key, value)
         )  # (T, heads, H/heads)
         attended = varlen_attn(query, key, value, of_queries, bounds, queries or longest, longest, num_splits=1)
         assert isinstance(attended, torch.Tensor)
