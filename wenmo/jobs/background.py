@@ -4,16 +4,19 @@ Whoever knows the id of a job, which cannot be guessed, may view, stop and delet
 after reloading the page, and nobody finds another visitor's. Each job has a folder of its own in a temporary folder of
 the process. The name of an uploaded file is displayed, and never used as a path.
 
-One job runs at a time, since it uses the whole machine; the others queue. Few jobs are kept: when a new one needs room,
-the one whose last view is longest ago is deleted, provided that this is long ago and the job is neither queued nor
-running. A page that shows a job views it every few seconds, so a job that runs for nobody ends after an hour, too.
+One job runs at a time, since it uses the whole machine; the others queue. While others wait, a job that has run for
+TURN_S gives way after its chunk and queues again. The work of a job is bounded, and so is the number of jobs of a
+visitor, by whatever name the caller has for one.
+
+Few jobs are kept: when a new one needs room, the one whose last view is longest ago is deleted, provided that this is
+long ago and the job is neither queued nor running. A page that shows a job views it every few seconds, so a job that
+runs for nobody ends after an hour, too.
 
 A process that is killed cannot delete its folder: the next one that starts does.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import secrets
 import shutil
@@ -21,22 +24,22 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from filelock import FileLock, Timeout
-
 from wenmo.errors import BusyError, InputError, WenmoError
 from wenmo.jobs.backend import EngineBackend
-from wenmo.jobs.executor import JobProgress
+from wenmo.jobs.executor import JobPaused, JobProgress
 from wenmo.jobs.export import export_results
 from wenmo.jobs.job import run_job
-from wenmo.jobs.options import RunOptions, models_of
+from wenmo.jobs.options import RunOptions, encodings_per_row, models_of
+from wenmo.jobs.process_folder import ProcessFolder
 from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
 from wenmo.jobs.summary import JobSummary
-from wenmo.tables.readers import open_reader
+from wenmo.tables.isolated import open_isolated
 from wenmo.tables.table import READ_SUFFIXES, ReadOptions, Row, TableReader, check_suffix
 from wenmo.types import TaskName
 
@@ -47,12 +50,14 @@ JobState = Literal["received", "waiting", "running", "done", "stopped", "failed"
 EXPORTS = (".csv", ".xlsx", ".jsonl", ".parquet")
 
 MAX_ROWS = 500_000  # of an uploaded file: some twenty minutes with a bundled model on two cores
+MAX_INPUTS = 2_000_000  # of a model: rows times labels
 PREVIEW_ROWS = 20
 KEPT = 4  # jobs
+KEPT_EACH = 2  # of a visitor
+TURN_S = 30.0
 KEPT_S = 3600.0  # after its last view a job is deleted
 IDLE_S = 600.0  # after its last view a job may be deleted to make room for another
 _SWEEP_S = 60.0
-_PREFIX, _LOCK = "wenmo-jobs-", ".lock"
 
 logger = logging.getLogger("wenmo")
 
@@ -83,9 +88,10 @@ class FileJobStatus:
 class FileJob:
     """An uploaded file and the job on it. Created by `FileJobs.receive`; any thread may use it."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, visitor: str | None = None) -> None:
         self.id = secrets.token_urlsafe(16)
         self.name = name
+        self.visitor = visitor
         self.folder = folder
         self.source = folder / f"input{check_suffix(Path(name), READ_SUFFIXES)}"
         self.target = folder / "output.parquet"
@@ -97,6 +103,7 @@ class FileJob:
         self._stop = threading.Event()
         self._opened: tuple[ReadOptions, TableReader, list[Row]] | None = None
         self._engine: Engine | None = None
+        self._turn_ends: Callable[[], bool] = lambda: False
         self._resumable: tuple[str, TaskName, RunOptions] | None = None  # model, task and options of the shards
         self._status = FileJobStatus()
 
@@ -118,7 +125,7 @@ class FileJob:
         with self._opening:
             if self._opened is None or self._opened[0] != options:
                 try:
-                    reader = open_reader(self.source, options)
+                    reader = open_isolated(self.source, options)
                     first = next(iter(reader.chunks(PREVIEW_ROWS)), None)
                 except InputError as error:
                     raise self._named(error) from error
@@ -160,8 +167,9 @@ class FileJob:
         self._engine = engine
         self._update(state="waiting", task=task, options=options, progress=None, error=None)
 
-    def _run(self) -> None:
-        """Run the job in this thread until it is done, stopped or failed."""
+    def _run(self, turn_ends: Callable[[], bool]) -> bool:
+        """Run the job in this thread until it is done, stopped or failed, or its turn ends: whether it did."""
+        self._turn_ends = turn_ends
         engine, task, options = self._engine, self._status.task, self._status.options
         assert engine is not None and task is not None and options is not None
         state: JobState = "failed"
@@ -183,8 +191,12 @@ class FileJob:
                 resume=resume,
                 restart=not resume,
                 progress=self._on_progress,
+                open_reader=open_isolated,
             )
             state = "done"
+        except JobPaused:
+            self._update(state="waiting")
+            return True
         except _StoppedError:
             state = "stopped"
             self._clear()
@@ -196,6 +208,7 @@ class FileJob:
             logger.exception("A job of the page ended with an error that is none of wenmo's")
             failure = error
         self._end(state, summary, failure)
+        return False
 
     def _end(self, state: JobState, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
         self._engine = None
@@ -204,6 +217,8 @@ class FileJob:
     def _on_progress(self, progress: JobProgress) -> None:
         self._check_stopped()
         self._update(progress=progress)
+        if self._turn_ends():
+            raise JobPaused
 
     def _check_stopped(self) -> None:
         if self._stop.is_set():
@@ -226,25 +241,12 @@ class FileJob:
         return text.replace(str(self.source), self.name).replace(self.source.name, self.name)
 
 
-def delete_abandoned(folder: Path) -> None:
-    """Delete the files of visitors that processes left in `folder` when they were killed: nobody holds their lock."""
-    for root in folder.glob(f"{_PREFIX}*"):
-        if root.is_symlink() or not (root / _LOCK).is_file():
-            continue
-        # Held by a process that lives; an OSError for another user's, or one that was just deleted.
-        with contextlib.suppress(OSError, Timeout), FileLock(root / _LOCK, timeout=0):
-            shutil.rmtree(root, ignore_errors=True)
-
-
 class FileJobs:
     """The jobs of this process: at most `kept` at a time. KEPT_S and IDLE_S explain `kept_s` and `idle_s`."""
 
     def __init__(self, *, kept: int = KEPT, kept_s: float = KEPT_S, idle_s: float = IDLE_S) -> None:
         self._kept, self._kept_s, self._idle_s = kept, kept_s, idle_s
-        delete_abandoned(Path(tempfile.gettempdir()))
-        self._root = tempfile.TemporaryDirectory(prefix=_PREFIX)  # readable only by the user of this process
-        self._alive = FileLock(Path(self._root.name) / _LOCK, timeout=0)  # for as long as the process lives
-        self._alive.acquire()
+        self._root = ProcessFolder()
         self._lock = threading.Lock()
         self._jobs: dict[str, FileJob] = {}
         self._queue: deque[FileJob] = deque()
@@ -253,14 +255,21 @@ class FileJobs:
         self._closed = threading.Event()
         threading.Thread(target=self._sweep_regularly, name="wenmo-job-sweeper", daemon=True).start()
 
-    def receive(self, name: str, content: BinaryIO) -> FileJob:
-        """Store an uploaded file, called `name`.
+    def receive(self, name: str, content: BinaryIO, visitor: str | None = None) -> FileJob:
+        """Store an uploaded file, called `name`, of `visitor`, if that is known.
 
         Raises InputError for a suffix that cannot be read or a full disk, BusyError when there is no room for a job.
         """
         check_suffix(Path(name), READ_SUFFIXES)
         self.sweep()
         with self._lock:
+            if visitor is not None and sum(job.visitor == visitor for job in self._jobs.values()) >= KEPT_EACH:
+                raise BusyError(
+                    f"{KEPT_EACH} files of yours, or of somebody at your address, are held already. Choose another "
+                    "file where one of them is shown, or wait.",
+                    f"您（或同一地址的访客）已有 {KEPT_EACH} 个文件。请在显示该文件处换一个文件，或稍候。",
+                    retry_after_s=60.0,
+                )
             if self._closed.is_set() or (len(self._jobs) >= self._kept and not self._make_room()):
                 raise BusyError(
                     f"{self._kept} files are held for other visitors just now. Try again in some minutes, or use "
@@ -269,7 +278,7 @@ class FileJobs:
                     "`python -m wenmo run`。",
                     retry_after_s=60.0,
                 )
-            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root.name)))
+            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root.path)), visitor)
             self._jobs[job.id] = job
         try:
             with job.source.open("wb") as file:
@@ -299,7 +308,18 @@ class FileJobs:
         return replace(job.status(), ahead=ahead)
 
     def begin(self, job: FileJob, engine: Engine, task: TaskName, options: RunOptions) -> None:
-        """Queue a job to run `task` on its file. Does nothing for a job that is queued or running already."""
+        """Queue a job to run `task` on its file. Does nothing for a job that is queued or running already.
+
+        Raises InputError for a file that cannot be read, or with more than MAX_INPUTS inputs.
+        """
+        rows, each = job.open(options.reading)[0].row_count, encodings_per_row(task, options)
+        if rows * each > MAX_INPUTS:
+            raise InputError(
+                f"{rows:,} rows with {each:,} labels each are {rows * each:,} inputs; this page takes {MAX_INPUTS:,}. "
+                "Use fewer labels or rows, or `python -m wenmo run`.",
+                f"{rows:,} 行、每行 {each:,} 个标签，共 {rows * each:,} 次计算，此页最多 {MAX_INPUTS:,} 次。"
+                "请减少标签或行数，或使用 `python -m wenmo run`。",
+            )
         with self._lock:
             if self._closed.is_set() or job is self._current or job in self._queue or job.id not in self._jobs:
                 return
@@ -341,9 +361,7 @@ class FileJobs:
             worker = self._worker
         if worker is not None:
             worker.join(timeout_s)
-        self._alive.release()
-        with contextlib.suppress(OSError):
-            self._root.cleanup()
+        self._root.delete()
 
     def _work(self) -> None:
         while True:
@@ -352,11 +370,21 @@ class FileJobs:
                     self._worker = None
                     return
                 job = self._current = self._queue.popleft()
-            job._run()
+            paused = job._run(self._turn())
             with self._lock:
                 self._current = None
+                if paused and job.id in self._jobs and not job._stop.is_set():
+                    self._queue.append(job)
+                elif paused:
+                    job._clear()
+                    job._end("stopped")
                 if job.id not in self._jobs:
                     shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _turn(self) -> Callable[[], bool]:
+        """Tells whether the turn that begins now is over: others wait, and have waited long enough."""
+        begun = time.monotonic()
+        return lambda: bool(self._queue) and time.monotonic() - begun >= TURN_S
 
     def _is_busy(self, job: FileJob) -> bool:
         return job is self._current or job in self._queue

@@ -138,5 +138,9 @@ def start(job: FileJob, wish: Wish) -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    get_file_jobs().begin(job, engine, wish.task, wish.options)
+    try:
+        get_file_jobs().begin(job, engine, wish.task, wish.options)
+    except WenmoError as error:
+        components.show_error(error)
+        return
     st.rerun()
