@@ -11,12 +11,14 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
+from streamlit.runtime import Runtime, memory_uploaded_file_manager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
+from uvicorn.config import HTTP_PROTOCOLS
 
 from wenmo.api.allowed_hosts import AllowedHosts
 from wenmo.api.preload import Preload
@@ -30,15 +32,29 @@ from wenmo.api.server_setup import (
     trust_no_proxy_unasked,
 )
 from wenmo.errors import InputError
+from wenmo.files import check_temporary_folder
 from wenmo.paths import APP
 from wenmo.ui.shell import entrance
 from wenmo.ui.shell.runtime import close_engine, get_adapt_jobs, get_engine, get_file_jobs, get_metrics, get_sampler
+from wenmo.ui.shell.uploads import UploadGate, Uploads
 
 if TYPE_CHECKING:
     from wenmo.settings import Settings
 
 # Streamlit looks for pages/ and .streamlit/config.toml (theme, headless, no usage statistics) beside the main script.
 MAIN_SCRIPT = APP
+
+
+class _App(App):
+    """Streamlit's app with `Uploads` in place of its own, which cannot be chosen otherwise."""
+
+    def _create_runtime(self) -> Runtime:
+        original = memory_uploaded_file_manager.MemoryUploadedFileManager
+        memory_uploaded_file_manager.MemoryUploadedFileManager = Uploads  # type: ignore[misc]
+        try:
+            return super()._create_runtime()
+        finally:
+            memory_uploaded_file_manager.MemoryUploadedFileManager = original  # type: ignore[misc]
 
 
 def create_app(settings: Settings) -> App:
@@ -66,14 +82,15 @@ def create_app(settings: Settings) -> App:
         preload.stop()
         get_adapt_jobs().close()
         get_file_jobs().close(keep=True)
+        cast("Uploads", Runtime.instance().uploaded_file_mgr).close()
         close_engine()
         get_sampler.clear()
 
-    return App(
+    return _App(
         MAIN_SCRIPT,
         routes=[Mount("/api", api), Route("/analyze", api), Route("/analyze/", api), *entrance.routes()],
         lifespan=lifespan,
-        middleware=[Middleware(AllowedHosts, names=settings.allowed_hosts)],
+        middleware=[Middleware(AllowedHosts, names=settings.allowed_hosts), Middleware(UploadGate)],
     )
 
 
@@ -82,8 +99,9 @@ def serve(settings: Settings) -> None:
 
     Must run in the main thread. Raises InputError when the address cannot be bound.
     """
-    app = create_app(settings)
     check_address(settings.host, settings.port)
+    check_temporary_folder()
+    app = create_app(settings)
     trust_no_proxy_unasked()
     log_calls()
     if settings.api_token is not None and settings.pages_password is None:
@@ -94,6 +112,9 @@ def serve(settings: Settings) -> None:
     # Streamlit reads its configuration from the folder of sys.argv[0] and puts that folder on sys.path. It must be the
     # repository's: the types.py of this package would shadow Python's.
     sys.argv = [str(MAIN_SCRIPT)]
+    # As `--api-only` does. httptools, which Streamlit's server would take where it is installed, drops the body of a
+    # call that offers an upgrade to HTTP/2, and takes megabytes of headers.
+    HTTP_PROTOCOLS["auto"] = HTTP_PROTOCOLS["h11"]
     stop_on_sigterm()
     with suppress(KeyboardInterrupt):
         app.run(config={"server.address": settings.host, "server.port": settings.port})

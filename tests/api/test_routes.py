@@ -285,6 +285,14 @@ def test_metrics_tell_of_each_gpu_what_it_tells(engine: wenmo.Engine, monkeypatc
 def test_ready_when_there_is_an_engine(client: TestClient) -> None:
     assert client.get("/health/ready").json()["status"] == "ok"
 
+
+def test_not_ready_where_no_temporary_file_can_be_written(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/secret']")
+
+    monkeypatch.setattr("wenmo.files.tempfile.TemporaryFile", nowhere)
+    assert "secret" not in str(assert_problem(client.get("/health/ready"), 503))
+
     def failing() -> wenmo.Engine:
         raise wenmo.DeviceError("no such device", "没有该设备")
 

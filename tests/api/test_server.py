@@ -147,3 +147,35 @@ def test_streamlit_run_needs_no_server(tmp_path: Path) -> None:
     with serving(tmp_path, program=program, port_option="--server.port") as (client, _):
         assert run_page(client)[-1].script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
         assert "application/json" not in client.get("/api/health").headers["content-type"]
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "TLS/1.0", "foo"])
+def test_an_upgrade_that_is_not_known_is_ignored(client: httpx2.Client, upgrade: str) -> None:
+    headers = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": upgrade,
+        "HTTP2-Settings": "AAMAAABkAAQCAAAAAAIAAAAA",
+    }
+    answer = client.post("/api/v1/sentiment", json={"texts": ["墨色温润"]}, headers=headers)
+    assert answer.status_code == 200 and len(answer.json()["results"]) == 1
+
+
+def test_uploads_are_held_on_disk(client: httpx2.Client) -> None:
+    """The route of uploads goes through the gate; without a session nothing is taken."""
+    url = "/_stcore/upload_file/nobody/1"
+    assert client.put(url, content=iter([b"x"])).status_code == 411
+    assert client.put(url, content=b"x").status_code in (400, 403)
+
+
+def test_without_a_place_for_temporary_files_it_does_not_start(tmp_path: Path) -> None:
+    code = (
+        "import tempfile\n"
+        "def nowhere(*_, **__): raise FileNotFoundError(2, 'No usable temporary directory found')\n"
+        "tempfile.TemporaryFile = nowhere\n"
+        "from wenmo.__main__ import main\n"
+        "raise SystemExit(main(['serve', '--port', '0']))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=WAIT_S
+    )
+    assert ended.returncode == 2 and "TMPDIR" in ended.stderr

@@ -42,6 +42,7 @@ from wenmo.api.schemas import (
     response_model,
 )
 from wenmo.errors import WenmoError
+from wenmo.files import check_temporary_folder
 from wenmo.settings import CALLS_AT_ONCE
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import row_tasks
@@ -154,8 +155,9 @@ def _add_health_and_metrics(app: FastAPI, get_engine: GetEngine, preload: Preloa
             return problems.not_ready(request, preload.missing, failed=preload.error is not None)
         try:
             engine = await to_thread.run_sync(get_engine, limiter=threads)
+            await to_thread.run_sync(check_temporary_folder, limiter=threads)
         except WenmoError:
-            log.exception("the engine cannot be had")
+            log.exception("the engine or a temporary file cannot be had")
             return problems.not_ready(request, [], failed=True)
         return SafeJSONResponse({"status": "ok", "loaded": list(engine.loaded_tasks())})
 

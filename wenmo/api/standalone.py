@@ -44,6 +44,7 @@ from wenmo.api.server_setup import (
     trust_no_proxy_unasked,
 )
 from wenmo.errors import WenmoError
+from wenmo.files import check_temporary_folder
 from wenmo.tasks.table import TASKS
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def serve_api(settings: Settings) -> int:
     Must run in the main thread. Returns the exit status. Raises InputError when the address cannot be listened on.
     """
     check_address(settings.host, settings.port)
+    check_temporary_folder()
     trust_no_proxy_unasked()
     config = uvicorn.Config(
         partial(create_worker, settings),

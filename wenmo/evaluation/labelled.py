@@ -21,7 +21,7 @@ from wenmo.errors import InputError
 from wenmo.tables.cells import SPREADSHEET_ERRORS, as_text, is_blank
 from wenmo.tables.column_roles import column_named_for
 from wenmo.tables.readers import open_reader
-from wenmo.tables.table import Notice, ReadOptions
+from wenmo.tables.table import Notice, ReadOptions, TableReader
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
@@ -100,7 +100,12 @@ def read_rows(
     Raises InputError if the file cannot be read, lacks a column, has a row that cannot be read, an unknown label, fewer
     than two labels, or too many or too few rows.
     """
-    reader = open_reader(path, options)
+    return rows_of(open_reader(path, options), task, columns)
+
+
+def rows_of(reader: TableReader, task: TaskName, columns: Columns | None = None) -> LabelledRows:
+    """As `read_rows`, of a table that is open."""
+    path = reader.path
     wanted = (columns or guess_columns(reader.columns, task)).of(task)
     missing = [name for name in wanted if name not in reader.columns]
     if missing:
@@ -124,7 +129,7 @@ def read_rows(
             f"{path.name} 有 {reader.row_count:,} 行，最多 {MAX_ROWS:,} 行。请抽取一部分。",
         )
     cells: list[tuple[str, ...]] = []
-    for chunk in reader.chunks():
+    for chunk in reader.chunks(columns=wanted):
         for index, bad_row in chunk.bad_rows.items():
             raise InputError(
                 f"{path.name}, row {len(cells) + index + 1}: {bad_row.error.en}",

@@ -4,9 +4,13 @@ Whoever knows the id of a job, which cannot be guessed, may view, stop and delet
 after reloading the page, and nobody finds another visitor's. Each job has a folder of its own in a temporary folder of
 the process. The name of an uploaded file is displayed, and never used as a path.
 
-One job runs at a time, since it uses the whole machine; the others queue. Few jobs are kept: when a new one needs room,
-the one whose last view is longest ago is deleted, provided that this is long ago and the job is neither queued nor
-running. A page that shows a job views it every few seconds, so a job that runs for nobody ends after an hour, too.
+One job runs at a time, since it uses the whole machine; the others queue. While others wait, a job that has run for
+TURN_S gives way after its chunk and queues again. The work of a job is bounded, and so is the number of jobs of a
+visitor, by whatever name the caller has for one.
+
+Few jobs are kept: when a new one needs room, the one whose last view is longest ago is deleted, provided that this is
+long ago and the job is neither queued nor running. A page that shows a job views it every few seconds, so a job that
+runs for nobody ends after an hour, too.
 
 Jobs survive a restart: each folder has a record of its job, and the next process takes over what a stopped or killed
 one left. A job that was queued or running is then "interrupted", and goes on with its finished shards when it is begun
@@ -25,6 +29,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -34,14 +39,14 @@ from filelock import FileLock, Timeout
 from wenmo.errors import BusyError, InputError, Language, WenmoError
 from wenmo.jobs.atomic_write import atomic_write
 from wenmo.jobs.backend import EngineBackend
-from wenmo.jobs.executor import JobProgress
+from wenmo.jobs.executor import JobPaused, JobProgress
 from wenmo.jobs.export import export_results
 from wenmo.jobs.job import run_job
-from wenmo.jobs.options import RunOptions, check_options, models_of
+from wenmo.jobs.options import RunOptions, check_options, encodings_per_row, models_of
 from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
 from wenmo.jobs.summary import JobSummary
-from wenmo.tables.readers import open_reader
+from wenmo.tables.isolated import open_isolated
 from wenmo.tables.table import READ_SUFFIXES, ReadOptions, Row, TableReader, check_suffix
 from wenmo.types import TaskName
 
@@ -52,8 +57,11 @@ JobState = Literal["received", "waiting", "running", "done", "stopped", "failed"
 EXPORTS = (".csv", ".xlsx", ".jsonl", ".parquet")
 
 MAX_ROWS = 500_000  # of an uploaded file: some twenty minutes with a bundled model on two cores
+MAX_INPUTS = 2_000_000  # of a model: rows times labels
 PREVIEW_ROWS = 20
 KEPT = 4  # jobs
+KEPT_EACH = 2  # of a visitor
+TURN_S = 30.0
 KEPT_S = 3600.0  # after its last view a job is deleted
 IDLE_S = 600.0  # after its last view a job may be deleted to make room for another
 _SWEEP_S = 60.0
@@ -88,9 +96,10 @@ class FileJobStatus:
 class FileJob:
     """An uploaded file and the job on it. Created by `FileJobs`; any thread may use it."""
 
-    def __init__(self, name: str, folder: Path, *, job_id: str | None = None) -> None:
+    def __init__(self, name: str, folder: Path, visitor: str | None = None, *, job_id: str | None = None) -> None:
         self.id = job_id or secrets.token_urlsafe(16)
         self.name = name
+        self.visitor = visitor
         self.folder = folder
         self.source = folder / f"input{check_suffix(Path(name), READ_SUFFIXES)}"
         self.target = folder / "output.parquet"
@@ -104,6 +113,7 @@ class FileJob:
         self._record = folder / _RECORD
         self._opened: tuple[ReadOptions, TableReader, list[Row]] | None = None
         self._engine: Engine | None = None
+        self._turn_ends: Callable[[], bool] = lambda: False
         self._resumable: tuple[str, TaskName, RunOptions] | None = None  # model, task and options of the shards
         self._status = FileJobStatus()
 
@@ -111,7 +121,8 @@ class FileJob:
     def recorded(cls, folder: Path) -> FileJob:
         """The job that another process left in `folder`. Raises ValueError, KeyError, TypeError or OSError for none."""
         values = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-        job = cls(str(values["name"]), folder, job_id=str(values["id"]))
+        visitor = values["visitor"]
+        job = cls(str(values["name"]), folder, None if visitor is None else str(visitor), job_id=str(values["id"]))
         job.received_bytes = job.source.stat().st_size
         if values["task"] is None:
             return job
@@ -135,6 +146,7 @@ class FileJob:
         values = {
             "id": self.id,
             "name": self.name,
+            "visitor": self.visitor,
             "state": status.state,
             "task": status.task,
             "options": None if status.options is None else asdict(status.options),
@@ -174,7 +186,7 @@ class FileJob:
         with self._opening:
             if self._opened is None or self._opened[0] != options:
                 try:
-                    reader = open_reader(self.source, options)
+                    reader = open_isolated(self.source, options)
                     first = next(iter(reader.chunks(PREVIEW_ROWS)), None)
                 except InputError as error:
                     raise self._named(error) from error
@@ -219,8 +231,9 @@ class FileJob:
         self._update(state="waiting", task=task, options=options, progress=None, error=None, summary=None)
         self.record()
 
-    def _run(self) -> None:
-        """Run the job in this thread until it is done, stopped or failed."""
+    def _run(self, turn_ends: Callable[[], bool]) -> bool:
+        """Run the job in this thread until it is done, stopped or failed, or its turn ends: whether it did."""
+        self._turn_ends = turn_ends
         engine, task, options = self._engine, self._status.task, self._status.options
         assert engine is not None and task is not None and options is not None
         state: JobState = "failed"
@@ -243,8 +256,12 @@ class FileJob:
                 resume=resume,
                 restart=not resume,
                 progress=self._on_progress,
+                open_reader=open_isolated,
             )
             state = "done"
+        except JobPaused:
+            self._update(state="waiting")
+            return True
         except _StoppedError:
             state = "interrupted" if self._interrupted else "stopped"
             if not self._interrupted:
@@ -257,6 +274,7 @@ class FileJob:
             logger.exception("A job of the page ended with an error that is none of wenmo's")
             failure = error
         self._end(state, summary, failure)
+        return False
 
     def _end(self, state: JobState, summary: JobSummary | None = None, failure: Exception | None = None) -> None:
         self._engine = None
@@ -268,6 +286,8 @@ class FileJob:
     def _on_progress(self, progress: JobProgress) -> None:
         self._check_stopped()
         self._update(progress=progress)
+        if self._turn_ends():
+            raise JobPaused
 
     def _check_stopped(self) -> None:
         if self._stop.is_set():
@@ -350,14 +370,21 @@ class FileJobs:
         self._closed = threading.Event()
         threading.Thread(target=self._sweep_regularly, name="wenmo-job-sweeper", daemon=True).start()
 
-    def receive(self, name: str, content: BinaryIO) -> FileJob:
-        """Store an uploaded file, called `name`.
+    def receive(self, name: str, content: BinaryIO, visitor: str | None = None) -> FileJob:
+        """Store an uploaded file, called `name`, of `visitor`, if that is known.
 
         Raises InputError for a suffix that cannot be read or a full disk, BusyError when there is no room for a job.
         """
         check_suffix(Path(name), READ_SUFFIXES)
         self.sweep()
         with self._lock:
+            if visitor is not None and sum(job.visitor == visitor for job in self._jobs.values()) >= KEPT_EACH:
+                raise BusyError(
+                    f"{KEPT_EACH} files of yours, or of somebody at your address, are held already. Choose another "
+                    "file where one of them is shown, or wait.",
+                    f"您（或同一地址的访客）已有 {KEPT_EACH} 个文件。请在显示该文件处换一个文件，或稍候。",
+                    retry_after_s=60.0,
+                )
             if self._closed.is_set() or (len(self._jobs) >= self._kept and not self._make_room()):
                 raise BusyError(
                     f"{self._kept} files are held for other visitors just now. Try again in some minutes, or use "
@@ -366,7 +393,7 @@ class FileJobs:
                     "`python -m wenmo run`。",
                     retry_after_s=60.0,
                 )
-            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root)))
+            job = FileJob(name, Path(tempfile.mkdtemp(dir=self._root)), visitor)
             self._jobs[job.id] = job
         try:
             with job.source.open("wb") as file:
@@ -397,7 +424,18 @@ class FileJobs:
         return replace(job.status(), ahead=ahead)
 
     def begin(self, job: FileJob, engine: Engine, task: TaskName, options: RunOptions) -> None:
-        """Queue a job to run `task` on its file. Does nothing for a job that is queued or running already."""
+        """Queue a job to run `task` on its file. Does nothing for a job that is queued or running already.
+
+        Raises InputError for a file that cannot be read, or with more than MAX_INPUTS inputs.
+        """
+        rows, each = job.open(options.reading)[0].row_count, encodings_per_row(task, options)
+        if rows * each > MAX_INPUTS:
+            raise InputError(
+                f"{rows:,} rows with {each:,} labels each are {rows * each:,} inputs; this page takes {MAX_INPUTS:,}. "
+                "Use fewer labels or rows, or `python -m wenmo run`.",
+                f"{rows:,} 行、每行 {each:,} 个标签，共 {rows * each:,} 次计算，此页最多 {MAX_INPUTS:,} 次。"
+                "请减少标签或行数，或使用 `python -m wenmo run`。",
+            )
         with self._lock:
             if self._closed.is_set() or job is self._current or job in self._queue or job.id not in self._jobs:
                 return
@@ -458,11 +496,21 @@ class FileJobs:
                     self._worker = None
                     return
                 job = self._current = self._queue.popleft()
-            job._run()
+            paused = job._run(self._turn())
             with self._lock:
                 self._current = None
+                if paused and job.id in self._jobs and not job._stop.is_set():
+                    self._queue.append(job)
+                elif paused and not job._interrupted:
+                    job._clear()
+                    job._end("stopped")
                 if job.id not in self._jobs:
                     shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _turn(self) -> Callable[[], bool]:
+        """Tells whether the turn that begins now is over: others wait, and have waited long enough."""
+        begun = time.monotonic()
+        return lambda: bool(self._queue) and time.monotonic() - begun >= TURN_S
 
     def _is_busy(self, job: FileJob) -> bool:
         return job is self._current or job in self._queue

@@ -33,6 +33,10 @@ class JobProgress:
     seconds_left: float | None
 
 
+class JobPaused(Exception):  # noqa: N818 - no error
+    """Raised by `progress` to end a run when the chunks in work are finished: a resume computes nothing twice."""
+
+
 class _Stopped(Exception):  # noqa: N818 - no error
     """Ends the computing of a chunk when the job is stopped."""
 
@@ -48,11 +52,11 @@ class ChunkExecutor:
         self._chunks = unfinished_chunks(tables, rows)
         self._reading, self._counting = threading.Lock(), threading.Lock()
         self._rows_begun: dict[int, int] = {}  # by thread: how many rows of its chunk are done
-        self._stopped = threading.Event()
+        self._stopped, self._pausing = threading.Event(), threading.Event()
         self._started = time.perf_counter()
 
     def run(self, progress: Callable[[JobProgress], None] | None) -> None:
-        """Return when all chunks are finished. `progress` is called in this thread; it may raise, to stop."""
+        """Return when all chunks are finished. `progress` is called in this thread; it may raise, to stop or pause."""
         threads = self._backend.concurrency
         with ThreadPoolExecutor(threads, thread_name_prefix="wenmo-job") as pool:
             pending = {pool.submit(self._compute_chunks) for _ in range(threads)}
@@ -61,14 +65,19 @@ class ChunkExecutor:
                     done, pending = wait(pending, timeout=_REPORT_S, return_when=FIRST_EXCEPTION)
                     for future in done:
                         future.result()
-                    if progress is not None:
-                        progress(self._progress())
+                    try:
+                        if progress is not None:
+                            progress(self._progress())
+                    except JobPaused:
+                        self._pausing.set()
             except BaseException:
                 self._stopped.set()
                 raise
+        if self._pausing.is_set() and self._finished_rows < self._total_rows:
+            raise JobPaused
 
     def _compute_chunks(self) -> None:
-        while not self._stopped.is_set():
+        while not (self._stopped.is_set() or self._pausing.is_set()):
             with self._reading:
                 part = next(self._chunks, None)
             if part is None:

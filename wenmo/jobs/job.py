@@ -22,12 +22,13 @@ from typing import Any
 from wenmo.errors import InputError
 from wenmo.jobs.backend import Backend
 from wenmo.jobs.executor import ChunkExecutor, JobProgress
-from wenmo.jobs.job_tables import JobTable, open_tables, write_outputs
+from wenmo.jobs.job_tables import JobTable, OpenReader, open_tables, write_outputs
 from wenmo.jobs.manifest import Manifest, fingerprint_file
 from wenmo.jobs.options import RunOptions, RunSpec, check_options, encodings_per_row, models_of
 from wenmo.jobs.sources import FilePair, errors_file, find_files
 from wenmo.jobs.summary import JobSummary, summarize
 from wenmo.jobs.work_folder import clear, locked_work_folder, manifest_file
+from wenmo.tables.readers import open_reader
 from wenmo.tables.table import CHUNK_ROWS
 from wenmo.types import TaskName
 
@@ -43,9 +44,10 @@ class Work:
     further_suffixes: Sequence[str] = ()  # of a target, beside those of tables
     inputs: Sequence[Path] = ()  # files that the job reads besides
 
-    def __init__(self, task: str, options: RunOptions) -> None:
+    def __init__(self, task: str, options: RunOptions, open_reader: OpenReader = open_reader) -> None:
         self.task = task
         self.options = options
+        self.open_reader = open_reader
 
     def check(self) -> tuple[str, ...]:
         """The labels that will be dropped. Raises InputError for options that cannot be used."""
@@ -61,7 +63,7 @@ class Work:
 
     def open(self, pairs: Sequence[FilePair], folder: Path) -> tuple[list[JobTable], RunSpec]:
         """The tables, and what is done with their chunks. Raises InputError."""
-        return open_tables(pairs, self.task, self.options, folder)
+        return open_tables(pairs, self.task, self.options, folder, self.open_reader)
 
     def prepare(self, spec: RunSpec, step: Step) -> RunSpec:
         """What comes before the chunks; returns `spec` with what that adds to it."""
@@ -98,11 +100,15 @@ def run_job(
     restart: bool = False,
     shard_rows: int | None = None,
     progress: Callable[[JobProgress], None] | None = None,
+    open_reader: OpenReader = open_reader,
 ) -> JobSummary:
-    """Run `task` on each row of `source`, and write the rows with their results to `target`; see `run_work`."""
+    """Run `task` on each row of `source`, and write the rows with their results to `target`; see `run_work`.
+
+    `open_reader` opens the files: `open_isolated` for those of strangers.
+    """
     return run_work(
         backend,
-        Work(task, options),
+        Work(task, options, open_reader),
         source,
         target,
         resume=resume,

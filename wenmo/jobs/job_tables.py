@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.shards import Shards
 from wenmo.jobs.sources import FilePair
 from wenmo.jobs.work_folder import shards_folder
-from wenmo.tables.readers import open_reader
-from wenmo.tables.table import Chunk, Row, TableReader
+from wenmo.tables.table import Chunk, ReadOptions, Row, TableReader
 from wenmo.tables.writers import TableWriter, writer_for
 from wenmo.types import TaskName
+
+OpenReader = Callable[[Path, ReadOptions | None], TableReader]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,11 @@ class TableChunk:
 
 
 def open_tables(
-    pairs: Sequence[FilePair], task: TaskName, options: RunOptions, folder: Path
+    pairs: Sequence[FilePair],
+    task: TaskName,
+    options: RunOptions,
+    folder: Path,
+    open_reader: OpenReader,
 ) -> tuple[list[JobTable], RunSpec]:
     """Open all files of a job. The result columns have the same names in all of them.
 

@@ -108,7 +108,7 @@ class CsvReader(TableReader):
         self.columns = name_columns(path, shape.header, shape.width)
         self.notices = (*self._encoding.notices, *self._delimiter_notice(options, named), *found)
 
-    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+    def chunks(self, rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         records = (record.cells for record in self._records(self._dialect))
         next(records, None)
         # A Python string takes some 50 bytes besides its characters, so many short cells are large, too.

@@ -8,9 +8,9 @@ Its first row has the columns' names; values keep their types.
 - A column with a blank header cell is named by its position: `column_3`.
 - A blank row is not a row. A row with cells beyond the header is a bad row, as in CSV.
 
-The sheet is streamed. The workbook's table of distinct texts, which cells refer to, is held in memory and its size is
-limited. A workbook is a zip file: its declared sizes are checked before anything is unpacked, and zipfile unpacks no
-more than those.
+The sheet is streamed. What is held in memory, such as the table of distinct texts, which cells refer to, has limits
+(`workbook.py`). A workbook is a zip file: its declared sizes are checked before anything is unpacked, and zipfile
+unpacks no more than those.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from wenmo.errors import InputError
 from wenmo.tables.columns import MOST_COLUMNS, TypeCollector, name_columns
 from wenmo.tables.table import (
     CHUNK_ROWS,
+    ROW_BYTES,
     BadRow,
     Chunk,
     Notice,
@@ -38,12 +39,12 @@ from wenmo.tables.table import (
     Row,
     TableReader,
     chunked,
+    row_too_large,
     unreadable,
 )
 
 _MOST_ROWS = 1_048_576  # Excel's limit for a sheet; a damaged one may claim billions
 _PART_MIB = 4096  # limit for an unpacked file of the zip; a full sheet of text has some hundred
-_SHARED_MIB = 256  # limit for the table of distinct texts, which is held in memory
 _MOST_RATIO = 250  # limit for unpacked over packed size, of files over 16 MiB; sheets have 10 to 50, zip bombs 1,000
 _STRICT = b"http://purl.oclc.org/ooxml/"  # begins the names of Strict Open XML, where others have a schema of Microsoft
 _WORKBOOK = "xl/workbook.xml"
@@ -88,7 +89,7 @@ class ExcelReader(TableReader):
         self.types = {self.columns[int(position)]: column_type for position, column_type in types.types().items()}
         self.notices = (*self._sheet_notice(options.sheet, hidden), *self._error_notice(errors))
 
-    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+    def chunks(self, rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         with closing(self._records()) as records:
             next(records, None)
             for group in chunked(records, rows=rows, size=_size):
@@ -198,6 +199,9 @@ class ExcelReader(TableReader):
                 record = [_plain(cell) for cell in cells[: MOST_COLUMNS + 1]]
                 while record and record[-1] is None:
                     record.pop()
+                # Cells that refer to one text cost nothing here, but each of them does when it is written.
+                if sum(len(value) for value in record if isinstance(value, str)) > ROW_BYTES:
+                    raise row_too_large(self.path)
                 if record:
                     yield record
 
@@ -212,16 +216,18 @@ def sheets_of(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """The workbook. Whatever goes wrong with it while the block runs becomes an InputError."""
-    import openpyxl
+    from wenmo.tables.workbook import PartTooLargeError, load_workbook
 
     workbook = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and extensions, which hold no data
-            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            workbook = load_workbook(path)
         yield workbook
     except InputError:
         raise
+    except PartTooLargeError as error:
+        raise _too_large(path, error.part, error.size, f"{error.limit_mib:,} MiB") from error
     except Exception as error:  # openpyxl has no error class for this: a damaged file may raise anything
         raise unreadable(path, error) from error
     finally:
@@ -279,12 +285,14 @@ def _check_sizes(path: Path) -> None:
             "而不是“Strict Open XML 电子表格”。",
         )
     for info in infos:
-        limit_mib = _SHARED_MIB if info.filename.endswith("sharedStrings.xml") else _PART_MIB
         ratio = info.file_size / max(info.compress_size, 1)
-        if info.file_size > limit_mib << 20 or (info.file_size > 16 << 20 and ratio > _MOST_RATIO):
-            raise InputError(
-                f"{path.name} would unpack to {info.file_size >> 20:,} MiB ({info.filename}, {ratio:,.0f} times its "
-                f"size in the file; the limits are {limit_mib:,} MiB and {_MOST_RATIO} times). Save the sheet as CSV.",
-                f"{path.name} 解压后将达 {info.file_size >> 20:,} MiB（{info.filename}，为压缩后的 {ratio:,.0f} 倍；"
-                f"上限为 {limit_mib:,} MiB 与 {_MOST_RATIO} 倍）。请将工作表另存为 CSV。",
-            )
+        if info.file_size > _PART_MIB << 20 or (info.file_size > 16 << 20 and ratio > _MOST_RATIO):
+            limit = f"{_PART_MIB:,} MiB; {_MOST_RATIO} : 1"
+            raise _too_large(path, f"{info.filename}, {ratio:,.0f} : 1", info.file_size, limit)
+
+
+def _too_large(path: Path, part: str, size: int, limit: str) -> InputError:
+    return InputError(
+        f"{path.name} would unpack to {size >> 20:,} MiB ({part}; the limit is {limit}). Save the sheet as CSV.",
+        f"{path.name} 解压后将达 {size >> 20:,} MiB（{part}；上限为 {limit}）。请将工作表另存为 CSV。",
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,7 +68,7 @@ class JsonlReader(TableReader):
             raise first_bad.error
         self.columns, self.types = collector.columns(), collector.types()
 
-    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+    def chunks(self, rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         for group in chunked(self._rows(), rows=rows, size=lambda pair: pair[1]):
             bad_rows = {index: row for index, (row, _) in enumerate(group) if isinstance(row, BadRow)}
             yield Chunk([{} if isinstance(row, BadRow) else row for row, _ in group], bad_rows)

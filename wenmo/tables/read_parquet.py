@@ -1,23 +1,27 @@
 """Reads Parquet. Columns keep their Arrow types; values become Python objects only where they are asked for.
 
-Pages are streamed rather than whole row groups. Where the cells of a row group are large, or may be, few rows are
-decoded at a time: with dictionary encoding a file of kilobytes can repeat a huge text a million times.
+Pages are streamed rather than whole row groups. Few bytes may become many: a dictionary repeats a huge text a million
+times, a run of lengths makes a list of a billion numbers. So where the cells of a row group are large, or may be, few
+rows are decoded at a time, and texts with a large dictionary not before it is known how long they will be. A row of
+more than ROW_BYTES is refused. What the file says of itself may be a lie, against which `isolated.py` has limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from wenmo.errors import InputError
 from wenmo.tables import table as tables
 from wenmo.tables.columns import check_columns
-from wenmo.tables.table import CHUNK_ROWS, Chunk, Notice, Row, TableReader, unreadable
+from wenmo.tables.table import CHUNK_ROWS, ROW_BYTES, Chunk, Notice, Row, TableReader, row_too_large, unreadable
 
 _BATCH_BYTES = 64 << 20  # decoded at a time
 _BATCH_ROWS = 1_024
 _REPEATED_CELL_BYTES = 4 << 20  # a column of a row group that takes no more may repeat one cell of that size
+_REPEATING = frozenset(["RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BYTE_ARRAY"])  # and so may one that is encoded so
 
 
 class ParquetReader(TableReader):
@@ -76,19 +80,21 @@ class ParquetReader(TableReader):
     def arrow_schema(self) -> Any:
         return self._schema
 
-    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+    def chunks(self, rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         import pyarrow as pa
 
+        width = len(self.columns if columns is None else columns)
+        rows = max(1, min(rows, tables.CHUNK_CELLS // max(width, 1)))
         waiting: list[Any] = []
         count = size = 0
-        for batch in self.batches():
+        for batch in self.batches(columns):
             while batch.num_rows:
                 fits = min(batch.num_rows, rows - count)
                 head = batch.slice(0, fits)
                 batch = batch.slice(fits)
                 waiting.append(head)
                 count += fits
-                size += head.nbytes
+                size += max(head.nbytes, _decoded_bytes(head))
                 if count >= rows or size >= tables.CHUNK_CHARACTERS:
                     yield ArrowChunk(pa.concat_batches(waiting), self._encoded)
                     waiting, count, size = [], 0, 0
@@ -104,14 +110,65 @@ class ParquetReader(TableReader):
         import pyarrow.parquet as pq
 
         try:
-            with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
-                for group in range(file.metadata.num_row_groups):
-                    rows = _batch_rows(file.metadata.row_group(group))
-                    batches = file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
+            metadata = pq.read_metadata(self.path)
+            groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+            plain = [field.name for field in self._schema if _is_flat_bytes(field.type)]
+            large = _large_dictionaries(groups, plain)
+            dictionaries = {*large, *(field.name for field in self._schema if pa.types.is_dictionary(field.type))}
+            with pq.ParquetFile(self.path, read_dictionary=large, pre_buffer=False, buffer_size=1 << 20) as file:
+                for group, described in enumerate(groups):
+                    batches = file.iter_batches(
+                        batch_size=self._batch_rows(described, metadata.schema, dictionaries),
+                        row_groups=[group],
+                        columns=columns,
+                    )
                     while (batch := next(batches, None)) is not None:
-                        yield batch
+                        for piece in self._pieces(batch):
+                            yield self._decoded(piece, large)
         except (pa.ArrowException, OSError) as error:
             raise unreadable(self.path, error) from error
+
+    def _batch_rows(self, group: Any, schema: Any, dictionaries: Collection[str]) -> int:
+        """How many rows of a row group to decode at a time, so that they take about _BATCH_BYTES at most.
+
+        The size of a cell is the average of its column, or the whole column's where one cell may be repeated. Columns
+        that are read as `dictionaries` do not count: `_pieces` looks at them.
+        """
+        largest = 1.0
+        for position in range(group.num_columns):
+            column = group.column(position)
+            size, rows = column.total_uncompressed_size, max(group.num_rows, 1)
+            nested = schema.column(position).max_repetition_level > 0
+            may_repeat = column.physical_type == "BYTE_ARRAY" and (
+                size <= _REPEATED_CELL_BYTES or nested or not _REPEATING.isdisjoint(column.encodings)
+            )
+            if nested and column.num_values * 8 > ROW_BYTES * rows:
+                raise row_too_large(self.path)
+            if column.path_in_schema not in dictionaries:
+                size = max(size, column.num_values * 8) if nested else size
+                largest = max(largest, size if may_repeat else size / rows)
+        return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES // largest, tables.CHUNK_CELLS // max(group.num_columns, 1))))
+
+    def _pieces(self, batch: Any) -> Iterator[Any]:
+        """The rows of a batch in pieces of at most _BATCH_BYTES. Raises InputError for a row that is too large."""
+        size = _decoded_bytes(batch)
+        if size <= (ROW_BYTES if batch.num_rows == 1 else _BATCH_BYTES):
+            yield batch
+        elif batch.num_rows == 1:
+            raise row_too_large(self.path)
+        else:
+            half = batch.num_rows // 2
+            yield from self._pieces(batch.slice(0, half))
+            yield from self._pieces(batch.slice(half))
+
+    def _decoded(self, batch: Any, names: Collection[str]) -> Any:
+        """The batch with the types of the file in the columns `names`, which were read as dictionaries."""
+        for name in names:
+            if (position := batch.schema.get_field_index(name)) >= 0:
+                field = self._schema.field(name)
+                column = batch.column(position).dictionary_decode().cast(field.type)
+                batch = batch.set_column(position, field, column)
+        return batch
 
 
 def _is_binary(arrow_type: Any) -> bool:
@@ -122,18 +179,46 @@ def _is_binary(arrow_type: Any) -> bool:
     return bool(of.is_binary(inner) or of.is_large_binary(inner) or of.is_binary_view(inner))
 
 
-def _batch_rows(group: Any) -> int:
-    """How many rows of a row group to decode at a time, so that they take about _BATCH_BYTES at most.
+def _is_flat_bytes(arrow_type: Any) -> bool:
+    """Whether values are texts or bytes, which Arrow can read as a dictionary."""
+    import pyarrow as pa
 
-    The size of a cell is the average of its column, or the whole column's where one cell may be repeated.
+    of = pa.types
+    return bool(of.is_string(arrow_type) or of.is_large_string(arrow_type) or of.is_string_view(arrow_type)) or (
+        not of.is_dictionary(arrow_type) and _is_binary(arrow_type)
+    )
+
+
+def _large_dictionaries(groups: Sequence[Any], names: Collection[str]) -> list[str]:
+    """The columns among `names` with a dictionary that may hold a huge cell; small ones are bounded by `_batch_rows`.
+
+    Arrow cannot read a column as a dictionary where a part of it has the encoding DELTA_BYTE_ARRAY.
     """
-    largest = 1.0
-    for position in range(group.num_columns):
-        column = group.column(position)
-        size = column.total_uncompressed_size
-        may_repeat = size <= _REPEATED_CELL_BYTES and column.physical_type == "BYTE_ARRAY"
-        largest = max(largest, size if may_repeat else size / max(group.num_rows, 1))
-    return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES // largest)))
+    large: set[str] = set()
+    other: set[str] = set()
+    for group in groups:
+        for column in (group.column(position) for position in range(group.num_columns)):
+            if "DELTA_BYTE_ARRAY" in column.encodings:
+                other.add(column.path_in_schema)
+            elif column.total_uncompressed_size > _REPEATED_CELL_BYTES and not _REPEATING.isdisjoint(column.encodings):
+                large.add(column.path_in_schema)
+    return [name for name in names if name in large - other]
+
+
+def _decoded_bytes(batch: Any) -> int:
+    """What the columns take; of a dictionary, as if each cell had a copy of its value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for column in batch.columns:
+        size = column.nbytes
+        if pa.types.is_dictionary(column.type) and column.dictionary.nbytes > 0:
+            with suppress(pa.ArrowNotImplementedError):  # values without a length: numbers
+                lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+                size = column.indices.nbytes + (pc.sum(lengths.take(column.indices)).as_py() or 0)
+        total += size
+    return int(total)
 
 
 class ArrowChunk(Chunk):
@@ -157,6 +242,14 @@ class ArrowChunk(Chunk):
 
     def row(self, index: int) -> Row:
         return ArrowChunk(self.batch.slice(index, 1), self._encoded).rows()[0]
+
+    def convert_nested(self) -> None:
+        """Convert the columns of lists and objects, to see that they can be, and forget the values."""
+        import pyarrow as pa
+
+        for field in self.batch.schema:
+            if pa.types.is_nested(field.type):
+                self.values(field.name)
 
     def values(self, column: str) -> list[Any]:
         import pyarrow as pa

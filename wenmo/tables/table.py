@@ -25,6 +25,8 @@ READ_SUFFIXES = (*SUFFIXES, ".xlsx")
 CHUNK_ROWS = 4_096
 CHUNK_CHARACTERS = 8_000_000  # a chunk of very long texts ends before CHUNK_ROWS
 CELL_CHARACTERS = 10_000_000  # in a cell of a CSV file; a longer one means a quote that is never closed
+CHUNK_CELLS = 1 << 21  # a chunk of a very wide table does, too: an empty cell takes some 80 bytes of Python
+ROW_BYTES = 32 << 20  # of a decoded row, in formats where few bytes can become many
 LINE_BYTES = 32 << 20  # in a line of a text format; a longer one means that the file is no table
 
 
@@ -128,8 +130,10 @@ class TableReader(ABC):
         return None
 
     @abstractmethod
-    def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
+    def chunks(self, rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """All rows in order, `rows` at a time, fewer where rows are long. Every call yields the same chunks.
+
+        Where only `columns` are needed, a format that can leave others undecoded does.
 
         Raises InputError where the file cannot be read any further.
         """
@@ -157,6 +161,15 @@ def unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
         f"{path} could not be read: {reason}. It may be damaged, cut short, or of another format than its suffix says.",
         f"无法读取 {path}：{reason}。文件可能已损坏、不完整，或格式与后缀不符。",
+    )
+
+
+def row_too_large(path: Path) -> InputError:
+    """The error to raise for a row that would take more than ROW_BYTES."""
+    return InputError(
+        f"{path.name} has a row that takes more than {ROW_BYTES >> 20} MiB when it is decoded. Leave out the column "
+        "that is so large, or shorten its cells.",
+        f"{path.name} 中有一行解码后超过 {ROW_BYTES >> 20} MiB。请删去过大的列，或缩短其单元格。",
     )
 
 

@@ -357,3 +357,79 @@ def test_a_model_that_cannot_be_loaded_fails_the_job(make: Make) -> None:
     _begin(jobs, job, NoEngine())
     _wait(job, "failed")
     assert isinstance(job.status().error, WenmoError)
+
+
+def _gives_way(jobs: FileJobs, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A turn is over as soon as somebody waits; returns what is set when a job has learnt that its own is."""
+    monkeypatch.setattr(background, "TURN_S", 0.0)
+    over, turn = threading.Event(), jobs._turn
+
+    def watched() -> Callable[[], bool]:
+        ends = turn()
+        return lambda: ends() and (over.set() or True)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(jobs, "_turn", watched)
+    return over
+
+
+def test_a_long_job_gives_way_and_loses_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The long one is held within its first chunks; the short one that came later is done first."""
+    rows = "text\n" + "".join(f"{'好' * (number % 9 + 1)}\n" for number in range(20_000))
+    alone = make()
+    expected = _receive(alone, rows)
+    _begin(alone, expected, LengthEngine())
+    _wait(expected, "done")
+    jobs, engine = make(), HeldEngine()
+    over = _gives_way(jobs, monkeypatch)
+    long, short = _receive(jobs, rows), _receive(jobs)
+    order: list[FileJob] = []
+    for job in (long, short):
+        monkeypatch.setattr(job, "_end", lambda *given, job=job, end=job._end: (order.append(job), end(*given)))
+    _begin(jobs, long, engine)
+    assert engine.reached.wait(WAIT_S)
+    _begin(jobs, short, engine)
+    assert over.wait(WAIT_S)
+    engine.go_on.set()
+    _wait(long, "done")
+    assert order == [short, long]
+    assert sum(engine.calls) == 20_003 and len(engine.calls) > 4  # nothing was computed twice
+    assert long.target.read_bytes() == expected.target.read_bytes()
+
+
+def test_a_job_that_has_given_way_can_be_stopped(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, engine, other = make(), HeldEngine(), HeldEngine()
+    over = _gives_way(jobs, monkeypatch)
+    long, short = _receive(jobs, "text\n" + "好\n" * 20_000), _receive(jobs)
+    _begin(jobs, long, engine)
+    assert engine.reached.wait(WAIT_S)
+    _begin(jobs, short, other)
+    assert over.wait(WAIT_S)
+    engine.go_on.set()
+    assert other.reached.wait(WAIT_S)
+    assert jobs.status(long).state == "waiting" and jobs.status(long).ahead == 1
+    jobs.stop(long)
+    other.go_on.set()
+    _wait(short, "done")
+    assert long.status().state == "stopped" and not partial_folder(long.target).exists()
+
+
+def test_the_work_of_a_job_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "MAX_INPUTS", 8)
+    jobs = make()
+    job = _receive(jobs)  # three rows
+    with pytest.raises(InputError, match="9 inputs"):
+        jobs.begin(job, cast("Engine", LengthEngine()), "zero_shot", RunOptions(labels="甲，乙，丙"))
+    assert job.status().state == "received"
+    _begin(jobs, job, LengthEngine())
+    _wait(job, "done")
+
+
+def test_one_visitor_does_not_take_all_places(make: Make) -> None:
+    jobs = make()
+    content = ROWS.encode()
+    mine = [jobs.receive("a.csv", io.BytesIO(content), "192.0.2.1") for _ in range(background.KEPT_EACH)]
+    with pytest.raises(BusyError, match="yours"):
+        jobs.receive("a.csv", io.BytesIO(content), "192.0.2.1")
+    jobs.receive("a.csv", io.BytesIO(content), "192.0.2.2")
+    jobs.discard(mine[0].id)
+    jobs.receive("a.csv", io.BytesIO(content), "192.0.2.1")

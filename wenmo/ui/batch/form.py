@@ -149,5 +149,9 @@ def _begin(job: FileJob, task: TaskName, options: RunOptions) -> None:
     except WenmoError as error:
         components.show_error(error)
         return
-    get_file_jobs().begin(job, engine, task, options)
+    try:
+        get_file_jobs().begin(job, engine, task, options)
+    except WenmoError as error:
+        components.show_error(error)
+        return
     st.rerun()

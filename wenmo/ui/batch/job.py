@@ -6,6 +6,7 @@ threads do not call Streamlit. The address holds the job's id, so that a reload 
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import streamlit as st
@@ -72,7 +73,7 @@ def header(job: FileJob) -> FileJobStatus:
 
 def _take(name: str, content: BinaryIO) -> None:
     try:
-        job = get_file_jobs().receive(name, content)
+        job = get_file_jobs().receive(name, content, _visitor())
     except WenmoError as error:
         components.show_error(error)
         return
@@ -80,6 +81,16 @@ def _take(name: str, content: BinaryIO) -> None:
         _release(content)
     st.session_state[_JOB] = job.id
     st.rerun()
+
+
+def _visitor() -> str | None:
+    """Where the visitor comes from: the address, of IPv6 the network; None on this machine."""
+    address = st.context.ip_address
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
 def _release(content: BinaryIO) -> None:

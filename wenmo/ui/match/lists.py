@@ -13,7 +13,7 @@ import streamlit as st
 from wenmo.errors import InputError, WenmoError
 from wenmo.tables.cells import as_text, is_blank
 from wenmo.tables.column_roles import guess_text_columns
-from wenmo.tables.readers import open_reader
+from wenmo.tables.isolated import open_isolated
 from wenmo.tables.table import READ_SUFFIXES, Row
 from wenmo.ui.shell import components
 from wenmo.ui.text import say
@@ -74,7 +74,7 @@ def _read(name: str, data: bytes, limit: int) -> tuple[tuple[str, ...], list[Row
     with tempfile.TemporaryDirectory(prefix="wenmo-") as folder:
         path = Path(folder) / f"upload{Path(name).suffix.lower()}"  # of the visitor's name only the suffix is used
         path.write_bytes(data)
-        reader = open_reader(path)
+        reader = open_isolated(path)
         if not reader.columns or not reader.row_count:
             raise InputError("The file has no rows.", "文件中没有数据行。")
         check_count(reader.row_count, limit)

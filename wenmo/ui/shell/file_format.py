@@ -9,6 +9,7 @@ import streamlit as st
 from wenmo.errors import WenmoError
 from wenmo.tables.delimiter import COMMON_DELIMITERS, guess_delimiter
 from wenmo.tables.encoding import ENCODINGS
+from wenmo.tables.isolated import call
 from wenmo.tables.read_excel import sheets_of
 from wenmo.tables.table import DELIMITERS, QUOTINGS, ReadOptions
 from wenmo.ui.text import say
@@ -31,7 +32,7 @@ def _of_csv(path: Path, *, key: str) -> ReadOptions:
     delimiter_key = key.format("delimiter")
     if delimiter_key not in st.session_state:
         try:
-            guess = guess_delimiter(path)
+            guess = call(guess_delimiter, path)
         except WenmoError:  # opening the file shows this error
             guess = DELIMITERS[path.suffix.lower()]
         st.session_state[delimiter_key] = guess
@@ -69,10 +70,13 @@ def _delimiter_name(mark: str) -> str:
 
 def _of_workbook(path: Path, *, key: str) -> ReadOptions:
     sheet_key = key.format("sheet")
-    try:
-        sheets, hidden = sheets_of(path)
-    except WenmoError:  # opening the file shows this error
-        return ReadOptions()
+    sheets_key = key.format("sheets")
+    if sheets_key not in st.session_state:
+        try:
+            st.session_state[sheets_key] = call(sheets_of, path)
+        except WenmoError:  # opening the file shows this error
+            return ReadOptions()
+    sheets, hidden = st.session_state[sheets_key]
     if len(sheets) < 2:
         return ReadOptions()
     visible = [sheet for sheet in sheets if sheet not in hidden]

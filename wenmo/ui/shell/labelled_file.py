@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
 from wenmo.errors import WenmoError
-from wenmo.evaluation.labelled import Columns, LabelledRows, guess_columns, read_rows
-from wenmo.tables.readers import open_reader
-from wenmo.tables.table import READ_SUFFIXES
+from wenmo.evaluation.labelled import Columns, LabelledRows, guess_columns, rows_of
+from wenmo.tables.isolated import open_isolated
+from wenmo.tables.table import READ_SUFFIXES, Notice, TableReader
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 from wenmo.ui.shell import components, file_format
 from wenmo.ui.text import language, say
 
 MAX_UPLOAD_MB = 5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +50,35 @@ def read(file: File, task: TaskName, *, key: str) -> LabelledRows | None:
         path = Path(folder) / f"file{file.suffix}"
         path.write_bytes(file.content)
         try:
-            reading = file_format.ask(path, key=f"{key}_{{}}_{zlib.crc32(file.content)}")
-            reader = open_reader(path, reading)
-            for notice in reader.notices:
+            content = zlib.crc32(file.content)
+            reading = file_format.ask(path, key=f"{key}_{{}}_{content}")
+            names, notices = _kept(f"{key}_table", (content, reading), lambda: _about(open_isolated(path, reading)))
+            for notice in notices:
                 st.caption(components.literal(notice.text(language()).replace(path.name, say("labelled.file"))))
-            rows = read_rows(path, task, _columns(reader.columns, task, key=key), reading)
+            columns = _columns(names, task, key=key)
+            rows = _kept(
+                f"{key}_rows",
+                (content, reading, task, columns),
+                lambda: rows_of(open_isolated(path, reading), task, columns),
+            )
         except WenmoError as error:
             components.show_error(error)
             return None
     _meanings(rows)
     return rows
+
+
+def _kept(key: str, of: object, make: Callable[[], T]) -> T:
+    """What `make` returned when it was called for `of`: reading takes a process of its own, which takes its time."""
+    kept = st.session_state.get(key)
+    if kept is None or kept[0] != of:
+        kept = st.session_state[key] = of, make()
+    made: T = kept[1]
+    return made
+
+
+def _about(reader: TableReader) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
+    return reader.columns, reader.notices
 
 
 def _columns(names: tuple[str, ...], task: TaskName, *, key: str) -> Columns:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wenmo.errors import InputError
 from wenmo.tables.cells import is_blank
-from wenmo.tables.readers import open_reader
+from wenmo.tables.isolated import open_isolated
 from wenmo.tables.table import READ_SUFFIXES
 
 MAX_FILE_MB = 10
@@ -25,7 +25,7 @@ def suffixes() -> list[str]:
 def columns_of(name: str, data: bytes) -> tuple[str, ...]:
     """The names of the file's columns, those that usually hold texts first. Raises InputError."""
     with tempfile.TemporaryDirectory() as folder:
-        found = open_reader(_written(Path(folder), name, data)).columns
+        found = open_isolated(_written(Path(folder), name, data)).columns
     if not found:
         raise InputError(
             "The file has no columns. Give a table with a column of texts.",
@@ -39,7 +39,7 @@ def texts_of(name: str, data: bytes, column: str) -> list[str]:
     texts: list[str] = []
     characters = 0
     with tempfile.TemporaryDirectory() as folder:
-        for chunk in open_reader(_written(Path(folder), name, data)).chunks():
+        for chunk in open_isolated(_written(Path(folder), name, data)).chunks(columns=[column]):
             for value in chunk.values(column):
                 if isinstance(value, str) and not is_blank(value):
                     texts.append(value[:_MAX_TEXT])
