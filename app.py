@@ -31,10 +31,12 @@ st.set_page_config(
     initial_sidebar_state="collapsed" if presenting else "auto",
 )
 history.go()
-with status:
-    document.describe(page.url_path)  # before the page, which may compute for long
+with st.container(key="document"):  # not in the sidebar, which may be folded; before the page, which may take long
+    document.describe(page.url_path)
+    announcer = st.empty()
 page.run()
-with status:
+with announcer:
     document.announcer()
+with status:
     history.panel()
     sidebar.status()

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from docs.screenshots import running_app
 from tests.browser.conftest import settle
+from tests.waiting import until
 from wenmo.ui.text import TEXTS
 
 # Texts and names that have Latin words alone; fields, code and what the app itself writes so are left out.
@@ -35,8 +36,11 @@ _LATIN = """() => {
 def test_a_page_in_chinese_has_no_words_of_streamlits(address: str, page: Page, path: str) -> None:
     page.goto(f"{address}/{path}")
     settle(page)
-    found = [text for text in page.evaluate(_LATIN) if not re.search("CSV|Wenmo|English", text)]
-    assert not found
+
+    def left() -> list[str]:
+        return [text for text in page.evaluate(_LATIN) if not re.search("CSV|Wenmo|English", text)]
+
+    until(lambda: not left(), pause=lambda seconds: page.wait_for_timeout(1000 * seconds), told=left)
 
 
 def test_a_page_that_is_none_says_so_in_chinese(address: str, page: Page) -> None:

@@ -252,13 +252,14 @@ def _most(kind: Text, lines: Sequence[Line]) -> list[Text]:
 
 
 def _checkpointing_lines(found: Checkpointing) -> list[Line]:
-    time = found.training_time_added
-    how = Text("预测", "predicted") if time is None else Text("实测", "measured")
-    more = how if time is None else Text(f"实测，用时 {time:+.0%}", f"measured, time {time:+.0%}")
-    predicted = time is None
+    time, predicted = found.training_time_added, found.training_time_added is None
+    how = Text("预测", "predicted") if predicted else Text("实测", "measured")
+    training = Text("训练", "training")
+    if time is not None:  # with the name, because a phone has no room beside the bar
+        training = Text(f"训练（用时 {time:+.0%}）", f"training (time {time:+.0%})")
     return [
         _share(Text("推理", "inference"), found.inference_saved, how, predicted=predicted),
-        _share(Text("训练", "training"), found.training_saved, more, strong=True, predicted=predicted),
+        _share(training, found.training_saved, how, strong=True, predicted=predicted),
     ]
 
 

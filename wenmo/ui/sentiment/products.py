@@ -58,14 +58,14 @@ def _form() -> tuple[list[str], list[list[str]]]:
         for column, side in zip(st.columns(2), ("first", "second"), strict=True):
             with column:
                 name = st.text_input(
-                    say("sentiment.product_name"),
+                    say("sentiment.product_name", side=say(f"sentiment.{side}")),
                     key=f"products_{side}_name",
                     max_chars=_NAME_CHARACTERS,
                     placeholder=say(f"sentiment.{side}"),
                     persist_state="session",
                 )
                 names.append((name or "").strip() or say(f"sentiment.{side}"))
-                label = say("sentiment.product_reviews")
+                label = say("sentiment.product_reviews", side=say(f"sentiment.{side}"))
                 sides.append(components.text_lines(label, key=f"products_{side}", limit=MAX_TEXTS, height=200))
         answers.submit("products", say("sentiment.compare"))
     if names[0] == names[1]:  # two bars of one name would be one

@@ -58,8 +58,8 @@ STRINGS: Mapping[str, Text] = {
         "This is the mood of the sentences that mention the word, not a judgement of the aspect: a sentence that "
         "praises delivery and finds the price too high counts with its one mood for both.",
     ),
-    "sentiment.product_name": Text("产品名（可不填）", "Name of the product (optional)"),
-    "sentiment.product_reviews": Text("评论", "Reviews"),
+    "sentiment.product_name": Text("产品{side}的名称（可不填）", "Name of product {side} (optional)"),
+    "sentiment.product_reviews": Text("产品{side}的评论", "Reviews of product {side}"),
     "sentiment.first": Text("甲", "A"),
     "sentiment.second": Text("乙", "B"),
     "sentiment.product": Text("产品", "Product"),

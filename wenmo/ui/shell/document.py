@@ -16,7 +16,7 @@ LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}  # BCP 47
 
 
 def describe(page: str) -> None:
-    """`page` is the path of the page in the address. To be called in the sidebar."""
+    """`page` is the path of the page in the address."""
     chinese = language() == "zh"
     data = {
         "language": LANGUAGE_TAGS[language()],
@@ -24,7 +24,7 @@ def describe(page: str) -> None:
         "words": dict(WORDS) if chinese else {},
         "patterns": dict(PATTERNS) if chinese else {},
     }
-    element(_SCRIPT, "<span></span>")(key="document", data=data)
+    element(_SCRIPT, "<span></span>")(key="described", data=data)
 
 
 def announce(text: str) -> None:

@@ -19,7 +19,7 @@ _GO_TO = "history.go_to"  # in the session: the page of the entry that was opene
 _WORDS = ("title", "empty", "clear", "export", "note", "unavailable")
 
 _HTML = (
-    '<details><summary></summary><ul></ul><p></p><div class="tools"><button name="export"></button>'
+    '<details><summary>…</summary><ul></ul><p></p><div class="tools"><button name="export"></button>'
     '<button name="clear"></button></div></details>'
 )
 _SCRIPT = Path(__file__).with_name("history.js")
