@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.fakehub import FakeHub
 from tests.pages.conftest import OpenPage, shown, submit
 from wenmo import Engine
 from wenmo.models import hub
+from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import bundled_models, known_hub_ids
 from wenmo.ui.models import catalogue
 from wenmo.ui.models.examples import COMPARISONS
@@ -74,6 +77,61 @@ def test_a_bundled_model_has_its_sizes_and_its_accuracy(open_page: OpenPage) -> 
     for cell in app.dataframe[1].value.to_numpy().ravel():
         assert f"| {cell} |" in card
     assert "python -m wenmo eval sentiment" in shown(app)
+
+
+def test_a_model_is_tried_and_its_memory_predicted(open_page: OpenPage) -> None:
+    app = open_page("models")
+    app.text_input(key="models_typed").input("wenmo-sentiment").run()
+    peaks = {metric.label: float(metric.value.removesuffix(" MiB")) for metric in app.metric if "MiB" in metric.value}
+    assert peaks["int8"] < peaks["fp16"] < peaks["fp32"] < 100
+    assert "WENMO_SENTIMENT_MODEL=wenmo-sentiment" in [code.value for code in app.code]
+    app.text_input(key="models_try_sentiment_a").input("墨色温润")
+    submit(app)
+    assert not app.exception and not app.error
+    with Engine(device="cpu", precision="fp32") as engine:
+        (expected,) = engine.sentiment(["墨色温润"])
+    found = {metric.label: metric.value for metric in app.metric}
+    assert found[expected.label] == f"{expected.score:.2%}"
+
+
+def test_an_export_is_downloaded(open_page: OpenPage, tmp_path: Path) -> None:
+    app = open_page("models")
+    app.text_input(key="models_typed").input("wenmo-sentiment").run()
+    app.selectbox(key="models_export_to").select("transformers").run()
+    assert "wenmo export wenmo-sentiment OUT --to transformers --precision fp32" in [code.value for code in app.code]
+    app.button(key="models_export").click().run()
+    assert not app.exception and not app.error
+    _, content, difference = app.session_state["models_exported"]
+    assert difference < 1e-4
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path)
+    assert load_checkpoint(tmp_path / "wenmo-sentiment").labels == ("负面", "正面")
+    app.selectbox(key="models_export_to").select("sentence-transformers").run()
+    app.button(key="models_export").click().run()  # a classifier: it says why not
+    assert not app.exception and "--task embedding" in app.error[0].value.replace("\\", "")
+    assert "models_exported" not in app.session_state
+
+
+def test_what_is_typed(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id that is not here leads to its download; a folder is read only where the server allows it."""
+    app = open_page("models")
+    folder = str(GOLDEN / "sentiment")
+    for typed in (folder, str(GOLDEN / "nothing"), "what?"):
+        app.text_input(key="models_typed").input(typed).run()
+        assert not app.exception
+        assert "WENMO_PAGES_FOLDERS" in app.error[0].value.replace("\\", "")
+        assert TEXTS["models.parameters"].zh not in [metric.label for metric in app.metric]
+    monkeypatch.setenv("WENMO_PAGES_FOLDERS", "1")
+    app.text_input(key="models_typed").input(folder).run()
+    assert not app.exception and not app.error
+    app.button(key="models_use_sentiment").click().run()
+    assert ("sentiment", folder) in [choice[:2] for choice in app.session_state["models"].items()]
+    app.text_input(key="models_typed").input(str(GOLDEN / "nothing")).run()
+    assert app.error
+    app.text_input(key="models_typed").input(MODEL).run()
+    app.button(key="models_to_download").click().run()
+    assert not app.exception
+    assert app.text_input(key="models_own_id").value == MODEL
 
 
 def test_a_download(open_page: OpenPage) -> None:

@@ -8,14 +8,17 @@ import streamlit as st
 
 from wenmo.errors import InputError, WenmoError
 from wenmo.models.card import read_accuracy_table, read_licence, read_sizes
+from wenmo.ui.models import closer
 from wenmo.ui.shell import components, model_choice
 from wenmo.ui.shell.inputs import MAX_CHARACTERS
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
     from wenmo.models.registry import ModelEntry
+    from wenmo.tasks.spec import TaskSpec
 
 _LABELS_SHOWN = 30
+TYPED = "models_typed"  # the key of the field for an id
 _NAMING_FAILED = "models_naming_failed"  # in the session
 
 # Columns of a card's table -> keys of their strings. Other columns are shown under the card's own names.
@@ -65,8 +68,11 @@ def _table() -> None:
     )
 
 
-def _purpose(entry: ModelEntry) -> None:
-    """What the model is for and its labels; a field for their names where it has none, a button to use it now."""
+def _purpose(entry: ModelEntry) -> tuple[TaskSpec, ...]:
+    """What the model is for and its labels; a field for their names where it has none, a button to use it now.
+
+    Returns the tasks that it can serve.
+    """
     from wenmo.models.description import describe
     from wenmo.models.label_names import remembered
     from wenmo.settings import Settings
@@ -77,7 +83,7 @@ def _purpose(entry: ModelEntry) -> None:
         described = describe(entry.folder, label_names=remembered(entry.folder, models_folder))
     except WenmoError as error:
         components.show_error(error)
-        return
+        return ()
     licence = read_licence(entry.folder)
     if licence:
         st.text(say("models.licence", name=licence))
@@ -91,16 +97,17 @@ def _purpose(entry: ModelEntry) -> None:
             st.form_submit_button(say("models.remember"), on_click=_name_labels, args=(entry.name,))
         if (failed := st.session_state.pop(_NAMING_FAILED, None)) is not None:
             components.show_error(failed)
-        return
+        return ()
     with st.container(horizontal=True):
         for spec in described.tasks:
-            if entry.name in model_choice.choices()[spec.name]:
+            if model_choice.is_choice(spec.name, entry.name):
                 st.button(
                     say("models.use", task=task_name(spec.name)),
                     key=f"models_use_{spec.name}",
                     on_click=model_choice.use,
                     args=(spec.name, entry.name),
                 )
+    return described.tasks
 
 
 def _name_labels(name: str) -> None:
@@ -110,6 +117,8 @@ def _name_labels(name: str) -> None:
     from wenmo.settings import Settings
 
     folder = next((entry.folder for entry in entries() if entry.name == name), None)
+    if folder is None and Settings.read().pages_folders:
+        folder = model_choice.typed_folder(name)
     if folder is None:  # deleted meanwhile
         return
     settings = Settings.read()
@@ -132,10 +141,11 @@ def _name_labels(name: str) -> None:
 def _details() -> None:
     """The shape of a model on this machine; for a bundled one also the accuracy in its model card."""
     there = {entry.name: entry for entry in entries() if entry.folder is not None}
-    if not there:
+    typed = st.text_input(say("models.typed"), key=TYPED, max_chars=300, help=say("models.typed_help")).strip()
+    name = st.selectbox(say("models.details"), list(there), key="models_details", disabled=bool(typed))
+    entry = _named(typed) if typed else there.get(name)
+    if entry is None:
         return
-    name = st.selectbox(say("models.details"), list(there), key="models_details")
-    entry = there[name]
     assert entry.folder is not None
     sizes = read_sizes(entry.folder)
     figures = {
@@ -149,8 +159,52 @@ def _details() -> None:
     with st.container(horizontal=True, gap="small"):
         for figure, value in figures.items():
             st.metric(say(f"models.{figure}"), "–" if value is None else str(value), width=112)
-    _purpose(entry)
-    accuracy = read_accuracy_table(name) if entry.kind == "bundled" else None
+    specs = _purpose(entry)
+    _accuracy(entry)
+    if specs:
+        closer.memory(entry)
+        closer.as_default(entry, specs)
+        closer.try_it(entry, specs, {spec.name: task_name(spec.name) for spec in specs})
+        closer.offer_export(entry)
+
+
+def _named(typed: str) -> ModelEntry | None:
+    """The model that was typed: one that is here, or a folder where the settings allow it. Else says what to do."""
+    from wenmo.models import hubs
+    from wenmo.models.registry import entry_of
+    from wenmo.settings import Settings
+
+    settings = Settings.read()
+    name = hubs.qualified(typed, settings.hub)
+    for entry in entries():
+        if entry.folder is not None and entry.name in (typed, name):
+            return entry
+    if settings.pages_folders and (folder := model_choice.typed_folder(typed)) is not None:
+        return entry_of(folder, settings.models_folder)
+    if hubs.is_hub_id(name):
+        if (cached := hubs.cached(name)) is not None:  # under the id of the other owner, or with a prefix
+            return next((entry for entry in entries() if entry.folder == cached), None)
+        st.info(say("models.not_here", name=components.literal(typed)))
+        st.button(say("models.to_download"), key="models_to_download", on_click=_to_download, args=(typed,))
+        return None
+    components.show_error(
+        InputError(
+            f"{typed[:80]!r} is no model on this machine and no id of a hub (owner/name). Folders are read here where "
+            "the server has WENMO_PAGES_FOLDERS=1; else put the model into its models folder.",
+            f"“{typed[:80]}”既不是本机的模型，也不是模型 ID（所有者/名称）。只有服务设置了 WENMO_PAGES_FOLDERS=1，"
+            "这里才能读取文件夹；否则请把模型放入服务的模型文件夹。",
+        )
+    )
+    return None
+
+
+def _to_download(model_id: str) -> None:
+    st.session_state["view"] = "pull"
+    st.session_state["models_own_id"] = model_id
+
+
+def _accuracy(entry: ModelEntry) -> None:
+    accuracy = read_accuracy_table(entry.name) if entry.kind == "bundled" else None
     if accuracy is None:
         st.caption(say("models.no_card"))
         return

@@ -26,6 +26,7 @@ def show() -> None:
     """
     if (done := st.session_state.pop(_PULLED, None)) is not None:
         st.success(say("models.pulled", name=components.literal(done)))
+        st.button(say("models.details"), key="models_look", on_click=_look_at, args=(done,))
     if (error := st.session_state.pop(_FAILED, None)) is not None:
         components.show_error(error)
     missing = [entry for entry in catalogue.entries() if entry.kind == "known"]
@@ -55,6 +56,11 @@ def show() -> None:
         st.button(say("models.pull"), key="models_pull", type="primary", on_click=_begin, args=(chosen,))
     else:
         _run(pulling)
+
+
+def _look_at(name: str) -> None:
+    st.session_state["view"] = "here"
+    st.session_state[catalogue.TYPED] = name
 
 
 def _begin(name: str) -> None:

@@ -59,6 +59,45 @@ STRINGS: Mapping[str, Text] = {
     ),
     "models.remember": Text("记住", "Remember"),
     "models.use": Text("用于{task}", "Use for {task}"),
+    "models.typed": Text("任意模型：名称或 ID", "Any model: a name or an id"),
+    "models.typed_help": Text(
+        "本机的模型名，或模型库的 所有者/名称（前面加 ms: 或 hf: 指定模型库）。留空则从下面选择。"
+        "服务设置了 WENMO_PAGES_FOLDERS=1 时也可以是文件夹的完整路径。",
+        "The name of a model here, or owner/name of a hub (ms: or hf: before it chooses the hub). Leave it empty to "
+        "choose below. Where the server has WENMO_PAGES_FOLDERS=1, also the full path of a folder.",
+    ),
+    "models.not_here": Text("{name} 还没有下载到本机。", "{name} has not been downloaded to this machine."),
+    "models.to_download": Text("去下载", "Go to its download"),
+    "models.memory": Text(
+        "按精度预测的内存峰值：CPU 上一批 {texts} 条、每条 {tokens} 个词元。",
+        "Predicted peak of memory in each precision: on a CPU, a batch of {texts} texts with {tokens} tokens each.",
+    ),
+    "models.of_weights": Text("其中权重 {mib} MiB", "of this {mib} MiB are weights"),
+    "models.for_all": Text(
+        "“用于…”只影响这次访问。要作为服务的默认模型，请在启动服务时设置：",
+        "“Use for …” is for this visit alone. To make it the server's default, start the server with:",
+    ),
+    "models.try": Text("试一句", "Try it"),
+    "models.try_first": Text("第一句", "First sentence"),
+    "models.try_second": Text("第二句", "Second sentence"),
+    "models.ask": Text("运行", "Run"),
+    "models.cosine": Text("余弦相似度", "Cosine"),
+    "models.export": Text("导出", "Export"),
+    "models.export_to": Text("格式", "Format"),
+    "models.export_note": Text(
+        "导出的模型先与这里的答案对比，一致才提供下载。命令行中同样可用：",
+        "The exported model is compared with the answers here first, and offered only if they agree. On the command "
+        "line:",
+    ),
+    "models.export_large": Text(
+        "超过 {mib} MiB 的模型请用上面的命令导出。", "Export models of more than {mib} MiB by the command above."
+    ),
+    "models.exporting": Text("正在导出并核对……", "Exporting and comparing …"),
+    "models.exported": Text(
+        "已导出；与这里的答案最多相差 {difference}。",
+        "Exported; answers differ from those here by {difference} at most.",
+    ),
+    "models.download_export": Text("下载（{mib} MiB）", "Download ({mib} MiB)"),
     "models.no_card": Text(
         "准确率未知：只有自带的模型在这里测过。", "Accuracy unknown: only the bundled models were measured here."
     ),

@@ -1,13 +1,15 @@
 """The visitor's choice of a model for each task, among those on this machine.
 
 The choice is kept in the session and in the address (`?model=NAME`, once for each task whose model is not the default).
-A name from an address counts only if it is among the choices: nothing is downloaded, and no path is followed. Other
-sessions and the REST routes keep the models of the settings.
+A name from an address counts only if it is among the choices: nothing is downloaded, and no path is followed. A path
+that somebody types on the Models page is followed only where the server has WENMO_PAGES_FOLDERS=1. Other sessions and
+the REST routes keep the models of the settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import streamlit as st
 
@@ -61,12 +63,36 @@ def chosen() -> tuple[Choice, ...]:
     picked: dict[TaskName, str] = st.session_state[_PICKED]
     if not picked:
         return ()
-    there = choices()
     return tuple(
-        (task, picked[task], there[task][picked[task]])
+        (task, picked[task], written)
         for task in TASKS
-        if picked.get(task) in there[task] and picked[task] != _default(task)  # nor deleted meanwhile
+        if task in picked and picked[task] != _default(task)
+        if (written := _written(task, picked[task])) is not None  # nor deleted meanwhile
     )
+
+
+def is_choice(task: TaskName, name: str) -> bool:
+    """Whether a visitor may choose the model `name` for `task`."""
+    return _written(task, name) is not None
+
+
+def typed_folder(path: str) -> Path | None:
+    """The folder that a visitor named, None where there is none. To be asked only where the settings allow it."""
+    try:
+        folder = Path(path).expanduser()
+        return folder.resolve() if folder.is_absolute() and folder.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, not allowed, a zero byte, `~nobody`
+        return None
+
+
+def _written(task: TaskName, name: str) -> int | None:
+    """When the model was written (ns); None where it is no choice."""
+    from wenmo.settings import Settings
+
+    if (written := choices()[task].get(name)) is not None:
+        return written
+    folder = typed_folder(name) if Settings.read().pages_folders else None
+    return None if folder is None else folder.stat().st_mtime_ns
 
 
 def use(task: TaskName, name: str) -> None:
@@ -81,6 +107,8 @@ def select() -> None:
     for task in TASKS:
         default = _default(task)
         names = list(there[task]) if default else ["", *there[task]]
+        if task in picked and picked[task] not in names:  # a folder
+            names.append(picked[task])
         if len(names) < 2:
             continue
         st.session_state[_key(task)] = picked.get(task, default)

@@ -12,7 +12,7 @@ from wenmo.errors import BusyError
 
 
 @contextmanager
-def alone(what: Literal["race", "pull"]) -> Iterator[None]:
+def alone(what: Literal["race", "pull", "export"]) -> Iterator[None]:
     """Hold the one place for this work. Raises BusyError at once while another visitor holds it."""
     lock = _lock(what)
     if not lock.acquire(blocking=False):
