@@ -236,8 +236,8 @@ def _headline(found: Findings) -> Text | None:
             whose = "" if found.steps is found.measured else f"{each.before.configuration.model}，"
             whose_en = "" if found.steps is found.measured else f"{each.before.configuration.model}, "
             zh, en = (
-                f"{zh}；速度 ×{each.ratio:.1f}（{whose}本机 CPU 实测）",
-                f"{en}; speed ×{each.ratio:.1f} ({whose_en}measured on this CPU)",
+                f"{zh}；吞吐 ×{each.ratio:.1f}（{whose}本机 CPU 实测）",
+                f"{en}; throughput ×{each.ratio:.1f} ({whose_en}measured on this CPU)",
             )
     return Text(f"{zh}。", f"{en}.")
 

@@ -46,4 +46,4 @@ def document(language: Language) -> str:
         ("<title>Streamlit</title>", f"<title>{getattr(TEXTS['app.name'], language)}</title>\n    {_SERVER}"),
     ):
         html = html.replace(old, new)
-    return _NO_SCRIPT.sub(f"<noscript>{getattr(TEXTS['app.no_script'], language)}</noscript>", html)
+    return _NO_SCRIPT.sub(f"<noscript>{getattr(TEXTS['document.no_script'], language)}</noscript>", html)

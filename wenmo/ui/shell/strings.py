@@ -9,7 +9,7 @@ from wenmo.ui.localized import Text
 STRINGS: Mapping[str, Text] = {
     # Navigation, buttons and notes that several pages have
     "app.name": Text("文墨共鸣", "Wenmo"),
-    "app.no_script": Text(
+    "document.no_script": Text(
         "请在浏览器中启用 JavaScript：这些页面需要它。", "Enable JavaScript in your browser: these pages need it."
     ),
     "app.home": Text("首页", "Home"),
