@@ -121,7 +121,16 @@ def similarity(data: Path, *, times: dict[str, float], made: int, seed: int) -> 
         times=np.ones(len(pairs)),
         source=["made"] * len(pairs),
     )
-    return Mixture.join([own, by_rule])
+    # No corpus has them, and rows of much overlap are seldom drawn: without these, a sentence is not sure to be itself.
+    chosen = [sentences[row] for row in np.random.default_rng(seed).permutation(len(sentences))[: made // 6]]
+    itself = Mixture(
+        first=chosen,
+        second=chosen,
+        target=_one_hot(np.ones(len(chosen), dtype=np.int64), 2, smooth=0.02),
+        times=np.ones(len(chosen)),
+        source=["itself"] * len(chosen),
+    )
+    return Mixture.join([own, by_rule, itself])
 
 
 def inference(data: Path, *, times: dict[str, float]) -> Mixture:
