@@ -172,7 +172,7 @@ def only_run(word: str) -> str:
 
 
 def test_every_setting_that_the_files_name_is_one() -> None:
-    known = {f"WENMO_{name.upper()}" for name in Settings.model_fields}
+    known = {f"WENMO_{name.upper()}" for name in (*Settings.model_fields, *(f"{task}_model" for task in TASKS))}
     text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", "Dockerfile"))
     assert set(re.findall(r"WENMO_[A-Z_]+[A-Z]", text)) <= known
 
