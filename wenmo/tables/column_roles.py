@@ -74,14 +74,15 @@ _NO_TEXT_IN_NAMES = re.compile(
     r"|(?<![a-z])(id|ids|date|time|count|score|rating|stars?|type|label|url|author|user)(?![a-z])",
     re.IGNORECASE,
 )
-_NUMBER_DATE_OR_ID = re.compile(r"[\d\s年月日时分秒:：/.,%+_-]*|https?://\S*|\S*@\S*|(?=\S*\d)[a-zA-Z0-9_-]+")
+_NUMBER_DATE_OR_ID = re.compile(r"[\d\s年月日时分秒:：/.,%+_-]*|https?://\S*|[^\s@]*+@\S*|(?=\S*\d)[a-zA-Z0-9_-]+")
 
 
 def _letters(value: object) -> int:
     """How many letters and characters a cell has; 0 for numbers, dates, addresses and ids such as A-1029."""
-    if not isinstance(value, str) or _NUMBER_DATE_OR_ID.fullmatch(value.strip()):
+    if not isinstance(value, str):
         return 0
-    return sum(map(str.isalpha, value[:_LETTERS_COUNTED]))
+    start = value[:_LETTERS_COUNTED].strip()
+    return 0 if _NUMBER_DATE_OR_ID.fullmatch(start) else sum(map(str.isalpha, start))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from wenmo.tables.read_parquet import ArrowChunk
 from wenmo.tables.readers import open_reader
 from wenmo.tables.table import CHUNK_ROWS, Chunk, Notice, ReadOptions, TableReader
 
-MEMORY_MIB = 384  # beyond what the process takes before it reads
+MEMORY_MIB = 256  # beyond what the process takes before it reads
 CPU_S = 300
 MOST_DECODED_MIB = 2048  # of a whole file, as it comes over the pipe
 PLACES = 4
@@ -55,6 +55,7 @@ class _IsolatedReader(TableReader):
         super().__init__(reader.path)
         self.columns, self.types, self.row_count = reader.columns, reader.types, reader.row_count
         self.notices = reader.notices
+        self.encoding = getattr(reader, "encoding", None)  # of text formats; the page tells it
         self._reader = reader
 
     def refuse_column(self, column: str) -> None:
@@ -210,10 +211,10 @@ def _limit(suffix: str) -> None:
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        _lower(resource.RLIMIT_AS, taken + (MEMORY_MIB << 20))
         _lower(resource.RLIMIT_CPU, CPU_S)
         _lower(resource.RLIMIT_CORE, 0)
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        _lower(resource.RLIMIT_AS, taken + (MEMORY_MIB << 20))
         Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, this process is to go
 
 

@@ -19,6 +19,7 @@ from wenmo.tables.columns import check_columns
 from wenmo.tables.table import CHUNK_ROWS, ROW_BYTES, Chunk, Notice, Row, TableReader, row_too_large, unreadable
 
 _BATCH_BYTES = 64 << 20  # decoded at a time
+_REPEATED_BYTES = 16 << 20  # decoded at a time where a dictionary repeats long texts
 _BATCH_ROWS = 1_024
 _REPEATED_CELL_BYTES = 4 << 20  # a column of a row group that takes no more may repeat one cell of that size
 _REPEATING = frozenset(["RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BYTE_ARRAY"])  # and so may one that is encoded so
@@ -150,9 +151,10 @@ class ParquetReader(TableReader):
         return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES // largest, tables.CHUNK_CELLS // max(group.num_columns, 1))))
 
     def _pieces(self, batch: Any) -> Iterator[Any]:
-        """The rows of a batch in pieces of at most _BATCH_BYTES. Raises InputError for a row that is too large."""
+        """The rows of a batch in pieces of bounded size. Raises InputError for a row that is too large."""
         size = _decoded_bytes(batch)
-        if size <= (ROW_BYTES if batch.num_rows == 1 else _BATCH_BYTES):
+        most = ROW_BYTES if batch.num_rows == 1 else _REPEATED_BYTES if size > 2 * batch.nbytes else _BATCH_BYTES
+        if size <= most:
             yield batch
         elif batch.num_rows == 1:
             raise row_too_large(self.path)
