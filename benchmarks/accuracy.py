@@ -1,6 +1,6 @@
 """How good the bundled models are, what half precision and INT8 cost them, and what vectors alone would do.
 
-    python -m benchmarks.accuracy --data DIR [--out FILE] [--precisions fp32,fp16,int8] [--limit N]
+    python -m benchmarks.accuracy --data DIR [--out FILE] [--precisions fp32,bf16,int8] [--limit N] [--sets NAMES]
 
 DIR holds the public test sets (similarity/test_*.parquet and so on). Prints two Markdown tables; the last line is JSON.
 The vector baselines use the embedding model: cosines, for pairs with the threshold that is best on
@@ -92,15 +92,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="write the JSON there, too")
-    parser.add_argument("--precisions", default="fp32,fp16,int8")
+    parser.add_argument("--precisions", default="fp32,bf16,int8")
     parser.add_argument("--limit", type=int, help="only the first rows of each set")
+    parser.add_argument("--sets", default=",".join(name for name, _, _ in SETS), help="separated by commas (all)")
     options = parser.parse_args()
+    sets = [each for each in SETS if each[0] in options.sets.split(",")]
     evaluations: list[tuple[str, Evaluation]] = []
     # What the others are held against is computed once and kept.
     with Engine(device="cpu", precision="fp32", cache_mib=1024) as exact:
         for precision in options.precisions.split(","):
             with Engine(device="cpu", precision=precision, cache_mib=0) as other:
-                for name, task, file in SETS:
+                for name, task, file in sets:
                     engine, against = (exact, None) if precision == "fp32" else (other, exact)
                     print(f"{name} {precision}", file=sys.stderr, flush=True)
                     evaluation = evaluate(engine, task, options.data / file, limit=options.limit, against=against)

@@ -121,13 +121,20 @@ def similarity(data: Path, *, times: dict[str, float], made: int, seed: int) -> 
         times=np.ones(len(pairs)),
         source=["made"] * len(pairs),
     )
-    # No corpus has them, and rows of much overlap are seldom drawn: without these, a sentence is not sure to be itself.
-    chosen = [sentences[row] for row in np.random.default_rng(seed).permutation(len(sentences))[: made // 6]]
+    # No corpus has them, and rows of much overlap are seldom drawn: without these, a sentence is not sure to be itself,
+    # and the less so the longer it is.
+    others = [
+        text
+        for file, column in (("sentiment/train.parquet", "text"), ("nli/train.parquet", "premise"))
+        for text in read(data / file, column)[0]
+    ]
+    of_all_kinds = [*dict.fromkeys(sentences), *(text for text in others if 4 <= len(text) <= 60)]
+    chosen = [of_all_kinds[row] for row in np.random.default_rng(seed).permutation(len(of_all_kinds))[: made // 2]]
     itself = Mixture(
         first=chosen,
         second=chosen,
         target=_one_hot(np.ones(len(chosen), dtype=np.int64), 2, smooth=0.02),
-        times=np.ones(len(chosen)),
+        times=np.full(len(chosen), 3.0),
         source=["itself"] * len(chosen),
     )
     return Mixture.join([own, by_rule, itself])

@@ -211,7 +211,12 @@ class Tokenizer:
             pair=f"{cls} $A {sep} $B:1 {sep}:1",
             special_tokens=[(cls, self.cls_id), (sep, self.sep_id)],
         )
-        return pipeline.to_str(pretty=True)
+        content = json.loads(pipeline.to_str())
+        if PIPELINE_FILE in self.files:
+            # As it was read: where two characters share an id, such as a Traditional one and its Simplified one, the
+            # library writes one of them alone.
+            content["model"]["vocab"] = json.loads(self.files[PIPELINE_FILE])["model"]["vocab"]
+        return json.dumps(content, ensure_ascii=False, indent=2)
 
     def special_tokens(self) -> dict[str, str]:
         """The special tokens by their names in tokenizer_config.json."""

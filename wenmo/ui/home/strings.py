@@ -26,11 +26,11 @@ STRINGS: Mapping[str, Text] = {
     ),
     "home.notes_title": Text("说在前面", "Good to know"),
     "home.notes": Text(
-        "- 自带的是小模型：几层、每层 256 维，单个不到 12 MB，在普通电脑的 CPU 上即可运行。\n"
+        "- 自带的是小模型：六层、每层 384 维，单个 14 MB，在普通电脑的 CPU 上即可运行。\n"
         "- 它们会犯错，尤其是否定、数字、语序这类细微差别；概率是模型的把握，不是事实。\n"
         "- 需要更准时，可换用 ModelScope 上更大的 StructBERT 模型，设置见 README。\n"
         "- 文本只在运行本程序的机器上处理，不会发往别处。",
-        "- The bundled models are small: a few layers of 256, under 12 MB each, made to run on an ordinary CPU.\n"
+        "- The bundled models are small: six layers of 384, 14 MB each, made to run on an ordinary CPU.\n"
         "- They err, above all on negation, numbers and word order. A probability is how sure a model is, no fact.\n"
         "- For better answers set a larger StructBERT model from ModelScope; the README says how.\n"
         "- Texts are worked on by the machine that runs this program and are sent nowhere else.",
