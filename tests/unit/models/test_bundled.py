@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import fmean
 
 import pytest
 
 from tests.conftest import ROOT
 from wenmo import Engine
+from wenmo.tasks.everyday import rows
 from wenmo.tasks.table import TASKS
 
 BUNDLED = [name for name, spec in TASKS.items() if spec.bundled]
@@ -42,8 +44,10 @@ def test_emoji_have_a_mood(engine: Engine) -> None:
 
 
 def test_a_sentence_means_the_same_as_itself(engine: Engine) -> None:
-    sentences = ["快递几天到", "天气不错", "怎么退货", "我想查询上个月的账单", "会议改到周三下午"]
-    assert all(result.similarity > 0.5 for result in engine.similarity([(text, text) for text in sentences]))
+    """Nearly always: a cross-encoder that has learnt how little a change of meaning may show doubts some."""
+    sentences = [row["text"] for row in (*rows("reviews"), *rows("zero_shot"))]
+    same = [result.similarity > 0.5 for result in engine.similarity([(text, text) for text in sentences])]
+    assert fmean(same) > 0.95
 
 
 def test_all_of_them_are_small() -> None:
