@@ -107,7 +107,7 @@ def test_the_command_of_each_service_starts_and_answers(app: Path, tmp_path: Pat
     """From a folder with nothing but the image's files, with the bundled models, and with no Redis to be found."""
     command = COMPOSE["services"][service].get("command") or json.loads(only("CMD"))
     assert command[0] == "python"
-    environment = in_image(environment_of(service), app)
+    environment = {**in_image(environment_of(service), app), "WENMO_PRECISION": "fp32"}
     with serving(app, program=tuple(command[1:]), health="/api/health/ready", environment=environment) as (client, _):
         assert len(client.get("/api/health/ready").json()["loaded"]) == 4  # WENMO_PRELOAD
         text = "墨色温润，包装也用心"

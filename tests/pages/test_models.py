@@ -11,6 +11,7 @@ import modelscope_hub
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.bundled_answers import PARAMETERS_M
 from tests.conftest import GOLDEN
 from tests.fakehub import FakeHub
 from tests.pages.conftest import OpenPage, shown, submit
@@ -18,6 +19,7 @@ from wenmo import Engine
 from wenmo.models import hub
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import bundled_models, known_hub_ids
+from wenmo.types import PRECISIONS
 from wenmo.ui.models import catalogue
 from wenmo.ui.models.examples import COMPARISONS
 from wenmo.ui.shell import model_choice
@@ -72,7 +74,7 @@ def test_a_bundled_model_has_its_sizes_and_its_accuracy(open_page: OpenPage) -> 
     app = open_page("models")
     app.selectbox(key="models_details").select("wenmo-sentiment").run()
     metrics = {metric.label: metric.value for metric in app.metric}
-    assert metrics[TEXTS["models.parameters"].zh] == "5.7 M"
+    assert metrics[TEXTS["models.parameters"].zh] == f"{PARAMETERS_M['sentiment']} M"
     card = (BUNDLED["wenmo-sentiment"] / "README.md").read_text(encoding="utf-8")
     for cell in app.dataframe[1].value.to_numpy().ravel():
         assert f"| {cell} |" in card
@@ -82,7 +84,8 @@ def test_a_bundled_model_has_its_sizes_and_its_accuracy(open_page: OpenPage) -> 
 def test_a_model_is_tried_and_its_memory_predicted(open_page: OpenPage) -> None:
     app = open_page("models")
     app.text_input(key="models_typed").input("wenmo-sentiment").run()
-    peaks = {metric.label: float(metric.value.removesuffix(" MiB")) for metric in app.metric if "MiB" in metric.value}
+    shown_mib = {metric.label: metric.value.removesuffix(" MiB") for metric in app.metric if "MiB" in metric.value}
+    peaks = {label: float(value.replace(",", "")) for label, value in shown_mib.items() if label in PRECISIONS}
     assert peaks["int8"] < peaks["fp16"] < peaks["fp32"] < 100
     assert "WENMO_SENTIMENT_MODEL=wenmo-sentiment" in [code.value for code in app.code]
     app.text_input(key="models_try_sentiment_a").input("墨色温润")

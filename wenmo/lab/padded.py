@@ -40,6 +40,8 @@ def export(checkpoint: Checkpoint, folder: Path) -> None:
     else:
         tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH)
     tokenizer.save_pretrained(folder)
+    if (folder / PIPELINE_FILE).is_file():  # transformers has written one name of each id alone
+        (folder / PIPELINE_FILE).write_text(checkpoint.tokenizer.to_json(), encoding="utf-8")
 
 
 def tokenizer_of(folder: Path) -> Any:

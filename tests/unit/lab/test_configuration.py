@@ -38,7 +38,7 @@ def test_lengths_beyond_the_models_positions_are_refused_before_anything_runs() 
 
 def test_a_checkpoints_sizes_are_read_without_its_weights() -> None:
     shape, labels = Configuration(model="bundled").sizes()
-    assert (shape.hidden_size, shape.num_hidden_layers, labels) == (256, 5, 2)
+    assert (shape.hidden_size, shape.num_hidden_layers, labels) == (384, 6, 2)
     assert Configuration(model="wenmo-zero-shot").sizes()[1] == 3
 
 

@@ -84,12 +84,12 @@ def _take(name: str, content: BinaryIO) -> None:
 
 
 def _visitor() -> str | None:
-    """Where the visitor comes from: the address, of IPv6 the network; None on this machine."""
+    """Where the visitor comes from: the address, of IPv6 the network; None where it is not known."""
     address = st.context.ip_address
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
-        return address
+        return None
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
