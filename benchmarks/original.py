@@ -27,13 +27,13 @@ Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _pipeline(folder: Path, task: str) -> Any:
-    from transformers import BertForSequenceClassification, BertTokenizer, pipeline
+    from transformers import AutoTokenizer, BertForSequenceClassification, pipeline
 
     model = BertForSequenceClassification.from_pretrained(folder).eval()
     if task == "zero-shot-classification":  # it looks for "entailment" among the names, and ranks upside down without
         model.config.id2label = dict(enumerate(ZERO_SHOT.label_names))
         model.config.label2id = {name: index for index, name in enumerate(ZERO_SHOT.label_names)}
-    tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=512)
+    tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=512)
     return pipeline(task, model=model, tokenizer=tokenizer, device="cpu")  # type: ignore[call-overload]
 
 

@@ -127,7 +127,7 @@ def test_report_and_csv_tell_of_it(found: AccuracyByPrecision) -> None:
 
 def test_the_command_answers_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The bundled similarity model on pairs that are the same, or of other things altogether."""
-    lines = [f"第{i}单到了吗,第{i}单到了没有,1\n第{i}单到了吗,猫在窗台上睡觉{i},0" for i in range(10)]
+    lines = [f"怎么取消第{i}单,如何取消第{i}单,1\n怎么取消第{i}单,猫在窗台上睡觉{i},0" for i in range(10)]
     (tmp_path / "pairs.csv").write_text("\n".join(["text_a,text_b,label", *lines]), "utf-8")
     given = ["--configurations", '[{"model": "tiny"}]', "--predict-only", "--labelled", str(tmp_path / "pairs.csv")]
     assert main(["bench", "memory", *given]) == 0

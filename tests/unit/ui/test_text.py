@@ -22,7 +22,11 @@ PREFIXES = {"home": ("home", "tour"), "memory": ("memory", "lab")}
 def _said(*sources: Path) -> set[str]:
     """The keys in the code, with {} where a part of a key is computed."""
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "strings.py")
-    return set(re.findall(r'say\(\s*f?"([^"]+)"', code)) | set(re.findall(r'"((?:status|zero_shot)\.\w+)"', code))
+    return (
+        set(re.findall(r"TEXTS\['([\w.]+)'\]", code))
+        | set(re.findall(r'say\(\s*f?"([^"]+)"', code))
+        | set(re.findall(r'"((?:status|zero_shot)\.\w+)"', code))
+    )
 
 
 def _pattern(key: str) -> re.Pattern[str]:
