@@ -78,7 +78,7 @@ def test_a_bundled_model_has_its_sizes_and_its_accuracy(open_page: OpenPage) -> 
     card = (BUNDLED["wenmo-sentiment"] / "README.md").read_text(encoding="utf-8")
     for cell in app.dataframe[1].value.to_numpy().ravel():
         assert f"| {cell} |" in card
-    assert "python -m wenmo eval sentiment" in shown(app)
+    assert "python -m benchmarks.accuracy" in shown(app)
 
 
 def test_a_model_is_tried_and_its_memory_predicted(open_page: OpenPage) -> None:
