@@ -1,4 +1,4 @@
-"""The three methods of zero-shot side by side: how often each is right, and how long a text takes.
+"""The methods of zero-shot side by side: how often each is right, and how long a text takes.
 
     python -m benchmarks.zero_shot_methods --data DIR [--limit 400] [--out FILE]
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the JSON there, too")
     options = parser.parse_args()
     shortlists = [int(count) for count in options.shortlists.split(",")]
-    ways: list[tuple[ZeroShotMethod, int]] = [("nli", 0), ("embedding", 0)]
+    ways: list[tuple[ZeroShotMethod, int]] = [("nli", 0), ("ensemble", 0), ("embedding", 0)]
     ways += [("two_stage", count) for count in shortlists]
     figures: list[dict[str, Any]] = []
     print("| label set | labels | texts | method | accuracy (95% interval) | ms a text |")

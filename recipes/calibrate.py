@@ -23,7 +23,7 @@ from wenmo.engine import Engine
 from wenmo.evaluation.calibration import fit_temperature, store_temperatures
 from wenmo.tasks.embedding import cosines
 from wenmo.tasks.table import TASKS
-from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT, LOGIT_SCALE, ZERO_SHOT
+from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT, LOGIT_SCALE, ZERO_SHOT, pooled_logits
 from wenmo.types import TaskName
 
 _BARRED = -1e30  # the logit of a place where there is no label
@@ -119,6 +119,22 @@ def _embedding(engine: Engine, data: Path) -> dict[str, float]:
     for row, asked in enumerate(candidates):
         logits[row, : len(asked)] = LOGIT_SCALE * near[row, [place[name] for name in asked]]
     return {"nearest_label": fit_temperature(logits, true, _each_alike(task))}
+
+
+def calibrate_ensemble(zero_shot: Path, embedding: Path, data: Path) -> float:
+    """Fit the temperature of both checkpoints' answers together, after those of each, and store it in `zero_shot`."""
+    texts, candidates, true, task = _topic_questions(data)
+    logits = np.full((len(texts), max(map(len, candidates))), _BARRED)
+    models = {"zero_shot": zero_shot, "embedding": embedding}
+    with Engine(precision="fp32", models=models, cache_mib=0) as engine:
+        temperatures = dict(engine.model_info("zero_shot").temperatures)
+        of_vectors = engine.model_info("embedding").temperatures
+        for row, (text, names) in enumerate(zip(texts, candidates, strict=True)):
+            (result,) = engine.zero_shot([text], labels=names, method="ensemble")
+            logits[row, : len(names)] = pooled_logits(result.logits, temperatures, of_vectors)
+    temperatures["ensemble"] = fit_temperature(logits, true, _each_alike(task))
+    store_temperatures(zero_shot, temperatures)
+    return temperatures["ensemble"]
 
 
 def _topic_questions(data: Path) -> tuple[list[str], list[list[str]], np.ndarray, np.ndarray]:

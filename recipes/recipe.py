@@ -20,7 +20,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from recipes import contrastive, data_pack, distillation, e5, mixtures, open_labels, start, vocabulary
-from recipes.calibrate import calibrate
+from recipes.calibrate import calibrate, calibrate_ensemble
 from wenmo.adapt import dataset, objectives
 from wenmo.adapt.export import export_checkpoint
 from wenmo.adapt.training_loop import Schedule, load_finished, train
@@ -199,6 +199,9 @@ class Run:
         export_checkpoint(model, tokenizer, task, folder, quantized=True)
         temperatures = calibrate(folder, task, self._data)
         self._log(json.dumps({"stage": task, "written": str(folder), "calibration": temperatures}))
+        both = (self._out / "zero_shot", self._out / "embedding")
+        if folder in both and all(each.is_dir() for each in both):
+            self._log(f"ensemble: temperature {calibrate_ensemble(*both, self._data)}")
 
     def _config(self, tokenizer: Tokenizer, labels: int, *, dropout: float) -> BertConfig:
         return self._e5.bert_config(

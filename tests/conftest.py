@@ -42,6 +42,13 @@ def golden_engine() -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def bundled() -> Iterator[Engine]:
+    """The models that come with the package."""
+    with Engine(device="cpu", precision="fp32") as engine:
+        yield engine
+
+
 def pytest_configure() -> None:
     """What a shell starts in its background ignores SIGINT, and so would each process that a test starts and stops."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

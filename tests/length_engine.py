@@ -13,6 +13,7 @@ from wenmo.jobs.job import run_job
 from wenmo.jobs.options import RunOptions
 from wenmo.jobs.summary import JobSummary
 from wenmo.tasks.labels import parse_labels
+from wenmo.tasks.table import TASKS
 from wenmo.tasks.zero_shot import check_template
 from wenmo.types import Resolved, SentimentResult, SimilarityResult, TaskName, ZeroShotMethod, ZeroShotResult
 
@@ -95,6 +96,10 @@ class LengthEngine:
             progress(len(results), len(results))
         return results
 
+    @property
+    def model_names(self) -> dict[TaskName, str]:
+        return dict.fromkeys(TASKS, "length")
+
     def zero_shot(
         self,
         texts: Sequence[str],
@@ -102,7 +107,7 @@ class LengthEngine:
         labels: Sequence[str] | str,
         template: str = "{}",
         multi_label: bool = False,
-        method: ZeroShotMethod = "nli",
+        method: ZeroShotMethod = "auto",
         progress: Progress | None = None,
     ) -> list[ZeroShotResult]:
         """The label that stands in the text, else the first."""

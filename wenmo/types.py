@@ -12,8 +12,8 @@ TaskName = str  # a key of `wenmo.tasks.table.TASKS`
 NLI = "nli"  # not a task: the three classes of the zero-shot model, which can be evaluated
 
 # Zero-shot by the NLI model, by the nearest vector, or by the NLI model over the labels with the nearest vectors.
-ZeroShotMethod = Literal["nli", "embedding", "two_stage"]
-ZERO_SHOT_METHODS: tuple[ZeroShotMethod, ...] = ("nli", "embedding", "two_stage")
+ZeroShotMethod = Literal["auto", "nli", "ensemble", "two_stage", "embedding"]
+ZERO_SHOT_METHODS: tuple[ZeroShotMethod, ...] = ("auto", "nli", "ensemble", "two_stage", "embedding")
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
@@ -88,9 +88,10 @@ class ClassifyResult(Result):
 class ZeroShotResult(Result):
     """`multi_label` is how the scores were normalised: over all labels (False) or for each label alone (True).
 
-    `dropped_labels` are the blank and repeated labels, as typed. With the `method` two_stage, `scores` and `logits`
-    cover only the labels whose vectors are nearest to the text's, `logits` in the order in which the labels were given.
-    With embedding, the only logit of a label is its cosine with the text.
+    `dropped_labels` are the blank and repeated labels, as typed. `method` is never auto, but what it chose. With
+    two_stage, `scores` and `logits` cover only the labels whose vectors are nearest to the text's, `logits` in the
+    order in which the labels were given. With embedding, the only logit of a label is its cosine with the text; with
+    ensemble, the last of each label is.
     """
 
     multi_label: bool

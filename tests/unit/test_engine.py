@@ -95,6 +95,38 @@ def test_zero_shot_by_vectors_by_hand(fake_engine: Engine) -> None:
     assert (result.label, result.method, result.multi_label) == ("体育馆", "embedding", False)
 
 
+def test_the_ensemble_by_hand(fake_engine: Engine) -> None:
+    """Half of the logits of either model: tokens of the pair, and 20 times the cosine of (tokens, 1) of both."""
+    labels = ["体", "体育馆", "体育馆前的广场"]
+    (result,) = fake_engine.zero_shot(["天气好"], labels=labels, method="ensemble")
+    entailment = [7.0, 9.0, 13.0]  # the hypothesis' tokens, the text's 3, and [CLS] and two [SEP]
+    cosines = [(5 * tokens + 1) / math.sqrt(26 * (tokens**2 + 1)) for tokens in (3, 5, 9)]
+    assert [row[0] for row in result.logits] == entailment
+    assert [row[-1] for row in result.logits] == pytest.approx(cosines, abs=1e-6)
+    exponents = [math.exp((one + 20 * other) / 2) for one, other in zip(entailment, cosines, strict=True)]
+    assert [result.scores[label] for label in labels] == pytest.approx(
+        [value / sum(exponents) for value in exponents], abs=1e-5
+    )
+    assert (result.label, result.method, result.multi_label) == ("体育馆前的广场", "ensemble", False)
+
+
+def test_auto_asks_both_models_only_where_they_were_calibrated_together(bundled: Engine, golden_engine: Engine) -> None:
+    labels = ["体育", "财经", "天气"]
+    assert [each.method for each in bundled.zero_shot(["股票又跌了"], labels=labels)] == ["ensemble"]
+    assert [each.method for each in bundled.zero_shot(["股票又跌了"], labels=labels, multi_label=True)] == ["nli"]
+    assert [each.method for each in bundled.zero_shot(["股票又跌了"], labels=["财经"])] == ["nli"]
+    assert [each.method for each in golden_engine.zero_shot(["股票又跌了"], labels=labels)] == ["nli"]
+
+
+def test_the_ensemble_answers_one_text_as_it_does_many(bundled: Engine) -> None:
+    """Bit for bit, in the order of the texts."""
+    texts = [f"{text}{number}" for number in range(40) for text in ("股票又跌了", "球队赢了比赛，全场欢呼", "雨")]
+    together = bundled.zero_shot(texts, labels=["体育", "财经", "天气"])
+    for index in (0, 1, 2, 61, 119):
+        (alone,) = bundled.zero_shot([texts[index]], labels=["体育", "财经", "天气"])
+        assert alone.scores == pytest.approx(together[index].scores, abs=1e-5)
+
+
 def test_two_stages_judge_the_nearest_labels_alone(golden_models: dict[str, str]) -> None:
     """Of labels of 1 to 6 characters, those of 3 and 4 are nearest to a text of 3; the model prefers the longer one."""
     runtimes: list[LengthRuntime] = []
@@ -145,7 +177,12 @@ def test_two_stages_lose_no_text_when_the_first_fails(golden_models: dict[str, s
 
 
 def test_zero_shot_methods_refused(golden_engine: Engine) -> None:
-    for options in ({"method": "guess"}, {"method": "embedding", "multi_label": True}, {"shortlist": 0}):
+    for options in (
+        {"method": "guess"},
+        {"method": "embedding", "multi_label": True},
+        {"method": "ensemble", "multi_label": True},
+        {"shortlist": 0},
+    ):
         with pytest.raises(InputError):
             golden_engine.zero_shot(["天气"], labels=["体育", "天气"], **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="second label"):  # the nearest of a single label says nothing

@@ -131,11 +131,12 @@ class ZeroShotRequest(TextsRequest):
     method: Annotated[
         ZeroShotMethod,
         Field(
-            description="nli judges each label; embedding takes the one whose vector is nearest (cheaper, weaker); "
-            "two_stage judges the shortlist nearest ones.",
-            examples=["nli"],
+            description="nli judges each label, as ModelScope does; embedding takes the one whose vector is nearest "
+            "(one forward a text); ensemble asks both; two_stage judges the shortlist nearest ones. auto is ensemble "
+            "for the bundled models, and nli for others, for multi_label and for a single label.",
+            examples=["auto"],
         ),
-    ] = "nli"
+    ] = "auto"
     shortlist: Annotated[
         StrictInt, Field(ge=1, le=MAX_LABELS, description="Labels that two_stage judges.", examples=[SHORTLIST])
     ] = SHORTLIST

@@ -19,7 +19,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     evaluate.add_argument("--limit", type=positive, help="only the first rows")
     evaluate.add_argument("--labels", help="for zero-shot, separated by , 、 ; or | (those of the file)")
     evaluate.add_argument("--template", default="{}", help="hypothesis with one place {} for the label")
-    evaluate.add_argument("--method", choices=ZERO_SHOT_METHODS, default="nli", help="of zero-shot (nli)")
+    evaluate.add_argument("--method", choices=ZERO_SHOT_METHODS, default="auto", help="of zero-shot (auto)")
     add_model_options(evaluate)
     evaluate.set_defaults(command=_eval)
 

@@ -57,9 +57,10 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     run.add_argument(
         "--method",
         choices=ZERO_SHOT_METHODS,
-        default="nli",
-        help="of zero-shot: nli judges every label; embedding takes the nearest by vectors, faster and weaker; "
-        "two_stage has the nearest ones judged (nli)",
+        default="auto",
+        help="of zero-shot: nli judges every label; embedding takes the nearest by vectors, in one forward a text; "
+        "ensemble asks both; two_stage has the nearest ones judged; auto: ensemble for the bundled models, nli for "
+        "others and for --multi-label (auto)",
     )
     run.add_argument("--multi-label", action="store_true", help="several labels may be true")
     run.add_argument("--answer-text", default="text", help="of match: column of the text in ANSWERS (text)")

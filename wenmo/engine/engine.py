@@ -212,23 +212,29 @@ class Engine:
         labels: Sequence[str] | str,
         template: str = zero_shot_task.DEFAULT_TEMPLATE,
         multi_label: bool = False,
-        method: ZeroShotMethod = "nli",
+        method: ZeroShotMethod = "auto",
         shortlist: int = zero_shot_task.SHORTLIST,
         progress: OnProgress | None = None,
     ) -> list[ZeroShotResult]:
         """Which of `labels` fits each text. `labels`: a list, or one text, see `split_labels`.
 
         Each label is inserted into `template`. `multi_label`: labels are judged independently. `method`: nli judges
-        each label by the zero-shot model, one forward per label. embedding takes the label whose vector is nearest to
-        the text's, one forward per text; it is less accurate and does not support `multi_label`. two_stage judges only
-        the `shortlist` labels with the nearest vectors, and equals nli if there are no more.
+        each label by the zero-shot model, one forward per label, as ModelScope does. embedding takes the label whose
+        vector is nearest to the text's, one forward per text. ensemble asks both and is right most often; neither of
+        these two supports `multi_label`. two_stage judges only the `shortlist` labels with the nearest vectors, and
+        equals nli if there are no more. auto is ensemble for the bundled models and nli for others, see
+        `chosen_method`.
         """
         parsed = parse_labels(labels)
+        count = len(parsed.names)
         zero_shot_task.check_template(template)
-        zero_shot_task.check_method(method, labels=len(parsed.names), multi_label=multi_label, shortlist=shortlist)
+        zero_shot_task.check_method(method, labels=count, multi_label=multi_label, shortlist=shortlist)
+        method = zero_shot_task.chosen_method(method, models=self.model_names, labels=count, multi_label=multi_label)
         checked = checked_texts(texts)
         if method == "embedding":
             return zero_shot.nearest_label(self._models, checked, parsed, template, progress=progress)
+        if method == "ensemble":
+            return zero_shot.ensemble(self._models, checked, parsed, template, progress=progress)
         if method == "two_stage" and len(parsed.names) > shortlist:
             return zero_shot.two_stage(
                 self._models, checked, parsed, template, multi_label=multi_label, shortlist=shortlist, progress=progress
@@ -373,7 +379,7 @@ class Engine:
         The log odds are of `label` against the best other label; with `multi_label`, or a single label, of its being
         true against its being false. Raises InputError when `label` is not among `labels`.
         """
-        (result,) = self.zero_shot([text], labels=labels, template=template, multi_label=multi_label)
+        (result,) = self.zero_shot([text], labels=labels, template=template, multi_label=multi_label, method="nli")
         label = result.label if label is None else label
         if label not in result.scores:
             raise InputError(

@@ -35,35 +35,81 @@ def two_stage(
 ) -> list[ZeroShotResult]:
     """Select labels by their vectors, then judge these by the zero-shot model. Texts that fail do not affect others."""
 
-    def select(near: np.ndarray, encodings: list[Encoding], **_: object) -> list[tuple[str, ...]]:
-        return [tuple(labels.names[index] for index in row) for row in zero_shot_task.nearest(near, shortlist)]
+    def select(near: np.ndarray) -> tuple[str, ...]:
+        return tuple(labels.names[index] for index in zero_shot_task.nearest(near[None], shortlist)[0])
 
-    # Selecting takes little of the time: its progress stays at 0, but the callback can stop it.
-    selecting = None if progress is None else lambda done, of: progress(0, of)
-    failed: dict[int, str] = {}
-    selected: Sequence[tuple[str, ...] | None]
-    try:
-        selected = _by_cosine(models, texts, labels, template, progress=selecting, decode=select)
-    except ForwardError as failure:
-        failed |= failure.failed
-        selected = failure.results
-    indices = [index for index, names in enumerate(selected) if names is not None]
-    questions = [
-        zero_shot_task.Question(text=text, labels=names)
-        for text, names in zip(texts, selected, strict=True)
-        if names is not None
-    ]
-    judged: Sequence[ZeroShotResult | None]
-    try:
-        judged = judge(
+    def judge_selected(questions: list[zero_shot_task.Question]) -> list[ZeroShotResult]:
+        return judge(
             models, questions, labels, template, multi_label=multi_label, method="two_stage", progress=progress
         )
+
+    return _judge_after_vectors(models, texts, labels, template, select, judge_selected, progress=progress)
+
+
+def ensemble(
+    models: Models, texts: list[str], labels: Labels, template: str, *, progress: OnProgress | None
+) -> list[ZeroShotResult]:
+    """Judge all labels by the zero-shot model, and pool what it says with what the vectors say.
+
+    Texts that fail do not affect others.
+    """
+
+    def judge_all(questions: list[zero_shot_task.Question]) -> list[ZeroShotResult]:
+        return judge(models, questions, labels, template, multi_label=False, method="ensemble", progress=progress)
+
+    def select(near: np.ndarray) -> tuple[str, ...]:
+        return labels.names
+
+    def pool(result: ZeroShotResult, near: np.ndarray) -> ZeroShotResult:
+        return zero_shot_task.pooled(
+            result,
+            near,
+            labels=labels,
+            temperatures=models.get("zero_shot").info.temperatures,
+            of_vectors=models.get("embedding").info.temperatures,
+        )
+
+    return _judge_after_vectors(models, texts, labels, template, select, judge_all, pool=pool, progress=progress)
+
+
+def _judge_after_vectors(
+    models: Models,
+    texts: list[str],
+    labels: Labels,
+    template: str,
+    select: Callable[[np.ndarray], tuple[str, ...]],
+    judge_these: Callable[[list[zero_shot_task.Question]], list[ZeroShotResult]],
+    *,
+    pool: Callable[[ZeroShotResult, np.ndarray], ZeroShotResult] | None = None,
+    progress: OnProgress | None,
+) -> list[ZeroShotResult]:
+    """`judge_these` labels of each text that `select` takes by the cosines (labels,), then `pool` with these.
+
+    Raises ForwardError with the results of the other texts for those on which either model fails.
+    """
+    # Vectors take little of the time: their progress stays at 0, but the callback can stop them.
+    comparing = None if progress is None else lambda done, of: progress(0, of)
+    failed: dict[int, str] = {}
+    cosines_of: Sequence[np.ndarray | None]
+    try:
+        cosines_of = _by_cosine(
+            models, texts, labels, template, progress=comparing, decode=lambda near, *_, **__: list(near)
+        )
+    except ForwardError as failure:
+        failed |= failure.failed
+        cosines_of = failure.results
+    compared = {index: near for index, near in enumerate(cosines_of) if near is not None}
+    questions = [zero_shot_task.Question(text=texts[index], labels=select(near)) for index, near in compared.items()]
+    judged: Sequence[ZeroShotResult | None]
+    indices = list(compared)
+    try:
+        judged = judge_these(questions)
     except ForwardError as failure:
         failed |= {indices[index]: why for index, why in failure.failed.items()}
         judged = failure.results
     results: list[ZeroShotResult | None] = [None] * len(texts)
     for index, result in zip(indices, judged, strict=True):
-        results[index] = result
+        results[index] = result if result is None or pool is None else pool(result, compared[index])
     if failed:
         raise ForwardError(failed, results)
     return cast("list[ZeroShotResult]", results)

@@ -86,7 +86,7 @@ def evaluate(
     limit: int | None = None,
     labels: Sequence[str] | str | None = None,
     template: str = "{}",
-    method: ZeroShotMethod = "nli",
+    method: ZeroShotMethod = "auto",
     against: Engine | None = None,
     progress: OnProgress | None = None,
 ) -> Evaluation:

@@ -5,7 +5,7 @@ Reading, splitting, formatting and writing stay in the job's own process, so its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wenmo.jobs.chunk import ChunkResults, run_chunk
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
+    @property
+    def model_names(self) -> Mapping[TaskName, str]:
+        """The name of the model of each task, as it was given; empty for none."""
+
     @property
     def concurrency(self) -> int:
         """How many chunks must be under way for the backend never to be idle. Known once `load` has returned."""
@@ -43,6 +47,10 @@ class EngineBackend:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def model_names(self) -> Mapping[TaskName, str]:
+        return self._engine.model_names
 
     def load(self, models: Sequence[TaskName]) -> tuple[int, dict[str, Any]]:
         return self._engine.model_info(models[0]).parameters, fingerprint_models(self._engine, models)

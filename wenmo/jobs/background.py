@@ -42,7 +42,7 @@ from wenmo.jobs.backend import EngineBackend
 from wenmo.jobs.executor import JobPaused, JobProgress
 from wenmo.jobs.export import export_results
 from wenmo.jobs.job import run_job
-from wenmo.jobs.options import RunOptions, check_options, encodings_per_row, models_of
+from wenmo.jobs.options import RunOptions, check_options, encodings_per_row, models_of, settled
 from wenmo.jobs.result_columns import result_columns
 from wenmo.jobs.sources import errors_file, partial_folder
 from wenmo.jobs.summary import JobSummary
@@ -428,6 +428,7 @@ class FileJobs:
 
         Raises InputError for a file that cannot be read, or with more than MAX_INPUTS inputs.
         """
+        options = settled(task, options, engine.model_names)
         rows, each = job.open(options.reading)[0].row_count, encodings_per_row(task, options)
         if rows * each > MAX_INPUTS:
             raise InputError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wenmo.jobs.chunk import ChunkResults, run_chunk
-from wenmo.jobs.options import RunOptions, RunSpec, models_of
+from wenmo.jobs.options import RunOptions, RunSpec, models_of, settled
 from wenmo.tables.table import TableReader
 from wenmo.types import TaskName
 
@@ -59,6 +59,7 @@ def estimate(
     chunk = next(iter(reader.chunks(SAMPLE_ROWS)), None)
     if chunk is None:
         return None
+    options = settled(task, options, engine.model_names)
     for model in models_of(task, options):
         engine.model_info(model)
     hits = engine.cache_statistics().hits

@@ -24,7 +24,7 @@ from wenmo.jobs.backend import Backend
 from wenmo.jobs.executor import ChunkExecutor, JobProgress
 from wenmo.jobs.job_tables import JobTable, OpenReader, open_tables, write_outputs
 from wenmo.jobs.manifest import Manifest, fingerprint_file
-from wenmo.jobs.options import RunOptions, RunSpec, check_options, encodings_per_row, models_of
+from wenmo.jobs.options import RunOptions, RunSpec, check_options, encodings_per_row, models_of, settled
 from wenmo.jobs.sources import FilePair, errors_file, find_files
 from wenmo.jobs.summary import JobSummary, summarize
 from wenmo.jobs.work_folder import clear, locked_work_folder, manifest_file
@@ -48,6 +48,10 @@ class Work:
         self.task = task
         self.options = options
         self.open_reader = open_reader
+
+    def settle(self, models: Mapping[TaskName, str]) -> None:
+        """Replace what the options leave to the models, see `settled`, by what these models make of it."""
+        self.options = settled(self.task, self.options, models)
 
     def check(self) -> tuple[str, ...]:
         """The labels that will be dropped. Raises InputError for options that cannot be used."""
@@ -145,6 +149,7 @@ def run_work(
     """
     started = time.perf_counter()
     dropped_labels = work.check()
+    work.settle(backend.model_names)
     pairs = find_files(source, target, further_suffixes=work.further_suffixes)
     with locked_work_folder(target) as folder:
         earlier = _earlier_manifest(folder, target, resume=resume, restart=restart)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from wenmo.errors import InputError, Language
 from wenmo.tables.table import Notice, ReadOptions, TableReader
 from wenmo.tasks.labels import parse_labels
 from wenmo.tasks.table import TASKS, row_tasks
-from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, hypotheses_each
+from wenmo.tasks.zero_shot import SHORTLIST, check_method, check_template, chosen_method, hypotheses_each
 from wenmo.types import TaskName, ZeroShotMethod
 
 _COLUMNS_LISTED = 30  # in an error message
@@ -31,7 +32,7 @@ class RunOptions:
     labels: str | None = None
     template: str = "{}"
     multi_label: bool = False
-    method: ZeroShotMethod = "nli"
+    method: ZeroShotMethod = "auto"
     logits: bool = False
     language: Language = "en"
     encoding: str | None = None
@@ -80,6 +81,15 @@ def check_options(task: TaskName, options: RunOptions) -> tuple[str, ...]:
     labels = parse_labels(options.labels)
     check_method(options.method, labels=len(labels.names), multi_label=options.multi_label, shortlist=SHORTLIST)
     return labels.dropped
+
+
+def settled(task: TaskName, options: RunOptions, models: Mapping[TaskName, str]) -> RunOptions:
+    """`options` with the method that auto stands for, of an engine with these names of `models`."""
+    if not TASKS[task].takes_labels or options.labels is None:
+        return options
+    count = len(parse_labels(options.labels).names)
+    method = chosen_method(options.method, models=models, labels=count, multi_label=options.multi_label)
+    return replace(options, method=method)
 
 
 def models_of(task: TaskName, options: RunOptions) -> tuple[TaskName, ...]:

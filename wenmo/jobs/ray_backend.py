@@ -18,7 +18,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures import TimeoutError as NotYetError
 from concurrent.futures import wait as wait_for
@@ -117,6 +117,10 @@ class RayBackend:
         if self._owns_ray:
             ray.shutdown()
             self._owns_ray = False
+
+    @property
+    def model_names(self) -> Mapping[TaskName, str]:
+        return self._settings.models
 
     @property
     def concurrency(self) -> int:

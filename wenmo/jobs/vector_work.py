@@ -86,6 +86,10 @@ class _VectorWork(Work, ABC):
     """What embedding, matching and removing near-duplicates have in common: one column of texts."""
 
     name = ""
+
+    def settle(self, models: Mapping[TaskName, str]) -> None:
+        """Nothing is left to the models."""
+
     options: VectorOptions
 
     def __init__(self, options: VectorOptions) -> None:

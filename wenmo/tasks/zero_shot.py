@@ -6,25 +6,26 @@ Each pair of text and hypothesis has its own logits; only the softmax combines t
 - With `multi_label`, or a single label, each label is judged alone: softmax over contradiction and entailment. These
   scores do not add up to 1.
 
-This takes one forward per label. A cheaper and less accurate method takes one forward per text: it compares the vector
-of the text with those of the hypotheses (`decode_vectors`). With many labels, it can also select the few that are then
-judged as above (`nearest`).
+This takes one forward per label. A cheaper method takes one forward per text: it compares the vector of the text with
+those of the hypotheses (`decode_vectors`). With many labels, it can also select the few that are then judged as above
+(`nearest`). Both err on different texts, so that together they are right more often than either (`pooled`).
 """
 
 from __future__ import annotations
 
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wenmo.errors import InputError
+from wenmo.tasks.embedding import EMBEDDING
 from wenmo.tasks.labels import Labels
 from wenmo.tasks.scores import ranking, softmax
 from wenmo.tasks.spec import LabelRole, TaskSpec
 from wenmo.tokenizer import Encoding, Tokenizer
-from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod, ZeroShotResult
+from wenmo.types import ZERO_SHOT_METHODS, TaskName, ZeroShotMethod, ZeroShotResult
 
 # Indices of the logits, whose order is that of the roles: checkpoints with another one are permuted when they are read.
 # Some have two classes, entailment or not; contradiction is the last in either case.
@@ -55,8 +56,9 @@ ZERO_SHOT = TaskSpec(
             ),
         ),
     ),
-    # single_label: softmax over labels; multi_label: over contradiction and entailment; nli: over all three logits.
-    calibrations=("single_label", "multi_label", "nli"),
+    # single_label: softmax over labels; multi_label: over contradiction and entailment; nli: over all three logits;
+    # ensemble: of the probabilities of single_label and of the bundled embedding model, see `pooled`.
+    calibrations=("single_label", "multi_label", "nli", "ensemble"),
     bundled="wenmo-zero-shot",
     hub_task="zero-shot-classification",
     hub_general=("nli",),
@@ -103,14 +105,14 @@ def check_method(method: str, *, labels: int, multi_label: bool, shortlist: int)
             f"There is no method {method!r}. Choose from {', '.join(ZERO_SHOT_METHODS)}.",
             f"没有名为 {method!r} 的方法。可选：{'、'.join(ZERO_SHOT_METHODS)}。",
         )
-    if method == "embedding" and multi_label:
+    if method in ("embedding", "ensemble") and multi_label:
         raise InputError(
             "Vectors say which label is nearest, not whether each of several fits. Use the method nli or two_stage "
             "for several labels a text.",
             "向量只能说明哪个标签最近，不能逐一判断多个标签是否成立。"
             "多标签请用 nli（逐一判断）或 two_stage（先筛选，再判断）。",
         )
-    if method == "embedding" and labels < 2:
+    if method in ("embedding", "ensemble") and labels < 2:
         raise InputError(
             "Vectors say which label is nearest, and a single one always is. Give a second label, or use the method "
             "nli, which says whether one holds.",
@@ -123,9 +125,23 @@ def check_method(method: str, *, labels: int, multi_label: bool, shortlist: int)
         )
 
 
+def chosen_method(
+    method: ZeroShotMethod, *, models: Mapping[TaskName, str], labels: int, multi_label: bool
+) -> ZeroShotMethod:
+    """`method`, or what auto stands for with these names of `models`.
+
+    That is ensemble where both models are the bundled ones, whose probabilities were calibrated together, and labels
+    compete; else nli, which is what ModelScope's pipeline does.
+    """
+    if method != "auto":
+        return method
+    bundled = models["zero_shot"] == ZERO_SHOT.bundled and models["embedding"] == EMBEDDING.bundled
+    return "ensemble" if bundled and labels > 1 and not multi_label else "nli"
+
+
 def hypotheses_each(labels: int, method: ZeroShotMethod, *, shortlist: int = SHORTLIST) -> int:
-    """The number of forwards per text with this number of labels."""
-    return {"nli": labels, "embedding": 1, "two_stage": min(labels, shortlist)}[method]
+    """The number of pairs of a text and a label that are judged per text, with this number of labels; at least 1."""
+    return {"embedding": 1, "two_stage": min(labels, shortlist)}.get(method, labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +201,36 @@ def nearest(near: np.ndarray, count: int) -> np.ndarray:
     """(texts, count): the indices of the largest values in each row of `near` (texts, labels), in ascending order."""
     order = np.argsort(-near, axis=1, kind="stable")
     return np.sort(order[:, :count], axis=1)
+
+
+def pooled(
+    result: ZeroShotResult,
+    near: np.ndarray,
+    *,
+    labels: Labels,
+    temperatures: Mapping[str, float],
+    of_vectors: Mapping[str, float],
+) -> ZeroShotResult:
+    """`result` of the zero-shot model, pooled with the cosines `near` (labels,) of the same text."""
+    logits = tuple((*values, cosine) for values, cosine in zip(result.logits, near.tolist(), strict=True))
+    together = pooled_logits(logits, temperatures, of_vectors)
+    probabilities = softmax(together, temperature=temperatures.get("ensemble", 1.0))
+    return replace(result, **ranking(labels.names, probabilities), logits=logits, method="ensemble")
+
+
+def pooled_logits(
+    logits: Sequence[Sequence[float]], temperatures: Mapping[str, float], of_vectors: Mapping[str, float]
+) -> np.ndarray:
+    """(labels,): of the pool of both models, from each label's NLI logits and its cosine, which is the last.
+
+    The logarithmic opinion pool with equal weights: the normalised geometric mean of both models' probabilities
+    (Genest and Zidek, 1986, Statistical Science 1(1), 114-135). `temperatures` are those of the zero-shot model,
+    `of_vectors` those of the embedding model.
+    """
+    table = np.asarray(logits)
+    judged = table[:, ENTAILMENT] / temperatures.get("single_label", 1.0)
+    compared = LOGIT_SCALE * table[:, -1] / of_vectors.get("nearest_label", 1.0)
+    return (judged + compared) / 2
 
 
 def decode_vectors(

@@ -118,7 +118,22 @@ def test_each_method_of_zero_shot_answers_as_the_engine_does(tmp_path: Path, met
     assert [row["label"] for row in rows] == [each.label for each in expected]
     for row, each in zip(rows, expected, strict=True):
         assert row["scores"] == pytest.approx(each.scores, abs=1e-6)
-    assert asked == {"nli": {"zero_shot"}, "embedding": {"embedding"}, "two_stage": {"zero_shot", "embedding"}}[method]
+    both = {"zero_shot", "embedding"}
+    expected_models = {"auto": {"zero_shot"}, "nli": {"zero_shot"}, "embedding": {"embedding"}}
+    assert asked == expected_models.get(method, both)
+
+
+def test_auto_is_the_ensemble_for_the_bundled_models(tmp_path: Path, bundled: wenmo.Engine) -> None:
+    """And a job records the method that it used, not that it was left to the models."""
+    texts, labels = ["周末去看球赛", "股市又跌了"], ["体育", "财经"]
+    source = write(tmp_path / "in.csv", "\n".join(["text", *texts]))
+    run("zero_shot", source, tmp_path / "out.jsonl", engine=bundled, labels="，".join(labels))
+    run("zero_shot", source, tmp_path / "named.jsonl", engine=bundled, labels="，".join(labels), method="ensemble")
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "named.jsonl").read_bytes()
+    expected = bundled.zero_shot(texts, labels=labels)
+    assert [each.method for each in expected] == ["ensemble", "ensemble"]
+    for row, each in zip(jsonl(tmp_path / "out.jsonl"), expected, strict=True):
+        assert row["scores"] == pytest.approx(each.scores, abs=1e-6)
 
 
 # ------------------------------------------------------------------------------------------- rows that cannot be done

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,6 @@ TOKENIZER = Tokenizer.from_folder(GOLDEN / "similarity")
 @pytest.fixture
 def additive(golden_models: dict[str, str]) -> Engine:
     return Engine(device="cpu", models=golden_models, make_runtime=AdditiveRuntime, calibrated=False)
-
-
-@pytest.fixture(scope="module")
-def bundled() -> Iterator[Engine]:
-    with Engine(device="cpu", precision="fp32") as engine:
-        yield engine
 
 
 def _ids(text: str) -> list[int]:

@@ -123,7 +123,7 @@ def _zero_shot() -> dict[str, Any]:
         persist_state="session",
     )
     how = judging("batch")
-    if how.method != "nli":
+    if how.method not in ("auto", "nli"):
         st.caption(say(f"zero_shot.method_note.{how.method}", shortlist=SHORTLIST))
     return {"labels": labels.strip(), **how._asdict()}
 

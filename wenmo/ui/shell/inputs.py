@@ -58,7 +58,7 @@ def known_label(line: str, labels: Sequence[str]) -> tuple[str, str | None]:
     return (text.strip(), label.strip()) if tab and text.strip() and label.strip() in labels else (line, None)
 
 
-def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMethod = "nli") -> Sequence[str] | str:
+def check_labels(labels: Sequence[str] | str, *, texts: int, method: ZeroShotMethod = "auto") -> Sequence[str] | str:
     """`labels`, a list or one text (`split_labels`), unchanged.
 
     Raises InputError when there are too many to sort `texts` texts into in one click, or when they are too long.

@@ -164,15 +164,23 @@ STRINGS: Mapping[str, Text] = {
         "Each label is judged alone; the probabilities need not add up to 1.",
     ),
     "zero_shot.method": Text("判断方法", "Method"),
+    "zero_shot.method.auto": Text("自动", "Automatic"),
+    "zero_shot.method.ensemble": Text("两个模型一起判断", "Both models"),
     "zero_shot.method.nli": Text("逐一判断", "Judge each label"),
     "zero_shot.method.two_stage": Text("先筛选，再判断", "Shortlist, then judge"),
     "zero_shot.method.embedding": Text("只比向量", "Nearest vector"),
     "zero_shot.method_help": Text(
-        "逐一判断最准，标签越多越慢。先筛选：只判断向量最近的 {shortlist} 个标签，适合几十个以上的标签。"
-        "只比向量：快慢与标签数无关，准确率低得多。",
-        "Judging each label is the most accurate and takes longer with every label. The shortlist is of the "
-        "{shortlist} labels whose vectors are nearest: for some dozens of labels and more. Nearest vector: as fast "
-        "with many labels as with few, and far less accurate.",
+        "自动：自带模型用“两个模型一起判断”，其他模型用“逐一判断”。两个模型一起判断：把零样本模型与句向量的概率合在一起，"
+        "最准，标签越多越慢。先筛选：只判断向量最近的 {shortlist} 个标签，适合几十个以上的标签。"
+        "只比向量：快慢与标签数无关。",
+        "Automatic: both models for the bundled ones, each label judged for others. Both models: the probabilities of "
+        "the zero-shot model and of the vectors together, the most accurate, and slower with every label. The "
+        "shortlist is of the {shortlist} labels whose vectors are nearest: for some dozens of labels and more. Nearest "
+        "vector: as fast with many labels as with few.",
+    ),
+    "zero_shot.method_note.ensemble": Text(
+        "概率由零样本模型与句向量共同得出，两者各占一半。",
+        "The probabilities are those of the zero-shot model and of the vectors together, half each.",
     ),
     "zero_shot.method_note.two_stage": Text(
         "标签超过 {shortlist} 个时，只判断向量最近的 {shortlist} 个，概率在它们之间分配。",

@@ -46,7 +46,7 @@ def show(lines: list[str], asked: Question) -> None:
     threshold = _threshold() if results[0].multi_label else None
     if len(results) == 1:
         _one(results[0], threshold)
-        if asked.method == "nli":  # the other methods answer from vectors, at least in part
+        if results[0].method in ("nli", "ensemble"):  # the others do not judge all labels
             explain.zero_shot(texts[0], results[0], asked.template)
     else:
         _many(texts, results, known, threshold)
@@ -54,8 +54,8 @@ def show(lines: list[str], asked: Question) -> None:
         st.caption(say("zero_shot.rows", computed=f"{tally.misses:,}", found=f"{tally.hits:,}"))
     if len(results[0].scores) == 1:
         st.caption(say("zero_shot.one_label"))
-    if asked.method != "nli":
-        st.caption(say(f"zero_shot.method_note.{asked.method}", shortlist=SHORTLIST))
+    if results[0].method != "nli":
+        st.caption(say(f"zero_shot.method_note.{results[0].method}", shortlist=SHORTLIST))
     components.truncation_note([result.truncated for result in results])
     components.unknown_note([result.unknown for result in results])
     share.keep("zero_shot")
