@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.pages.conftest import TIMEOUT_S, OpenPage, shown
 from tests.waiting import until
 from wenmo import Engine
-from wenmo.jobs.background import FileJob
+from wenmo.jobs.file_job import FileJob
 from wenmo.types import ZeroShotMethod
 from wenmo.ui.batch.job import SAMPLE
 from wenmo.ui.shell.runtime import get_file_jobs

@@ -39,11 +39,11 @@ class ParquetReader(TableReader):
             raise unreadable(path, error) from error
         self.columns = tuple(self._schema.names)
         check_columns(path, self.columns)
-        binary = [field.name for field in self._schema if _is_binary(field.type)]
+        binary = [field.name for field in self._schema if is_binary(field.type)]
         self._bytes = tuple(name for name in binary if not self._is_text(name))
-        self._encoded = frozenset(binary).difference(self._bytes)  # texts, though their type does not say so
-        if self._encoded:
-            listed = ", ".join(sorted(self._encoded))
+        self.encoded = frozenset(binary).difference(self._bytes)  # texts, though their type does not say so
+        if self.encoded:
+            listed = ", ".join(sorted(self.encoded))
             self.notices = (
                 Notice(
                     en=f"{path.name} holds bytes in {listed}. All of them are UTF-8, so they were read as texts.",
@@ -95,12 +95,12 @@ class ParquetReader(TableReader):
                 batch = batch.slice(fits)
                 waiting.append(head)
                 count += fits
-                size += max(head.nbytes, _decoded_bytes(head))
+                size += max(head.nbytes, decoded_bytes(head))
                 if count >= rows or size >= tables.CHUNK_CHARACTERS:
-                    yield ArrowChunk(pa.concat_batches(waiting), self._encoded)
+                    yield ArrowChunk(pa.concat_batches(waiting), self.encoded)
                     waiting, count, size = [], 0, 0
         if waiting:
-            yield ArrowChunk(pa.concat_batches(waiting), self._encoded)
+            yield ArrowChunk(pa.concat_batches(waiting), self.encoded)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """All rows in order, as `pyarrow.RecordBatch` objects of bounded size, with these columns alone (None: all).
@@ -152,7 +152,7 @@ class ParquetReader(TableReader):
 
     def _pieces(self, batch: Any) -> Iterator[Any]:
         """The rows of a batch in pieces of bounded size. Raises InputError for a row that is too large."""
-        size = _decoded_bytes(batch)
+        size = decoded_bytes(batch)
         most = ROW_BYTES if batch.num_rows == 1 else _REPEATED_BYTES if size > 2 * batch.nbytes else _BATCH_BYTES
         if size <= most:
             yield batch
@@ -173,7 +173,7 @@ class ParquetReader(TableReader):
         return batch
 
 
-def _is_binary(arrow_type: Any) -> bool:
+def is_binary(arrow_type: Any) -> bool:
     import pyarrow as pa
 
     of = pa.types
@@ -187,7 +187,7 @@ def _is_flat_bytes(arrow_type: Any) -> bool:
 
     of = pa.types
     return bool(of.is_string(arrow_type) or of.is_large_string(arrow_type) or of.is_string_view(arrow_type)) or (
-        not of.is_dictionary(arrow_type) and _is_binary(arrow_type)
+        not of.is_dictionary(arrow_type) and is_binary(arrow_type)
     )
 
 
@@ -207,7 +207,7 @@ def _large_dictionaries(groups: Sequence[Any], names: Collection[str]) -> list[s
     return [name for name in names if name in large - other]
 
 
-def _decoded_bytes(batch: Any) -> int:
+def decoded_bytes(batch: Any) -> int:
     """What the columns take; of a dictionary, as if each cell had a copy of its value."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -45,6 +45,28 @@ def test_an_engine_takes_the_name(tmp_path: Path) -> None:
         assert engine.model_info("sentiment").folder == folder
 
 
+def test_an_engine_looks_its_folders_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visitor who gives their model the name of the server's folder does not answer in its place."""
+    monkeypatch.chdir(tmp_path)
+    folder, models_folder = _put("acme-sentiment", tmp_path), tmp_path / "models"
+    names = {"sentiment": "acme-sentiment"}
+    with Engine(device="cpu", precision="fp32", models=names, models_folder=models_folder) as engine:
+        _put("acme-sentiment", models_folder, "similarity")
+        assert engine.model_info("sentiment").folder == folder
+        engine.close()
+        assert engine.model_info("sentiment").folder == folder
+
+
+def test_what_visitors_make_has_a_place_and_names_of_its_own(tmp_path: Path) -> None:
+    with local.new_model("visitor:acme", tmp_path) as folder:
+        (folder / "configuration.json").write_text("{}")
+    assert local.find("acme", tmp_path) is None and registry.find_folder("acme", models_folder=tmp_path) is None
+    local.check_free("acme", tmp_path)
+    own = _put("acme", tmp_path)
+    assert local.names(tmp_path) == ["acme", "visitor:acme"]
+    assert local.find("acme", tmp_path) == own != local.find("visitor:acme", tmp_path)
+
+
 def test_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), local.new_model("half", tmp_path) as folder:
         (folder / "configuration.json").write_text("{}")

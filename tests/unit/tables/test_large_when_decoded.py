@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 import signal
 import threading
 import zipfile
@@ -212,8 +213,8 @@ def _environment(_: Path) -> dict[str, str]:
     return dict(os.environ)
 
 
-def _long(_: Path) -> bytes:
-    return bytes(200 * MIB)
+def _long(_: Path) -> str:
+    return "x" * (200 * MIB)
 
 
 def _raises(_: Path) -> None:
@@ -240,6 +241,30 @@ def _briefly(_: Path) -> None:
 def test_a_process_that_takes_too_long_is_ended() -> None:
     with pytest.raises(InputError, match="longer to read than"):
         call(_briefly, Path("a.csv"))
+
+
+class _Runs:
+    """What touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._path,)
+
+
+def _sends_code(path: Path, kind: int) -> str:
+    content = pickle.dumps(_Runs(path.with_suffix(".ran")))
+    os.write(1, bytes([kind]) + len(content).to_bytes(8, "big") + content)
+    os._exit(0)
+
+
+@pytest.mark.parametrize("kind", range(8))
+def test_nothing_that_a_process_sends_is_run(tmp_path: Path, kind: int) -> None:
+    """A parser that a file has taken over can send whatever it likes, as a message of any kind."""
+    with pytest.raises((InputError, RuntimeError), match=r"something else than its rows|of its own failed"):
+        call(_sends_code, tmp_path / "a.csv", kind)
+    assert not (tmp_path / "a.ran").exists()
 
 
 def test_few_files_are_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

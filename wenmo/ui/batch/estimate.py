@@ -14,8 +14,8 @@ from wenmo.ui.text import say
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.engine import OnProgress
-    from wenmo.jobs.background import FileJob
     from wenmo.jobs.estimate import Estimate
+    from wenmo.jobs.file_job import FileJob
 
 _ESTIMATED = "batch_estimated"  # in the session: the inputs whose estimate was asked for
 _ANSWERS_SHOWN = 5

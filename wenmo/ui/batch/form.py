@@ -20,7 +20,7 @@ from wenmo.ui.shell.runtime import get_file_jobs, session_engine
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.file_job import FileJob, FileJobStatus
     from wenmo.jobs.options import RunOptions
     from wenmo.tables.table import ReadOptions, Row, TableReader
     from wenmo.types import TaskName

@@ -1,6 +1,6 @@
 """The job that a visitor looks at: received with a file, found again by its address, discarded.
 
-Jobs belong to the process, not to the session (`wenmo.jobs.background`): the page does not wait for them, and their
+Jobs belong to the process, not to the session (`wenmo.jobs.job_queue`): the page does not wait for them, and their
 threads do not call Streamlit. The address holds the job's id, so that a reload finds it again.
 """
 
@@ -20,7 +20,7 @@ from wenmo.ui.text import say
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.file_job import FileJob, FileJobStatus
 
 SAMPLE = ASSETS / "samples" / "reviews.csv"
 _JOB = "batch_job"  # in the session: the id of the job that is looked at
@@ -42,7 +42,8 @@ def current() -> FileJob | None:
 
 def receive() -> None:
     """The field for a file, and the sample; a file that comes in becomes the current job."""
-    from wenmo.jobs.background import KEPT_S, MAX_ROWS
+    from wenmo.jobs.file_job import MAX_ROWS
+    from wenmo.jobs.job_queue import KEPT_S
     from wenmo.tables.table import READ_SUFFIXES
 
     uploaded = st.file_uploader(

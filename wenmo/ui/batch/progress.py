@@ -14,7 +14,7 @@ from wenmo.ui.shell.runtime import get_file_jobs
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.file_job import FileJob, FileJobStatus
 
 _REDRAW_S = 1.0
 

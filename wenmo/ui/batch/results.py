@@ -21,7 +21,7 @@ from wenmo.ui.shell import components
 from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.background import FileJob, FileJobStatus
+    from wenmo.jobs.file_job import FileJob, FileJobStatus
     from wenmo.jobs.options import RunOptions
     from wenmo.jobs.summary import JobSummary
     from wenmo.tables.table import Row

@@ -13,7 +13,7 @@ from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 if TYPE_CHECKING:
-    from wenmo.jobs.background import FileJobStatus
+    from wenmo.jobs.file_job import FileJobStatus
     from wenmo.jobs.results import Results
 
 _GROUPS = 30  # groups in a chart

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.adapt.job import AdaptJobs
     from wenmo.api.metrics import Metrics
-    from wenmo.jobs.background import FileJobs
+    from wenmo.jobs.job_queue import FileJobs
     from wenmo.telemetry.events import EventLog
     from wenmo.telemetry.sampler import Sampler
     from wenmo.types import Precision, TaskName
@@ -122,7 +122,7 @@ def get_adapt_jobs() -> AdaptJobs:
 @cache  # otherwise one visitor could end the job of another
 def get_file_jobs() -> FileJobs:
     """The files of all visitors, and the jobs over them."""
-    from wenmo.jobs.background import FileJobs
+    from wenmo.jobs.job_queue import FileJobs
 
     return FileJobs()
 

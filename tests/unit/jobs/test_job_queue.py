@@ -19,8 +19,9 @@ from tests.length_engine import LengthEngine
 from tests.waiting import WAIT_S, until
 from wenmo.engine import Engine, ModelInfo
 from wenmo.errors import BusyError, InputError, WenmoError
-from wenmo.jobs import background
-from wenmo.jobs.background import FileJob, FileJobs
+from wenmo.jobs import job_queue
+from wenmo.jobs.file_job import FileJob
+from wenmo.jobs.job_queue import FileJobs
 from wenmo.jobs.options import RunOptions
 from wenmo.jobs.sources import partial_folder
 from wenmo.tables.readers import open_reader
@@ -212,7 +213,7 @@ def test_what_nobody_looks_at_expires_even_if_it_runs(make: Make) -> None:
 
 _KILLED = """
 import io, os, signal
-from wenmo.jobs.background import FileJobs
+from wenmo.jobs.job_queue import FileJobs
 job = FileJobs().receive("a.csv", io.BytesIO(b"text"))
 print(job.folder, job.id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -283,7 +284,7 @@ def test_what_is_no_record_is_deleted(make: Make, places: Path) -> None:
 
 
 def test_the_sweeper_comes_by_itself(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_SWEEP_S", 0.01)
+    monkeypatch.setattr(job_queue, "_SWEEP_S", 0.01)
     jobs = make(kept_s=0.0)
     job = _receive(jobs)
     until(lambda: not job.folder.exists())
@@ -299,21 +300,6 @@ def test_few_are_kept_and_only_the_idle_make_room(make: Make) -> None:
     third = _receive(jobs)
     assert jobs.get(second.id) is None and not second.folder.exists()
     assert jobs.get(first.id) is first and jobs.get(third.id) is third
-
-
-@pytest.mark.parametrize("content", ["text\n", "", 'text\n"open'])
-def test_a_file_that_cannot_be_read_is_named_as_its_visitor_does(make: Make, content: str) -> None:
-    job = _receive(make(), content, name="我的.csv")
-    with pytest.raises(InputError) as caught:
-        job.open()
-    for text in (caught.value.en, caught.value.zh):
-        assert "我的.csv" in text and "input.csv" not in text and str(job.folder) not in text
-
-
-def test_more_rows_than_a_page_takes(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "MAX_ROWS", 2)
-    with pytest.raises(InputError, match="3 rows"):
-        _receive(make()).open()
 
 
 def test_a_bug_ends_the_job_and_what_was_finished_is_gone_on_with(
@@ -361,7 +347,7 @@ def test_a_model_that_cannot_be_loaded_fails_the_job(make: Make) -> None:
 
 def _gives_way(jobs: FileJobs, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """A turn is over as soon as somebody waits; returns what is set when a job has learnt that its own is."""
-    monkeypatch.setattr(background, "TURN_S", 0.0)
+    monkeypatch.setattr(job_queue, "TURN_S", 0.0)
     over, turn = threading.Event(), jobs._turn
 
     def watched() -> Callable[[], bool]:
@@ -384,7 +370,7 @@ def test_a_long_job_gives_way_and_loses_nothing(make: Make, monkeypatch: pytest.
     long, short = _receive(jobs, rows), _receive(jobs)
     order: list[FileJob] = []
     for job in (long, short):
-        monkeypatch.setattr(job, "_end", lambda *given, job=job, end=job._end: (order.append(job), end(*given)))
+        monkeypatch.setattr(job, "end", lambda *given, job=job, end=job.end: (order.append(job), end(*given)))
     _begin(jobs, long, engine)
     assert engine.reached.wait(WAIT_S)
     _begin(jobs, short, engine)
@@ -414,7 +400,7 @@ def test_a_job_that_has_given_way_can_be_stopped(make: Make, monkeypatch: pytest
 
 
 def test_the_work_of_a_job_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "MAX_INPUTS", 8)
+    monkeypatch.setattr(job_queue, "MAX_INPUTS", 8)
     jobs = make()
     job = _receive(jobs)  # three rows
     with pytest.raises(InputError, match="9 inputs"):
@@ -427,7 +413,7 @@ def test_the_work_of_a_job_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatc
 def test_one_visitor_does_not_take_all_places(make: Make) -> None:
     jobs = make()
     content = ROWS.encode()
-    mine = [jobs.receive("a.csv", io.BytesIO(content), "192.0.2.1") for _ in range(background.KEPT_EACH)]
+    mine = [jobs.receive("a.csv", io.BytesIO(content), "192.0.2.1") for _ in range(job_queue.KEPT_EACH)]
     with pytest.raises(BusyError, match="yours"):
         jobs.receive("a.csv", io.BytesIO(content), "192.0.2.1")
     jobs.receive("a.csv", io.BytesIO(content), "192.0.2.2")
