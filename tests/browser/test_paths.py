@@ -41,10 +41,7 @@ class Visitor:
     def choose(self, label: str, option: str) -> None:
         """Two clicks: the list, and one of its entries."""
         self.click(self.page.get_by_role("combobox", name=label, exact=True))
-        entry = self.page.get_by_role("option", name=option, exact=True)
-        if not entry.is_visible():  # the page scrolled to the field, which closes its list
-            self.page.keyboard.press("ArrowDown")
-        self.click(entry)
+        self.click(self.page.get_by_role("option", name=option, exact=True))
 
     def download(self, name: str, folder: Path) -> Path:
         with self.page.expect_download() as started:

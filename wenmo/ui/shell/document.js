@@ -1,5 +1,6 @@
 // What Streamlit leaves to the browser's defaults, or says in English alone: the language of the document and of its own
-// words, a menu that closes on a phone, a label that is taken on Tab, and texts that are typed but not yet sent.
+// words, a menu that closes on a phone, a label that is taken on Tab, lists that stay open, and texts that are typed but
+// not yet sent.
 const PHONE = "(max-width: 768px)"; // below this width Streamlit lays the sidebar over the page
 const DRAFT = "wenmo.draft."; // in sessionStorage: what is typed in a form, by the key of its field
 const ATTRIBUTES = ["aria-label", "placeholder", "title", "data-title"];
@@ -34,6 +35,8 @@ function watch() {
   });
   document.addEventListener("keydown", takeLabel, true);
   document.addEventListener("input", keepDraft, true);
+  window.addEventListener("pointerdown", rememberPlace, true);
+  window.addEventListener("scroll", dropLateScroll, true);
   for (const field of document.querySelectorAll(FIELDS)) restoreDraft(field);
 }
 
@@ -82,6 +85,20 @@ function takeLabel(event) {
   const field = event.target;
   if (event.key !== "Tab" || event.shiftKey || !field.value || !field.closest("[data-testid=stMultiSelect]")) return;
   field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", code: "Enter", bubbles: true, cancelable: true }));
+}
+
+// The browser tells of a scroll with the next frame. A list that is opened before that takes it for a scroll of its own
+// time, and closes: the page stands where it stood when the list was pressed, so nothing has moved.
+let pressedAt = null;
+
+function rememberPlace() {
+  pressedAt = document.querySelector("[data-testid=stMain]")?.scrollTop ?? null;
+}
+
+function dropLateScroll(event) {
+  if (event.target.dataset?.testid !== "stMain") return;
+  if (event.target.scrollTop === pressedAt) event.stopImmediatePropagation();
+  else pressedAt = null;
 }
 
 // A form sends its fields when its button is pressed; until then only the browser knows what is typed. It is kept in
