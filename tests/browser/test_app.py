@@ -57,7 +57,7 @@ def test_an_explanation_is_drawn_literally_and_stays_open(address: str, page: Pa
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto(f"{address}/mood")
     page.get_by_role("textbox", name="文本").fill("<img src=x onerror=alert(1)>鲜")
-    page.get_by_role("button", name="读情绪", exact=True).click()
+    page.get_by_role("button", name="判断情绪", exact=True).click()
     page.get_by_text("为什么？ Why?").click()
     expect(page.locator("svg").get_by_text("鲜", exact=True)).to_be_visible()
     expect(page.locator("svg").get_by_text("<", exact=True)).to_be_visible()

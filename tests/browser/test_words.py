@@ -73,7 +73,7 @@ def test_what_is_typed_stays_when_the_page_is_changed_or_opened_again(address: s
     page.reload()
     expect(page.get_by_role("textbox", name="文本")).to_have_value(text)
     settle(page)
-    page.get_by_role("button", name="读情绪", exact=True).click()  # it is the field's value, not only its look
+    page.get_by_role("button", name="判断情绪", exact=True).click()  # it is the field's value, not only its look
     expect(page.get_by_text("正面概率", exact=True).first).to_be_visible()
 
 

@@ -41,7 +41,7 @@ _FIELD_TEXTS: Mapping[str, tuple[str, str]] = {  # what is wrong with a field, b
     "string_too_long": ("Should have at most {max_length} characters", "至多 {max_length} 个字符"),
     "token_ids": (
         "Should be texts, not token ids of another model (LangChain: check_embedding_ctx_length=False)",
-        "应为文本，而不是其他模型的 token 编号（LangChain：check_embedding_ctx_length=False）",
+        "应为文本，而不是其他模型的 词元编号（LangChain：check_embedding_ctx_length=False）",
     ),
     "string_unicode": ("The names of the fields should be Unicode text", "字段名应为 Unicode 文本"),
     "model_attributes_type": (

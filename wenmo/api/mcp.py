@@ -68,7 +68,7 @@ def make_server(get_engine: Callable[[], Engine], indexes: Sequence[Path] = ()) 
     opened: Mapping[str, Index] = {path.resolve().name: Index.open(path) for path in indexes}
     if len(opened) < len(indexes):
         raise InputError(
-            "Two indexes have folders of the same name. Rename one.", "有两个索引的目录同名。请重命名其一。"
+            "Two indexes have folders of the same name. Rename one.", "有两个索引的文件夹同名。请重命名其一。"
         )
     # MCPServer sets up logging for the whole process: each call of the REST service would be logged a second time, by a
     # handler that takes milliseconds.

@@ -155,7 +155,7 @@ def _needs_a_checkout(error: ImportError) -> InputError:
     return InputError(
         f"This benchmark cannot be loaded: {error}. Its code is in the repository, not in the installed package: clone "
         "it, run `pip install -r requirements-dev.txt` there, and `python -m wenmo bench …` from its folder.",
-        f"无法载入此基准测试：{error}。其代码在仓库中，不在安装的包里：请克隆仓库，在其目录中运行 "
+        f"无法载入此基准测试：{error}。其代码在仓库中，不在安装的包里：请克隆仓库，在其中运行 "
         "`pip install -r requirements-dev.txt`，再运行 `python -m wenmo bench …`。",
     )
 

@@ -51,7 +51,7 @@ def explain_write_errors(path: Path) -> Iterator[None]:
             ) from error
         raise InputError(
             f"{path} could not be written: {reason}. Check the folder's permissions and free space.",
-            f"无法写入 {path}：{reason}。请检查目录权限与剩余空间。",
+            f"无法写入 {path}：{reason}。请检查文件夹权限与剩余空间。",
         ) from error
 
 

@@ -25,6 +25,8 @@ from wenmo.tables.cells import as_text, runs_as_formula
 from wenmo.tables.columns import ColumnType
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Chunk, Row, TableReader
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 
 EXCEL_ROWS = 1_048_576
 EXCEL_CHARACTERS = 32_767
@@ -50,6 +52,20 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words of the file in the reader's `language`; labels are those of a model of `task`."""
+
+    task: TaskName | None
+    language: Language
+
+    def of(self, key: str) -> str:
+        return _WORDS[key][self.language == "en"]
+
+    def label(self, label: str) -> str:
+        return label if self.task is None else TASKS[self.task].label_in(label, self.language)
+
+
 @dataclass(kw_only=True)
 class _Totals:
     """What the summary tells: `labels` is every label that a row has a probability of."""
@@ -68,7 +84,7 @@ def write_excel(
     finished: Path,
     extra: Mapping[str, ColumnType],
     rows: Iterator[tuple[Chunk, list[Row]]],
-    language: Language,
+    words: Words,
 ) -> None:
     """Write `target`: `rows` are those of `source` with the columns `extra` of `finished`."""
     if source.row_count >= EXCEL_ROWS:
@@ -81,18 +97,14 @@ def write_excel(
     names = {name: next(known for known in _KNOWN if name.endswith(known)) for name in extra}
     totals = _totals(finished, names)
     workbook = openpyxl.Workbook(write_only=True)
-    sheet = workbook.create_sheet(_word("rows", language))
-    _rows(sheet, source, names, list(totals.labels), rows, language)
-    _summary(workbook.create_sheet(_word("summary", language)), totals, language)
+    sheet = workbook.create_sheet(words.of("rows"))
+    _rows(sheet, source, names, list(totals.labels), rows, words)
+    _summary(workbook.create_sheet(words.of("summary")), totals, words)
     with atomic_write(target) as file:
         workbook.save(file)
 
 
 _KNOWN = ("label", "scores", "score", "truncated", "logits", "error")  # columns of a result, whatever their prefix
-
-
-def _word(key: str, language: Language) -> str:
-    return _WORDS[key][language == "en"]
 
 
 def _totals(finished: Path, names: Mapping[str, str]) -> _Totals:
@@ -118,7 +130,7 @@ def _rows(
     names: Mapping[str, str],
     labels: Sequence[str],
     rows: Iterator[tuple[Chunk, list[Row]]],
-    language: Language,
+    words: Words,
 ) -> None:
     """The header, the rows, and a width for each column from what the first of them hold."""
     from openpyxl.utils import get_column_letter
@@ -126,9 +138,9 @@ def _rows(
     header = list(source.columns)
     for kind in names.values():
         if kind == "scores":
-            header += [_free(_word("probability", language).format(label), header) for label in labels]
+            header += [_free(words.of("probability").format(words.label(label)), header) for label in labels]
         else:
-            header.append(_free(_word(kind, language), header))
+            header.append(_free(words.of(kind), header))
 
     def cells(row: Row, result: Row) -> list[Any]:
         values = [_cell(sheet, row.get(name)) for name in source.columns]
@@ -138,6 +150,8 @@ def _rows(
                 values += [_percent(sheet, scores.get(label)) for label in labels]
             elif kind == "score":
                 values.append(_percent(sheet, result.get(name)))
+            elif kind == "label" and (label := result.get(name)) is not None:
+                values.append(_cell(sheet, words.label(str(label))))
             else:
                 values.append(_cell(sheet, result.get(name)))
         return values
@@ -154,30 +168,30 @@ def _rows(
         sheet.append(line)
 
 
-def _summary(sheet: Any, totals: _Totals, language: Language) -> None:
+def _summary(sheet: Any, totals: _Totals, words: Words) -> None:
     """Counts of labels and of confidence, each with a chart beside it."""
     from openpyxl.chart import BarChart, Reference
 
     for column, width in (("A", 28), ("B", 12), ("C", 12)):
         sheet.column_dimensions[column].width = width
     mean = totals.score_sum / totals.scored if totals.scored else None
-    sheet.append([_word("total", language), totals.rows])
-    sheet.append([_word("failed", language), totals.rows - totals.scored])
-    sheet.append([_word("mean", language), _percent(sheet, mean)])
+    sheet.append([words.of("total"), totals.rows])
+    sheet.append([words.of("failed"), totals.rows - totals.scored])
+    sheet.append([words.of("mean"), _percent(sheet, mean)])
     sheet.append([])
     blocks = (
-        ("label", [(name, count) for name, count in totals.counts.most_common()]),
+        ("label", [(words.label(name), count) for name, count in totals.counts.most_common()]),
         ("from", [(f"{place / _BINS:.0%}–{(place + 1) / _BINS:.0%}", n) for place, n in enumerate(totals.bins)]),
     )
     first, anchor = 5, 1
     for kind, counts in blocks:
-        sheet.append([_word(kind, language), _word("count", language), _word("share", language)])
+        sheet.append([words.of(kind), words.of("count"), words.of("share")])
         for name, count in counts:
             sheet.append([_cell(sheet, name), count, _percent(sheet, count / max(totals.scored, 1))])
         sheet.append([])
         if counts:
             chart = BarChart()
-            chart.type, chart.title, chart.legend = "col", _word(kind, language), None
+            chart.type, chart.title, chart.legend = "col", words.of(kind), None
             last = first + len(counts)
             chart.add_data(Reference(sheet, min_col=2, min_row=first, max_row=last), titles_from_data=True)
             chart.set_categories(Reference(sheet, min_col=1, min_row=first + 1, max_row=last))

@@ -18,24 +18,32 @@ from pathlib import Path
 
 from wenmo.errors import Language
 from wenmo.jobs.atomic_write import atomic_write
-from wenmo.jobs.excel import write_excel
+from wenmo.jobs.excel import Words, write_excel
 from wenmo.tables.columns import ColumnType
 from wenmo.tables.read_parquet import ArrowChunk, ParquetReader
 from wenmo.tables.table import Chunk, Row, TableReader
 from wenmo.tables.writers import writer_for
+from wenmo.types import TaskName
 
 
 def export_results(
-    source: TableReader, finished: Path, target: Path, extra: Mapping[str, ColumnType], *, language: Language = "zh"
+    source: TableReader,
+    finished: Path,
+    target: Path,
+    extra: Mapping[str, ColumnType],
+    *,
+    task: TaskName | None = None,
+    language: Language = "zh",
 ) -> None:
     """Write `target` (.csv, .tsv, .jsonl or .xlsx): the rows of `source` with the columns `extra` of `finished`.
 
     `finished` is the Parquet file that a job over `source` made. An Excel file has the words of its reader's
-    `language`. Raises InputError where the format cannot hold so many rows, or `target` cannot be written.
+    `language`, also for the labels of `task`. Raises InputError where the format cannot hold so many rows, or `target`
+    cannot be written.
     """
     rows = _rows(source, finished, extra, parsed=target.suffix == ".jsonl")
     if target.suffix == ".xlsx":
-        write_excel(target, source, finished, extra, rows, language)
+        write_excel(target, source, finished, extra, rows, Words(task=task, language=language))
         return
     writer = writer_for(target, source, extra)
     shard = target.with_name(f"{target.name}.rows")

@@ -207,7 +207,7 @@ class FileJob:
         with self._exporting:
             if not path.exists():
                 _, extra = result_columns(status.options, reader.columns)
-                export_results(reader, self.target, path, extra, language=language)
+                export_results(reader, self.target, path, extra, task=status.task, language=language)
         return path
 
     def begin(self, engine: Engine, task: TaskName, options: RunOptions) -> None:

@@ -123,7 +123,7 @@ class FileJobs:
                 raise BusyError(
                     f"{KEPT_EACH} files of yours, or of somebody at your address, are held already. Choose another "
                     "file where one of them is shown, or wait.",
-                    f"您（或同一地址的访客）已有 {KEPT_EACH} 个文件。请在显示该文件处换一个文件，或稍候。",
+                    f"你（或同一地址的访客）已有 {KEPT_EACH} 个文件。请在显示该文件处换一个文件，或稍候。",
                     retry_after_s=60.0,
                 )
             if self._closed.is_set() or (len(self._jobs) >= self._kept and not self._make_room()):

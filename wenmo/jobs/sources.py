@@ -58,7 +58,7 @@ def _pairs(source: Path, target: Path, written_suffixes: Sequence[str]) -> tuple
     else:
         check_suffix(target, written_suffixes)
         if target.is_dir():
-            raise InputError(f"{target} is a folder. Give the name of a file.", f"{target} 是目录。请给出文件名。")
+            raise InputError(f"{target} is a folder. Give the name of a file.", f"{target} 是文件夹。请给出文件名。")
         return (FilePair(name=source.name, source=source, target=target.resolve()),)
     tables = [
         path
@@ -75,7 +75,7 @@ def _pairs(source: Path, target: Path, written_suffixes: Sequence[str]) -> tuple
     if not target.is_dir() and (target.exists() or target.suffix.lower() in READ_SUFFIXES):
         raise InputError(
             f"{target.name!r} names a file, and several tables need a folder. Give the name of one.",
-            f"“{target.name}”是文件名，而多个表格需要输出到目录。请给出目录名。",
+            f"“{target.name}”是文件名，而多个表格需要输出到文件夹。请给出文件夹名。",
         )
     pairs = []
     for path in tables:
@@ -90,12 +90,12 @@ def _check_places(source: Path, target: Path, pairs: tuple[FilePair, ...]) -> No
     if not target.resolve().parent.is_dir():
         raise InputError(
             f"There is no folder {target.parent} to write {target.name} to. Create it first.",
-            f"目录 {target.parent} 不存在，无法写入 {target.name}。请先创建该目录。",
+            f"文件夹 {target.parent} 不存在，无法写入 {target.name}。请先创建它。",
         )
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise InputError(
             f"{target} lies in the folder that is read: the next run would read it, too. Choose another place.",
-            f"{target} 位于输入目录之内，下次运行会把它也读进去。请换一个位置。",
+            f"{target} 位于输入文件夹之内，下次运行会把它也读进去。请换一个位置。",
         )
     # Every output with every input, as files and not as names: a link may lead from one to another.
     read = {identity: pair.source for pair in pairs for identity in _identities(pair.source)}

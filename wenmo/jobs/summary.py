@@ -108,8 +108,8 @@ def _summarize_file(table: JobTable, language: Language) -> FileSummary:
             Notice(
                 en=f"{unknown:,} rows of {table.pair.source.name} have characters that the model does not know, which "
                 "are all one to it: trust their results less.",
-                zh=f"{table.pair.source.name} 中有 {unknown:,} 行含模型不认识的字符，它们对模型而言没有区别："
-                "这些结果要打折扣。",
+                zh=f"{table.pair.source.name} 中有 {unknown:,} 行含模型不认识的字符，模型分不清这些字符："
+                "这些结果仅供参考。",
             )
         )
     if guarded:

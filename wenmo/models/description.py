@@ -128,9 +128,9 @@ class Description:
             return asked
         if self.head == "none":
             raise CheckpointError(
-                f"{self.folder} is a model for embedding, not for {asked.name}: it has no classifier. Choose a "
+                f"{self.folder} is a model for vectors, not for {asked.name}: it has no classifier. Choose a "
                 f"{asked.name} model, or make one of it (`wenmo train adapt`).",
-                f"{self.folder} 是 embedding 模型，没有分类器，不能用于 {asked.name}。请选择 {asked.name} 模型，"
+                f"{self.folder} 是向量模型，没有分类器，不能用于{asked.title_zh}。请选择 {asked.name} 模型，"
                 "或用 `wenmo train adapt` 训练。",
             )
         if self.layout == "transformers" and asked.roles:  # of any labels: they may have the meaning asked for
@@ -215,7 +215,7 @@ def describe(folder: Path, *, label_names: Sequence[str] | str | None = None) ->
     if not folder.is_dir():
         raise CheckpointError(
             f"{folder} is not a folder. Give a model folder, a bundled name or a hub id (iic/...).",
-            f"{folder} 不是文件夹。请给出模型文件夹、内置模型名或模型库 ID（iic/…）。",
+            f"{folder} 不是文件夹。请给出模型文件夹、自带模型名或模型库 ID（iic/…）。",
         )
     configuration = _configuration(folder)
     modules = read_modules(folder)

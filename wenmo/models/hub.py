@@ -206,10 +206,10 @@ def _explain(model_id: str, error: Exception) -> DownloadError:
 
     if numbers & DISK_FULL:
         en = f"the disk of ModelScope's cache at {cache} is full. Free some space or set MODELSCOPE_CACHE to another"
-        zh = f"ModelScope 缓存目录 {cache} 所在磁盘已满。请清理磁盘，或将 MODELSCOPE_CACHE 设为其他磁盘上的目录"
+        zh = f"ModelScope 缓存文件夹 {cache} 所在磁盘已满。请清理磁盘，或将 MODELSCOPE_CACHE 设为其他磁盘上的文件夹"
     elif numbers & NOT_WRITABLE:
         en = f"ModelScope's cache at {cache} cannot be written ({reason}). Set MODELSCOPE_CACHE to a folder that can"
-        zh = f"ModelScope 缓存目录 {cache} 无法写入（{reason}）。请将 MODELSCOPE_CACHE 设为可写的目录"
+        zh = f"ModelScope 缓存文件夹 {cache} 无法写入（{reason}）。请将 MODELSCOPE_CACHE 设为可写的文件夹"
     elif has(FileIntegrityError):
         en = f"what arrived for {files} is not what the hub lists ({reason}), and was thrown away. Try again later"
         zh = f"收到的 {files} 与模型库登记的不符（{reason}），已丢弃。请稍后重试"

@@ -149,11 +149,11 @@ def _explain(model_id: str, error: Exception) -> DownloadError:
     refused = any(isinstance(each, HfHubHTTPError) and each.response.status_code in (401, 403) for each in causes)
     if numbers & DISK_FULL:
         en = f"the disk of Hugging Face's cache at {cache} is full. Free some space or set HF_HUB_CACHE to another"
-        zh = f"Hugging Face 缓存目录 {cache} 所在磁盘已满。请清理磁盘，或将 HF_HUB_CACHE 设为其他磁盘上的目录"
+        zh = f"Hugging Face 缓存文件夹 {cache} 所在磁盘已满。请清理磁盘，或将 HF_HUB_CACHE 设为其他磁盘上的文件夹"
     elif numbers & NOT_WRITABLE:
         name = next(os.strerror(number) for number in numbers & NOT_WRITABLE if number is not None)
         en = f"Hugging Face's cache at {cache} cannot be written ({name}). Set HF_HUB_CACHE to a folder that can"
-        zh = f"Hugging Face 缓存目录 {cache} 无法写入（{name}）。请将 HF_HUB_CACHE 设为可写的目录"
+        zh = f"Hugging Face 缓存文件夹 {cache} 无法写入（{name}）。请将 HF_HUB_CACHE 设为可写的文件夹"
     elif any(isinstance(each, GatedRepoError) for each in causes):
         en = "its owner gives access on request. Ask for it on the model's page and set HF_TOKEN"
         zh = "该模型需先申请。请在模型主页申请，并设置 HF_TOKEN"

@@ -122,7 +122,7 @@ class Index:
             if any(path.name != _LOCK for path in folder.iterdir()):
                 raise InputError(
                     f"{folder} is not empty. Choose another folder, or open the index that is in it.",
-                    f"{folder} 不是空目录。请另选目录，或打开其中已有的索引。",
+                    f"{folder} 不是空文件夹。请另选一个，或打开其中已有的索引。",
                 )
             with _locked(folder):
                 self._digests, self._texts_bytes = (hashlib.sha256(), hashlib.sha256()), 0
@@ -153,7 +153,7 @@ class Index:
         except FileNotFoundError:
             raise InputError(
                 f"There is no index in {folder}. Make one with Engine.build_index(texts) and save it there.",
-                f"{folder} 中没有索引。请用 Engine.build_index(texts) 建立并保存到该目录。",
+                f"{folder} 中没有索引。请用 Engine.build_index(texts) 建立并保存到该文件夹。",
             ) from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise _damaged(folder, f"{_META}: {error}") from error
@@ -318,5 +318,5 @@ def _explained(path: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise InputError(
             f"{path} could not be written: {reason}. Check the folder's permissions and free space.",
-            f"无法写入 {path}：{reason}。请检查目录权限与剩余空间。",
+            f"无法写入 {path}：{reason}。请检查文件夹权限与剩余空间。",
         ) from error

@@ -63,7 +63,7 @@ def open_reader(path: Path, options: ReadOptions | None = None) -> TableReader:
             raise InputError(f"{path} is not a file. Give one table file.", f"{path} 不是文件。请指定一个表格文件。")
         raise InputError(
             f"There is no file {path}. Check the name and the folder.",
-            f"文件 {path} 不存在。请检查名称与目录。",
+            f"文件 {path} 不存在。请检查名称与所在的文件夹。",
         )
     _check_content(path, suffix)
     try:

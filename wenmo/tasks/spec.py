@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from wenmo.errors import Language
 from wenmo.tasks.encode import encode_pairs, encode_texts
 from wenmo.tasks.scores import ranking, softmax
 from wenmo.tokenizer import Encoding, Tokenizer
@@ -109,6 +110,15 @@ class TaskSpec:
     def role_of(self, word: str) -> int | None:
         """The index of the label that `word` is a name of, or None."""
         return next((index for index, role in enumerate(self.roles) if role.means(word)), None)
+
+    def label_in(self, label: str, language: Language) -> str:
+        """A label of a model of this task for a reader: the Chinese name of a role in English where that is `language`.
+
+        Labels that a visitor gave, and those of models with labels of their own, stay as they are.
+        """
+        if language == "zh" or self.takes_labels:
+            return label
+        return next((role.key for role in self.roles if role.name == label), label)
 
     def label_index(self, value: str, names: Sequence[str]) -> int | None:
         """The index in `names` of the label that a value in a file stands for; None if it stands for none of them.

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from wenmo.errors import Language
+from wenmo.tasks.table import TASKS
+from wenmo.types import TaskName
 from wenmo.ui.adapt import strings as adapt
 from wenmo.ui.batch import strings as batch
 from wenmo.ui.classify import strings as classify
@@ -63,6 +65,11 @@ TEXTS = join(
 def language() -> Language:
     """The reader's language: Chinese until the switch says otherwise."""
     return "en" if st.session_state.get(LANGUAGE_KEY) == "en" else "zh"
+
+
+def say_label(task: TaskName | None, label: str) -> str:
+    """A label that a model of `task` gave, in the reader's language where it is one of the task's own."""
+    return label if task is None else TASKS[task].label_in(label, language())
 
 
 def say(key: str, **values: object) -> str:

@@ -11,7 +11,7 @@ from wenmo.errors import WenmoError
 from wenmo.ui import charts
 from wenmo.ui.adapt import form, job, progress
 from wenmo.ui.shell import components, model_choice
-from wenmo.ui.text import language, say
+from wenmo.ui.text import language, say, say_label
 
 if TYPE_CHECKING:
     from wenmo.adapt.job import AdaptJobStatus
@@ -73,8 +73,9 @@ def _by_label(adapted: Adapted) -> None:
         return
     scores, before = adapted.class_scores, adapted.class_scores_before
     f1, earlier = say("adapt.f1"), say("adapt.f1_baseline") if adapted.before_is == "tfidf" else say("adapt.f1_before")
+    names = [say_label(adapted.task, name) for name in scores]
     columns: dict[str, list[object]] = {
-        say("labelled.meaning"): list(scores),
+        say("labelled.meaning"): list(names),
         f1: [score.f1 for score in scores.values()],
         earlier: [before[name].f1 for name in scores],
         say("adapt.precision_of"): [score.precision for score in scores.values()],
@@ -84,7 +85,6 @@ def _by_label(adapted: Adapted) -> None:
     components.table(columns, bars=[f1, earlier])
     components.download("f1", columns)
     if len(scores) <= charts.BARS_SHOWN:
-        names = list(scores)
         right = say("adapt.confusion", right=adapted.after.correct, of=adapted.after.n)
         st.subheader(right, anchor=False)
         figure = charts.confusion(np.array(adapted.confusion), rows=names, columns=names)

@@ -9,8 +9,8 @@ from wenmo.ui.localized import Text
 STRINGS: Mapping[str, Text] = {
     "adapt.intro": Text(
         "用你自己标注的几十到几千行，把模型调得更合用。文件只在本机处理，训练完即丢弃。",
-        "Make a model fit your texts with some tens to thousands of labelled rows. The file stays on this machine and "
-        "is let go of after training.",
+        "Make a model fit your texts with a few dozen to a few thousand labelled rows. The file stays on this machine "
+        "and is discarded after training.",
     ),
     "adapt.task": Text("任务", "Task"),
     "adapt.sample": Text("螺蛳粉评论", "Reviews of snail noodles"),
@@ -22,14 +22,14 @@ STRINGS: Mapping[str, Text] = {
     "adapt.empty": Text("上传文件，或用示例试试。", "Upload a file, or try the example."),
     "adapt.distinct": Text(
         "共 {count} 行可用：六成学习，一成半决定何时停止，两成半只用于前后对比。",
-        "{count} rows can be used: 60% are learnt, 15% decide when to stop, 25% only compare before and after.",
+        "{count} usable rows: 60% to learn from, 15% to decide when to stop, 25% only to compare before and after.",
     ),
     "adapt.name": Text("新模型的名称", "Name of the new model"),
     "adapt.name_help": Text("小写字母、数字、连字符", "Small letters, digits, hyphens"),
     "adapt.start_from": Text("从哪个模型开始", "Start from"),
     "adapt.new_labels": Text(
-        "这 {count} 个标签会得到新的分类头；所选模型只用其编码器，原来会什么都可以。",
-        "These {count} labels get a new classifier; of the model only the encoder is used, whatever it could do.",
+        "这 {count} 个标签会得到新的分类头；只用所选模型的编码器，不限它原来的用途。",
+        "These {count} labels get a new classifier; only the encoder of the model is used, whatever it was made for.",
     ),
     "adapt.baseline": Text("TF-IDF 基线", "TF-IDF baseline"),
     "adapt.baseline.better": Text("比基线好", "Better than the baseline"),
@@ -73,9 +73,9 @@ STRINGS: Mapping[str, Text] = {
         "Another visitor is training ({percent}); one run at a time, please wait.",
     ),
     "adapt.stage.loading": Text("正在载入……", "Loading …"),
-    "adapt.stage.before": Text("训练前先答一遍：{step} / {of}", "Asked before training: {step} / {of}"),
+    "adapt.stage.before": Text("训练前先回答一遍：{step} / {of}", "Answering before training: {step} / {of}"),
     "adapt.stage.training": Text("训练：第 {step} / {of} 步", "Training: step {step} / {of}"),
-    "adapt.stage.after": Text("训练后再答一遍：{step} / {of}", "Asked after training: {step} / {of}"),
+    "adapt.stage.after": Text("训练后再回答一遍：{step} / {of}", "Answering after training: {step} / {of}"),
     "adapt.loss_title": Text("损失，按步", "Loss, by step"),
     "adapt.loss": Text("学习", "learnt"),
     "adapt.dev_loss": Text("开发集", "development"),

@@ -18,7 +18,7 @@ from wenmo.ui import charts
 from wenmo.ui.batch import reviews
 from wenmo.ui.batch.display import COLUMNS_SHOWN, cell, duration
 from wenmo.ui.shell import components
-from wenmo.ui.text import language, say
+from wenmo.ui.text import language, say, say_label
 
 if TYPE_CHECKING:
     from wenmo.jobs.file_job import FileJob, FileJobStatus
@@ -55,11 +55,11 @@ def show(job: FileJob, view: FileJobStatus) -> None:
             return
         texts = (options.text_a, options.text_b) if TASKS[view.task].inputs == "pair" else (options.text,)
         scores = whole.scores()
-        _charts(summary, scores)
-        _examples(whole, scores, texts)
+        _charts(view.task, summary, scores)
+        _examples(view.task, whole, scores, texts)
         others = [name for name in names if name not in texts]
         results = Results(job.target, summary.column_prefix, period=_period(whole, job, others))
-        _table(results, summary, texts, names)
+        _table(view.task, results, summary, texts, names)
         if view.task == "sentiment":
             reviews.show(results, view, texts[0], others)
         if others:
@@ -134,13 +134,13 @@ def _failures(job: FileJob, summary: JobSummary) -> None:
         )
 
 
-def _charts(summary: JobSummary, scores: Scores) -> None:
+def _charts(task: TaskName, summary: JobSummary, scores: Scores) -> None:
     left, right = st.columns(2, gap="large")
     count = sum(summary.label_counts.values())
     with left:
         _title(say("batch.labels"))
         st.plotly_chart(
-            charts.count_bars(summary.label_counts),
+            charts.count_bars({say_label(task, label): number for label, number in summary.label_counts.items()}),
             config=charts.CONFIG,
             key="batch_labels_chart",
             alt=say("batch.labels_alt", count=count),
@@ -158,13 +158,13 @@ def _charts(summary: JobSummary, scores: Scores) -> None:
     st.caption(say("batch.confidence_note", count=f"{count:,}"))
 
 
-def _examples(results: Results, scores: Scores, texts: tuple[str, ...]) -> None:
+def _examples(task: TaskName, results: Results, scores: Scores, texts: tuple[str, ...]) -> None:
     surest, least = st.tabs([say("batch.surest"), say("batch.least_sure")])
     columns = (*texts, results.label, results.score)
     with surest:
-        _rows(results, _different(results.rows(scores.surest(_LOOKED_AT), columns), texts), texts)
+        _rows(task, results, _different(results.rows(scores.surest(_LOOKED_AT), columns), texts), texts)
     with least:
-        _rows(results, _different(results.rows(scores.least_sure(_LOOKED_AT), columns), texts), texts)
+        _rows(task, results, _different(results.rows(scores.least_sure(_LOOKED_AT), columns), texts), texts)
 
 
 def _different(rows: list[Row], texts: tuple[str, ...]) -> list[Row]:
@@ -175,11 +175,11 @@ def _different(rows: list[Row], texts: tuple[str, ...]) -> list[Row]:
     return list(first.values())[:_EXAMPLES]
 
 
-def _rows(results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
+def _rows(task: TaskName, results: Results, rows: list[Row], columns: tuple[str, ...]) -> None:
     """A table with label and score first, because a text alone fills the width of a phone."""
     score = say("batch.score")
     table: dict[str, list[object]] = {
-        say("batch.label"): [row[results.label] for row in rows],
+        say("batch.label"): [say_label(task, str(row[results.label])) for row in rows],
         score: [100 * cast("float", row[results.score]) for row in rows],
     }
     for name in columns:
@@ -207,12 +207,18 @@ def _period(results: Results, job: FileJob, others: list[str]) -> Period | None:
 
 
 @st.fragment
-def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
+def _table(
+    task: TaskName, results: Results, summary: JobSummary, texts: tuple[str, ...], names: tuple[str, ...]
+) -> None:
     """The rows of the result, filtered by label, score and text."""
     _title(say("batch.table"))
     left, right = st.columns(2)
     labels = left.multiselect(
-        say("batch.filter_labels"), list(summary.label_counts), placeholder=say("batch.all"), key="batch_filter_labels"
+        say("batch.filter_labels"),
+        list(summary.label_counts),
+        format_func=lambda label: say_label(task, label),
+        placeholder=say("batch.all"),
+        key="batch_filter_labels",
     )
     low, high = right.slider(say("batch.filter_score"), 0, 100, (0, 100), format="%d%%", key="batch_filter_score")
     contains = st.text_input(
@@ -237,7 +243,7 @@ def _table(results: Results, summary: JobSummary, texts: tuple[str, ...], names:
         + (say("batch.matching_some", shown=f"{ROWS_SHOWN:,}") if total > ROWS_SHOWN else "")
     )
     if rows:
-        _rows(results, rows, columns)
+        _rows(task, results, rows, columns)
 
 
 @st.fragment
@@ -256,9 +262,10 @@ def _agreement(results: Results, view: FileJobStatus, options: RunOptions, other
         return
     labels = list(parse_labels(options.labels).names) if options.labels else list(view.labels)
     values = sorted({value for value, _ in counts})
-    if view.task == "sentiment" and stars(values):
-        st.caption(say("batch.stars", negative=labels[0], positive=labels[1]))
     assert view.task is not None
+    shown = [say_label(view.task, label) for label in labels]
+    if view.task == "sentiment" and stars(values):
+        st.caption(say("batch.stars", negative=shown[0], positive=shown[1]))
     meanings = _meanings(column, values, labels, view.task)
     # Ordered by label, so that agreement is on the diagonal.
     known = [value for label in labels for value in values if meanings[value] == label]
@@ -275,7 +282,7 @@ def _agreement(results: Results, view: FileJobStatus, options: RunOptions, other
     st.caption(say("batch.accuracy_note", right=f"{right:,}", of=f"{judged:,}"))
     matrix = np.array([[counts[value, label] for label in labels] for value in known])
     st.plotly_chart(
-        charts.confusion(matrix, rows=known, columns=labels),
+        charts.confusion(matrix, rows=known, columns=shown),
         config=charts.CONFIG,
         key="batch_confusion",
         alt=say("batch.confusion_alt", rows=len(known), columns=len(labels)),
@@ -296,7 +303,7 @@ def _meanings(column: str, values: list[str], labels: list[str], task: TaskName)
                 components.literal(charts.one_line(value, width=40)),
                 [None, *labels],
                 index=0 if guess is None else guess + 1,
-                format_func=lambda label: say("batch.left_out") if label is None else label,
+                format_func=lambda label: say("batch.left_out") if label is None else say_label(task, label),
                 key=f"batch_meaning_{column}_{value}",
             )
     return chosen

@@ -9,12 +9,12 @@ from wenmo.ui.localized import Text
 STRINGS: Mapping[str, Text] = {
     "batch.intro": Text(
         "整份文件一次读完：每一行都有答案，可看，可筛，可下载。",
-        "A whole file at once: an answer for every row, to look at, to filter, to take away.",
+        "A whole file at once: an answer for every row, to look at, to filter, to download.",
     ),
     "batch.file": Text("表格文件", "Table"),
     "batch.file_help": Text(
         "第一行为列名（JSONL 每行一个对象）。Excel 读取一个工作表，可选。",
-        "The first row names the columns (JSONL has an object a line). Of Excel, one sheet is read, which you choose.",
+        "The first row names the columns (JSONL: one object per line). One sheet of an Excel file is read; choose it.",
     ),
     "batch.sample": Text("一百条示例评论", "A hundred sample reviews"),
     "batch.limits": Text(
@@ -27,14 +27,14 @@ STRINGS: Mapping[str, Text] = {
         "minutes, earlier where many visitors need the room.",
     ),
     "batch.gone": Text(
-        "这个任务已不在：无人查看满一小时、被删除，或服务器换了机器。请重新上传。",
+        "这个任务已经没有了：一小时无人查看、已被删除，或服务器换了机器。请重新上传。",
         "This job is gone: nobody looked for an hour, it was deleted, or the server moved. Upload the file again.",
     ),
     "batch.interrupted": Text(
-        "服务器在处理途中重启过。算好的部分还在：接着处理，或在下面重新设定。",
-        "The server was restarted half way. What was computed is still here: go on, or set the job up anew below.",
+        "服务器在处理途中重启过。算好的部分都保留着：可以接着处理，或在下面重新设定。",
+        "The server was restarted half way. What was computed is kept: continue, or set up the job anew below.",
     ),
-    "batch.go_on": Text("接着处理", "Go on"),
+    "batch.go_on": Text("接着处理", "Continue"),
     "batch.another": Text("删除并换一个文件", "Delete and choose another file"),
     "batch.read": Text("{rows} 行，{columns} 列。", "{rows} rows, {columns} columns."),
     "batch.read_as": Text("编码 {encoding}。", " Encoding {encoding}."),
@@ -58,7 +58,7 @@ STRINGS: Mapping[str, Text] = {
     "batch.text": Text("文本", "Text"),
     "batch.label": Text("标签", "Label"),
     "batch.score": Text("把握", "Confidence"),
-    "batch.start": Text("开始处理 {rows} 行", "Start on {rows} rows"),
+    "batch.start": Text("开始处理 {rows} 行", "Process {rows} rows"),
     "batch.waiting": Text("排队中，前面还有 {ahead} 个任务。", "Waiting; {ahead} before it."),
     "batch.loading": Text("正在载入模型……", "Loading the model …"),
     "batch.progress": Text("{done} / {of} 行", "{done} / {of} rows"),
@@ -69,7 +69,7 @@ STRINGS: Mapping[str, Text] = {
         "address sees the results.",
     ),
     "batch.stopped": Text(
-        "已停止，算出的部分已删除；文件还在，可以重新开始。",
+        "已停止，算出的部分已删除；文件仍保留着，可以重新开始。",
         "Stopped, and what was computed is deleted. The file is still here: begin again as you like.",
     ),
     "batch.broken": Text(
@@ -82,7 +82,7 @@ STRINGS: Mapping[str, Text] = {
     "batch.hours": Text("{hours} 小时 {minutes} 分钟", "{hours} h {minutes} min"),
     "batch.done": Text("完成", "Done"),
     "batch.rows": Text("行数", "Rows"),
-    "batch.failed": Text("没有结果", "Without result"),
+    "batch.failed": Text("没有结果", "Without a result"),
     "batch.mean": Text("平均把握", "Mean confidence"),
     "batch.rows_per_s": Text("每秒行数", "Rows a second"),
     "batch.rows_per_s_help": Text(
@@ -115,21 +115,21 @@ STRINGS: Mapping[str, Text] = {
     "batch.table": Text("逐行查看", "Row by row"),
     "batch.filter_labels": Text("标签", "Labels"),
     "batch.all": Text("全部", "all"),
-    "batch.filter_score": Text("把握范围", "Confidence from, to"),
+    "batch.filter_score": Text("把握范围", "Confidence range"),
     "batch.filter_text": Text("文本包含", "Text contains"),
-    "batch.literal": Text("按字面查找，不分大小写。", "Looked for as it is; upper and lower case alike."),
+    "batch.literal": Text("按字面查找，不分大小写。", "Searched for literally; case does not matter."),
     "batch.matching": Text("符合的有 {total} 行。", "{total} rows match."),
     "batch.matching_some": Text(
         "下表是前 {shown} 行，全部请下载。", " The table has the first {shown}; download for all."
     ),
     "batch.period": Text(
-        "月份（按“{column}”列），以下各项只看这段时间", "Months (by the column {column}) for all below"
+        "月份（按“{column}”列），以下各项只看这段时间", "Months (by column {column}), for everything below"
     ),
     "batch.good": Text("好评", "Good"),
     "batch.neutral": Text("中评", "Neutral"),
     "batch.bad": Text("差评", "Bad"),
     "batch.mean_positive": Text("平均正面概率", "Mean probability of positive"),
-    "batch.phrases": Text("好评与差评各在说什么", "What good and bad ones talk about"),
+    "batch.phrases": Text("好评与差评各在说什么", "What good and bad reviews talk about"),
     "batch.phrases_show": Text("统计常见说法", "Count frequent phrases"),
     "batch.phrases_note": Text(
         "在这一侧比另一侧明显更常见的字词，每条只计一次；不靠词典，偶有不成词的片段。",
@@ -138,8 +138,8 @@ STRINGS: Mapping[str, Text] = {
     ),
     "batch.phrases_none": Text("没有反复出现的说法。", "No phrase comes again and again."),
     "batch.phrase": Text("说法", "Phrase"),
-    "batch.phrase_here": Text("本侧条数", "Texts here"),
-    "batch.phrase_there": Text("另一侧", "There"),
+    "batch.phrase_here": Text("本侧条数", "Texts on this side"),
+    "batch.phrase_there": Text("另一侧条数", "Texts on the other"),
     "batch.stars": Text(
         "这一列读作星级：1–2 星为{negative}，3 星不计，4–5 星为{positive}；可在下面改。",
         "Read as stars: 1–2 are {negative}, 3 is left out, 4–5 are {positive}; change it below.",

@@ -22,10 +22,9 @@ CONFIG = {
     "doubleClick": False,
 }
 
-# Streamlit replaces these by colours of the theme: four of chartCategoricalColors, by their number, and the background.
-# Each colour means one thing: ink is an amount, grey a second one beside it, green is better than before, cinnabar is
-# negative, against or too much. A thin cinnabar frame or dot marks a place.
-INK, CINNABAR, GREEN, GREY, PAPER = "#000001", "#000002", "#000003", "#000006", "#000038"
+# Streamlit replaces these by colours of the theme: five of chartCategoricalColors, by their number, and the background.
+# What each of them means is in wenmo/ui/shell/theme.py.
+INK, CINNABAR, GREEN, GREY, OCHRE, PAPER = "#000001", "#000002", "#000003", "#000006", "#000007", "#000038"
 ON_THIN, ON_DENSE = "#000004", "#000005"  # text on a cell of a heat map
 HALF, DIVERGED = 0.5, 2 / 3  # the density, and the size of a diverging value, from which a cell counts as dense
 FROM_CINNABAR_TO_INK = [f"#{number:06d}" for number in range(21, 31)]  # chartDivergingColors

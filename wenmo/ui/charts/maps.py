@@ -9,9 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from wenmo.ui.charts.figure import (
-    CINNABAR,
     INK,
     LABELS_SHOWN,
+    OCHRE,
     PAPER,
     VALUES_SHOWN,
     cell_numbers,
@@ -61,7 +61,7 @@ def ink_map(
 
     `rows` (R) are written beside the map, the short `names` (C) above it, unless there are more than LABELS_SHOWN;
     `columns` (C) are the whole texts for the tooltip. `percent` sets how the scale is written. `outlined` are squares
-    on the diagonal, (start, end), that get a cinnabar frame.
+    on the diagonal, (start, end), that get an ochre frame.
     """
     across, down = _categories(columns), _categories(rows)
     most = max(len(rows), len(columns))
@@ -115,7 +115,7 @@ def _scale(tickformat: str) -> dict[str, Any]:
 def _frame(start: int, end: int) -> dict[str, Any]:
     """A square around the cells from `start` to before `end` on the diagonal; a cell's position is its number."""
     low, high = start - 0.5, end - 0.5
-    return {"type": "rect", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": CINNABAR, "width": 2}}
+    return {"type": "rect", "x0": low, "x1": high, "y0": low, "y1": high, "line": {"color": OCHRE, "width": 3}}
 
 
 def alignment_map(cosines: np.ndarray, *, rows: Sequence[str], columns: Sequence[str]) -> go.Figure:
@@ -141,7 +141,7 @@ def alignment_map(cosines: np.ndarray, *, rows: Sequence[str], columns: Sequence
             x=at_columns,
             y=at_rows,
             mode="markers",
-            marker={"color": CINNABAR, "size": 9, "line": {"width": 1, "color": PAPER}},
+            marker={"color": OCHRE, "size": 9, "line": {"width": 1, "color": PAPER}},
             hoverinfo="skip",
         )
     )

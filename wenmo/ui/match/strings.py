@@ -8,7 +8,7 @@ from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
     "match.intro": Text(
-        "左边每一句，在右边找说法相同的一句；一份清单，找出重复和成组的。",
+        "左边的每一句，在右边找出意思相同的一句；或在一份清单里找出重复、同类的。",
         "For each text on the left, the one on the right that says the same; in one list, duplicates and groups.",
     ),
     "match.mode": Text("方式", "Mode"),
@@ -26,7 +26,7 @@ STRINGS: Mapping[str, Text] = {
     "match.start_files": Text("匹配 {left} 条与 {right} 条", "Match {left} with {right}"),
     "match.empty": Text(
         "左右各写几句，一行一句。向量先挑出候选，交叉编码器再逐一判断。",
-        "Write some texts on both sides, one a line. Vectors choose candidates, the cross-encoder judges them.",
+        "Write some texts on both sides, one per line. Vectors choose candidates, the cross-encoder judges them.",
     ),
     "match.files_empty": Text(
         "左边至多 {left} 行，右边至多 {right} 行；其余列会留在下载的文件里。更多的请用 `wenmo run match`。",
@@ -72,7 +72,7 @@ STRINGS: Mapping[str, Text] = {
     "match.group_file": Text("归组 {count} 条", "Group {count} texts"),
     "match.list_empty": Text(
         "写下至少两句，一行一句：意思相近的归为一组。",
-        "Write two texts or more, one a line: those that are near become a group.",
+        "Write two texts or more, one per line: those that are near become a group.",
     ),
     "match.file_empty": Text(
         "至多 {limit} 行。更多的请用 `wenmo run dedupe`。", "At most {limit} rows. For more, `wenmo run dedupe`."

@@ -41,12 +41,12 @@ STRINGS: Mapping[str, Text] = {
     "memory.used_help": Text(
         "这块 GPU 上所有进程与驱动的占用。", "By all processes on this GPU and by the driver itself."
     ),
-    "memory.reserved": Text("本进程预留", "Reserved here"),
+    "memory.reserved": Text("本进程预留", "Reserved by this process"),
     "memory.reserved_help": Text(
         "torch 的分配器为本进程留着的显存，含暂未使用的部分。",
         "What torch's allocator holds for this process, used or not.",
     ),
-    "memory.allocated": Text("本进程张量", "Tensors here"),
+    "memory.allocated": Text("本进程张量", "Tensors of this process"),
     "memory.utilization": Text("GPU 利用率", "GPU utilisation"),
     "memory.utilization_help": Text(
         "最近一个采样周期内有内核在运行的时间比例。MIG 实例不提供此项。",
@@ -61,8 +61,8 @@ STRINGS: Mapping[str, Text] = {
         "the same in figures",
     ),
     "memory.chart_note": Text(
-        "每点为 {seconds:.1f} 秒内的最高值，每秒采样 {hz:g} 次；红色三角是事件。",
-        "Each point is the highest of {seconds:.1f} s, of {hz:g} samples a second; red triangles are events.",
+        "每点为 {seconds:.1f} 秒内的最高值，每秒采样 {hz:g} 次；赭色三角是事件。",
+        "Each point is the highest of {seconds:.1f} s, of {hz:g} samples a second; ochre triangles are events.",
     ),
     "memory.events": Text("最近的事件", "Latest events"),
     "memory.no_events": Text("这段时间内没有事件。", "Nothing happened in this time."),

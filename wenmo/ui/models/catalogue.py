@@ -11,7 +11,7 @@ from wenmo.models.card import read_accuracy_table, read_licence, read_sizes
 from wenmo.ui.models import closer
 from wenmo.ui.shell import components, model_choice
 from wenmo.ui.shell.inputs import MAX_CHARACTERS
-from wenmo.ui.text import say
+from wenmo.ui.text import say, say_label
 
 if TYPE_CHECKING:
     from wenmo.models.registry import ModelEntry
@@ -88,8 +88,9 @@ def _purpose(entry: ModelEntry) -> tuple[TaskSpec, ...]:
     if licence:
         st.text(say("models.licence", name=licence))
     if described.labels:
-        shown = "，".join(described.labels[:_LABELS_SHOWN])
-        st.text(say("models.labels", labels=shown + ("…" if len(described.labels) > _LABELS_SHOWN else "")))
+        shown = [say_label(entry.task, label) for label in described.labels[:_LABELS_SHOWN]]
+        more = "…" if len(described.labels) > _LABELS_SHOWN else ""
+        st.text(say("models.labels", labels=say("app.comma").join(shown) + more))
     if described.needs_label_names:
         st.info(say("models.name_labels", count=len(described.labels)))
         with st.form("models_label_names", border=False):
@@ -126,7 +127,7 @@ def _name_labels(name: str) -> None:
         if name in settings.models.values():
             raise InputError(
                 f"{name} is a model of this server. Its operator names its labels, with WENMO_LABEL_NAMES.",
-                f"{name} 是此服务使用的模型，其标签由运维者用 WENMO_LABEL_NAMES 命名。",
+                f"{name} 是此服务使用的模型，其标签由管理员用 WENMO_LABEL_NAMES 命名。",
             )
         names = parse_label_names(st.session_state["models_label_names_typed"])
         describe(folder, label_names=names)

@@ -20,7 +20,7 @@ from wenmo.ui.shell import answers, components
 from wenmo.ui.shell.inputs import MAX_CHARACTERS, check_labels
 from wenmo.ui.shell.one_at_a_time import alone
 from wenmo.ui.shell.runtime import comparison_engine, get_engine
-from wenmo.ui.text import say
+from wenmo.ui.text import say, say_label
 
 if TYPE_CHECKING:
     from wenmo import Engine
@@ -112,7 +112,7 @@ def try_it(entry: ModelEntry, specs: tuple[TaskSpec, ...], names: dict[str, str]
         st.metric(say("models.cosine"), f"{scores['']:.3f}")
         return
     for label, score in list(scores.items())[:_LABELS_SHOWN]:
-        components.measure(components.literal(label), score, text=f"{score:.2%}")
+        components.measure(components.literal(say_label(spec.name, label)), score, text=f"{score:.2%}")
 
 
 def as_default(entry: ModelEntry, specs: tuple[TaskSpec, ...]) -> None:

@@ -15,7 +15,7 @@ from wenmo.ui.models.examples import COMPARISONS
 from wenmo.ui.shell import answers, components, examples, model_choice
 from wenmo.ui.shell.inputs import MAX_TEXTS, at_most, check_labels
 from wenmo.ui.shell.runtime import comparison_engine, get_engine
-from wenmo.ui.text import say
+from wenmo.ui.text import say, say_label
 
 if TYPE_CHECKING:
     from wenmo import Engine
@@ -68,10 +68,10 @@ def show() -> None:
     if len(lines) == 1:
         for place, side in zip(st.columns(2, gap="large"), (compared.first, compared.second), strict=True):
             with place:
-                _single(side)
+                _single(task, side)
         st.caption(say("models.one_difference", difference=f"{compared.differences[0]:.4f}"))
     else:
-        _many(compared, lines)
+        _many(task, compared, lines)
 
 
 def _task() -> TaskName:
@@ -140,7 +140,7 @@ def _sides(compared: Comparison) -> None:
     st.caption(say("models.sides_note", rounds=compared.rounds))
 
 
-def _single(side: Side) -> None:
+def _single(task: TaskName, side: Side) -> None:
     """The answer of one model to a single input."""
     (result,) = side.results
     st.text(_title(side))
@@ -152,10 +152,10 @@ def _single(side: Side) -> None:
             key=f"compare_chart_{side.precision.value}_{side.model}",
         )
     else:
-        components.measure(components.literal(result.label), result.score, text=f"{result.score:.2%}")
+        components.measure(components.literal(say_label(task, result.label)), result.score, text=f"{result.score:.2%}")
 
 
-def _many(compared: Comparison, lines: list[str]) -> None:
+def _many(task: TaskName, compared: Comparison, lines: list[str]) -> None:
     """How far the answers agree, and the inputs whose answers differ most."""
     count, differing = len(lines), compared.differing
     with st.container(horizontal=True, gap="medium"):
@@ -172,7 +172,7 @@ def _many(compared: Comparison, lines: list[str]) -> None:
     bars = []
     for name, side in sides.items():
         bars.append(say("models.score", side=name))
-        columns[name] = [result.label for result in side.results]
+        columns[name] = [say_label(task, result.label) for result in side.results]
         columns[bars[-1]] = [result.score for result in side.results]
     if differing:
         st.subheader(say("models.differing", count=len(differing)), anchor=False)

@@ -9,12 +9,14 @@ import streamlit as st
 
 from wenmo.tasks.everyday import QuestionSet
 from wenmo.ui.shell import answers, components
-from wenmo.ui.text import say
+from wenmo.ui.text import language, say
 
 if TYPE_CHECKING:
     from wenmo import Engine
     from wenmo.evaluation.everyday import Answered
 
+# The answers of the sets that have no labels of their own.
+_ANSWERS = {"正面": "positive", "负面": "negative", "中性": "neutral", "相同": "same", "不同": "different"}
 _SETS: tuple[QuestionSet, ...] = get_args(QuestionSet)
 
 
@@ -46,6 +48,11 @@ def _share(questions: Sequence[Answered]) -> str:
     return f"{sum(each.right for each in questions) / len(questions):.1%}"
 
 
+def _name(question: Answered, answer: str) -> str:
+    """An answer in the reader's language."""
+    return answer if question.questions == "zero_shot" or language() == "zh" else _ANSWERS[answer]
+
+
 def _wrong(questions: Sequence[Answered]) -> None:
     st.subheader(say("models.everyday_wrong", count=len(questions)), anchor=False)
     probability = say("models.everyday_probability")
@@ -53,8 +60,8 @@ def _wrong(questions: Sequence[Answered]) -> None:
         {
             say("models.everyday_set"): [say(f"models.everyday.{each.questions}") for each in questions],
             say("models.everyday_text"): [each.text for each in questions],
-            say("models.everyday_expected"): [each.expected for each in questions],
-            say("models.everyday_answered"): [each.answered for each in questions],
+            say("models.everyday_expected"): [_name(each, each.expected) for each in questions],
+            say("models.everyday_answered"): [_name(each, each.answered) for each in questions],
             probability: [each.probability for each in questions],
         },
         bars=(probability,),

@@ -39,7 +39,7 @@ STRINGS: Mapping[str, Text] = {
     "models.kind.known": Text("可下载", "on the hub"),
     "models.kind.local": Text("本地", "local"),
     "models.kind.visitor": Text("访客", "a visitor's"),
-    "models.vectors": Text("句向量", "Embedding"),
+    "models.vectors": Text("句向量", "Sentence vectors"),
     "models.details": Text("细看", "Look closer"),
     "models.parameters": Text("参数", "Parameters"),
     "models.layers": Text("层数", "Layers"),
@@ -55,7 +55,7 @@ STRINGS: Mapping[str, Text] = {
         "ids; it is remembered.",
     ),
     "models.label_names": Text(
-        "标签名，用逗号隔开，例如：负面，正面", "Names, with commas, such as negative, positive"
+        "标签名，用逗号隔开，例如：负面，正面", "Names separated by commas, such as negative, positive"
     ),
     "models.remember": Text("记住", "Remember"),
     "models.use": Text("用于{task}", "Use for {task}"),
@@ -81,7 +81,7 @@ STRINGS: Mapping[str, Text] = {
     "models.try_first": Text("第一句", "First sentence"),
     "models.try_second": Text("第二句", "Second sentence"),
     "models.ask": Text("运行", "Run"),
-    "models.cosine": Text("余弦相似度", "Cosine"),
+    "models.cosine": Text("向量余弦", "Cosine of vectors"),
     "models.export": Text("导出", "Export"),
     "models.export_to": Text("格式", "Format"),
     "models.export_note": Text(
@@ -125,20 +125,20 @@ STRINGS: Mapping[str, Text] = {
     "models.pull": Text("下载", "Download"),
     "models.connecting": Text("正在连接……{seconds} 秒", "Connecting … {seconds} s"),
     "models.pulling": Text("{file}　{done} / {of} MiB　{seconds} 秒", "{file}  {done} / {of} MiB  {seconds} s"),
-    "models.pulled": Text("{name} 已下载，可以使用。", "{name} is here and can be used."),
+    "models.pulled": Text("{name} 已下载，可以使用。", "{name} has been downloaded and can be used."),
     "models.nothing_to_pull": Text("已知的模型都在本机。", "All known models are on this machine."),
     "models.side.first": Text("左", "Left"),
     "models.side.second": Text("右", "Right"),
     "models.texts.sentiment": Text("文本", "Texts"),
     "models.texts.classify": Text("文本", "Texts"),
     "models.texts.zero_shot": Text("文本", "Texts"),
-    "models.texts.similarity": Text("句对：每行两句，用 | 隔开", "Pairs: two sentences a line, with | between them"),
+    "models.texts.similarity": Text("句对：每行两句，用 | 隔开", "Pairs: two sentences per line, separated by |"),
     "models.compare": Text("对比", "Compare"),
     "models.compare_empty": Text(
         "选两个模型，或同一模型的两种精度，在同样的文本上对比。",
         "Choose two models, or two precisions of one, and compare them on the same texts.",
     ),
-    "models.ms": Text("毫秒/条", "ms a text"),
+    "models.ms": Text("毫秒/条", "ms per text"),
     "models.weights": Text("权重 MiB", "Weights, MiB"),
     "models.sides_note": Text(
         "轮流各算 {rounds} 遍，取中位数；一次算完全部文本。权重是载入后占用的内存。",

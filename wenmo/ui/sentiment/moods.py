@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from wenmo.ui.text import language
-
 Face = Literal["😄", "😐", "😠"]
-_ENGLISH = {"正面": "positive", "负面": "negative"}
 NAMES: dict[Face, str] = {"😄": "glad", "😐": "neutral", "😠": "angry"}
 
 
@@ -17,11 +14,6 @@ def face_of(positive: float) -> Face:
     if 0.4 <= positive <= 0.6:
         return "😐"
     return "😄" if positive > 0.6 else "😠"
-
-
-def in_words(label: str) -> str:
-    """A label of the model for the reader: Chinese ones of the bundled model with their meaning in English."""
-    return f"{label} ({_ENGLISH[label]})" if language() == "en" and label in _ENGLISH else label
 
 
 def count_moods(positives: Sequence[float]) -> dict[str, int]:

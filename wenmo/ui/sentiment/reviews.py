@@ -10,10 +10,10 @@ from wenmo.tasks.reviews import mentions, parse_aspects, sentence_spans
 from wenmo.types import Part, SentimentResult
 from wenmo.ui import charts
 from wenmo.ui.sentiment.examples import REVIEWS
-from wenmo.ui.sentiment.moods import NAMES, count_moods, face_of, in_words
+from wenmo.ui.sentiment.moods import NAMES, count_moods, face_of
 from wenmo.ui.shell import answers, components, examples, explain, share, theme
 from wenmo.ui.shell.inputs import MAX_ASPECT_CHARACTERS, MAX_ASPECTS, MAX_SENTENCES, MAX_TEXTS, at_most
-from wenmo.ui.text import say
+from wenmo.ui.text import say, say_label
 
 _INK_CHARACTERS = 400  # of a review, at most, that is drawn sentence by sentence
 
@@ -67,12 +67,12 @@ def _one(text: str, result: SentimentResult) -> None:
             theme.face(face)
             st.subheader(say(f"sentiment.{NAMES[face]}"), anchor=False, width="content")
             unsure = NAMES[face] == "neutral"
-            label = in_words(result.label)
+            label = say_label("sentiment", result.label)
             st.text(say("sentiment.leaning", label=label) if unsure else label)
         components.measure(say("sentiment.positive"), result.positive, text=f"{result.positive:.1%}")
     columns: dict[str, list[object]] = {
         say("sentiment.text"): [text],
-        say("sentiment.label"): [result.label],
+        say("sentiment.label"): [say_label("sentiment", result.label)],
         say("sentiment.positive"): [result.positive],
     }
     components.download("sentiment", columns)
@@ -87,7 +87,7 @@ def _many(texts: list[str], results: list[SentimentResult]) -> None:
         say("sentiment.face"): [face_of(value) for value in positives],
         positive: list(positives),  # beside the face, where a phone shows it without scrolling
         say("sentiment.text"): list(texts),
-        say("sentiment.label"): [result.label for result in results],
+        say("sentiment.label"): [say_label("sentiment", result.label) for result in results],
     }
     components.table(columns, bars=[positive])
     st.caption(say("sentiment.faces_note"))

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
-    "sentiment.intro": Text("一句话里是喜是怒？", "Glad or angry?"),
+    "sentiment.intro": Text("一句话里是喜是怒？", "Happy or angry?"),
     "sentiment.texts": Text("文本", "Texts"),
     "sentiment.placeholder": Text("例如：汤头很鲜，老板还送了一碟泡菜", "For example: 汤头很鲜，老板还送了一碟泡菜"),
-    "sentiment.read": Text("读情绪", "Read the mood"),
-    "sentiment.empty": Text("写下一条或多条评论，每行一条。", "Write one review or several, one a line."),
+    "sentiment.read": Text("判断情绪", "Read the mood"),
+    "sentiment.empty": Text("写下一条或多条评论，每行一条。", "Write one review or several, one per line."),
     "sentiment.positive": Text("正面概率", "Probability of positive"),
     "sentiment.leaning": Text("拿不准，略偏{label}", "not sure, leaning to {label}"),
     "sentiment.face": Text("情绪", "Mood"),
     "sentiment.label": Text("标签", "Label"),
-    "sentiment.glad": Text("欣喜", "Glad"),
+    "sentiment.glad": Text("欣喜", "Happy"),
     "sentiment.neutral": Text("平淡", "In between"),
     "sentiment.angry": Text("不满", "Angry"),
     "sentiment.summary": Text(
@@ -28,8 +28,8 @@ STRINGS: Mapping[str, Text] = {
         "😐 stands for a probability of positive between 40% and 60%: the model is not sure.",
     ),
     "sentiment.view": Text("方式", "View"),
-    "sentiment.view.read": Text("读评论", "Read reviews"),
-    "sentiment.view.compare": Text("比两款", "Compare two"),
+    "sentiment.view.read": Text("看评论", "Read reviews"),
+    "sentiment.view.compare": Text("比较两款", "Compare two"),
     "sentiment.aspects": Text("关注的方面（可不填）", "Aspects (optional)"),
     "sentiment.aspects_placeholder": Text("例如：物流/快递，价格，味道", "For example: 物流/快递，价格，味道"),
     "sentiment.aspects_help": Text(
@@ -65,7 +65,7 @@ STRINGS: Mapping[str, Text] = {
     "sentiment.product": Text("产品", "Product"),
     "sentiment.compare": Text("比较", "Compare"),
     "sentiment.compare_empty": Text(
-        "把两款产品的评论分别贴进来，每行一条。", "Paste the reviews of two products, one a line."
+        "把两款产品的评论分别贴进来，每行一条。", "Paste the reviews of two products, one per line."
     ),
     "sentiment.verdict.better": Text(
         "{name}更受好评，高 {points} 个百分点", "{name} is better liked, by {points} points"
@@ -74,7 +74,7 @@ STRINGS: Mapping[str, Text] = {
         "相差 {points} 个百分点，可能只是偶然", "{points} points apart, which may be chance"
     ),
     "sentiment.verdict.few": Text(
-        "相差 {points} 个百分点，评论太少，不足为凭", "{points} points apart, by too few reviews to tell"
+        "相差 {points} 个百分点，评论太少，还不能下结论", "{points} points apart, by too few reviews to tell"
     ),
     "sentiment.difference": Text(
         "{first} 减 {second}：{value} 个百分点，95% 区间 {low} 到 {high}。",

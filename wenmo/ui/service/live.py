@@ -36,7 +36,7 @@ def show() -> None:
     rest, cache = get_metrics().rest_calls(), engine.cache_statistics()
     _now(schedulers, rest)
     loaded = engine.loaded_tasks()
-    names = say("service.comma").join(
+    names = say("app.comma").join(
         f"{TASKS[task].title_zh if language() == 'zh' else TASKS[task].title} {engine.model_info(task).precision.value}"
         for task in loaded
     )

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
-    "service.intro": Text("程序怎样调用，服务此刻怎样。", "How programs call it, and how it is doing at this moment."),
-    "service.now": Text("此刻", "Now"),
+    "service.intro": Text("程序如何调用，服务现在的状态。", "How programs call it, and how it is doing now."),
+    "service.now": Text("当前状态", "Now"),
     "service.health": Text("状态", "Health"),
     "service.ready": Text("就绪", "Ready"),
     "service.not_ready": Text(
@@ -21,13 +21,12 @@ STRINGS: Mapping[str, Text] = {
         "本进程启动以来需要计算的 REST 请求，按状态码：{statuses}。页面上的点击不在其内。",
         "REST calls for work since this process started, by status: {statuses}. Clicks in the app are not among them.",
     ),
-    "service.turned_away": Text("因繁忙谢绝", "Turned away"),
+    "service.turned_away": Text("因繁忙拒绝", "Turned away"),
     "service.turned_away_help": Text(
-        "以 429 或 503 答复的 REST 请求。计算队列另计：谢绝 {queue} 次，含页面点击。",
+        "以 429 或 503 答复的 REST 请求。计算队列另计：拒绝 {queue} 次，含页面点击。",
         "REST calls answered with 429 or 503. The queue counts for itself: {queue}, clicks in the app included.",
     ),
     "service.loaded": Text("已载入的模型：{names}。", "Models in memory: {names}."),
-    "service.comma": Text("、", ", "),
     "service.none_loaded": Text(
         "还没有载入模型，首次使用时载入。", "No model is in memory yet; each loads at its first use."
     ),
@@ -67,7 +66,7 @@ STRINGS: Mapping[str, Text] = {
     "service.seconds": Text("{value} 秒", "{value} s"),
     "service.kept": Text("已存结果", "Results kept"),
     "service.kept_help": Text("占用 {used} MiB，上限 {most} MiB。", "They take {used} MiB of at most {most}."),
-    "service.how": Text("怎样调用", "How to call it"),
+    "service.how": Text("如何调用", "How to call it"),
     "service.how_note": Text(
         "REST 由 `python -m wenmo serve` 提供；只用 `streamlit run` 启动时没有。"
         "完整说明见 [OpenAPI]({address}/api/openapi.json)。",
@@ -79,9 +78,9 @@ STRINGS: Mapping[str, Text] = {
         "This service wants a token: put it into the environment as `WENMO_API_TOKEN`.",
     ),
     "service.route": Text("路由", "Route"),
-    "service.articles": Text("两篇文章的表，在本机重做", "The articles' tables, measured again"),
+    "service.articles": Text("两篇文章的表格，在本机重测", "The articles' tables, measured again"),
     "service.articles_empty": Text(
-        "还没有测过。在仓库目录运行下面的命令（约四分钟），结果会显示在这里。",
+        "还没有测过。在仓库文件夹中运行下面的命令（约四分钟），结果会显示在这里。",
         "Not measured yet. Run this in the repository's folder (about four minutes), and the result is shown here.",
     ),
     "service.articles_note": Text(

@@ -18,7 +18,7 @@ from wenmo.tables.table import READ_SUFFIXES, Notice, TableReader
 from wenmo.tasks.table import TASKS
 from wenmo.types import TaskName
 from wenmo.ui.shell import components, file_format
-from wenmo.ui.text import language, say
+from wenmo.ui.text import language, say, say_label
 
 MAX_UPLOAD_MB = 5
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def _meanings(rows: LabelledRows) -> None:
     components.table(
         {
             say("labelled.value"): list(rows.meanings),
-            say("labelled.meaning"): [rows.names[index] for _, index in rows.meanings.values()],
+            say("labelled.meaning"): [say_label(rows.task, rows.names[index]) for _, index in rows.meanings.values()],
             say("labelled.rows"): [number for number, _ in rows.meanings.values()],
         }
     )

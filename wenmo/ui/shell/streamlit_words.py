@@ -11,7 +11,9 @@ from collections.abc import Mapping
 WORDS: Mapping[str, str] = {
     "Upload": "上传",
     "file upload": "上传文件",
-    "Drag and drop file here": "把文件拖到这里",
+    "Drag and drop a file here": "把文件拖到这里",
+    "Drag and drop files here": "把文件拖到这里",
+    "Only one file is allowed.": "只能选一个文件。",
     "Skip to main content": "跳到正文",
     "Sidebar": "侧栏",
     "Collapse sidebar": "收起菜单",
@@ -67,6 +69,9 @@ WORDS: Mapping[str, str] = {
     "Connecting": "正在连接",
     "Connecting to Streamlit server": "正在连接服务器",
     "Connection error": "连接中断",
+    "Connection timed out.": "连接超时。",
+    "Running...": "正在运行",
+    "Selectbox options": "选项",
     "Page not found": "没有这个页面",
     "Download as png": "下载为图片",
     "Download plot as a PNG": "下载为 PNG",
@@ -85,5 +90,6 @@ PATTERNS: Mapping[str, str] = {
     "^You have requested page .*$": "这个地址没有页面，已打开首页。",
     "^Is Streamlit still running\\?.*$": "服务器没有响应，可能已停止。",
     "^(.*) files are not allowed\\.$": "不支持 $1 文件。",
+    "^File must be (.*) or smaller\\.$": "文件不能超过 $1。",
     "^You can only select up to ([0-9]+) options?.*$": "最多选 $1 个。",
 }

@@ -33,6 +33,7 @@ STRINGS: Mapping[str, Text] = {
     "app.group.files": Text("文件", "Files"),
     "app.group.resources": Text("资源", "Resources"),
     "app.group.manage": Text("管理", "Manage"),
+    "app.comma": Text("、", ", "),
     "app.working": Text("正在研墨……", "Grinding ink …"),
     "app.progress": Text("{done} / {of}", "{done} / {of}"),
     "app.stop": Text("停止", "Stop"),
@@ -51,13 +52,13 @@ STRINGS: Mapping[str, Text] = {
         "{count} texts are longer than the model reads; only their first parts were read.",
     ),
     "app.unknown": Text(
-        "有 {count} 条含模型不认识的字符（至多占 {share}），它们对模型而言没有区别：结果要打折扣。",
+        "有 {count} 条含模型不认识的字符（至多占 {share}），模型分不清这些字符：结果仅供参考。",
         "{count} texts have characters that the model does not know (up to {share}). They are all one to it: trust the "
         "results less.",
     ),
     "app.lines_help": Text(
         "每行一条，空行不计，最多 {limit} 条。Ctrl+Enter 提交。",
-        "One a line; blank lines do not count; at most {limit}. Ctrl+Enter submits.",
+        "One per line; blank lines do not count; at most {limit}. Ctrl+Enter submits.",
     ),
     "app.copy.label": Text("复制", "Copy"),
     "app.copy.done": Text("已复制", "Copied"),
@@ -104,8 +105,8 @@ STRINGS: Mapping[str, Text] = {
     "status.gpu_memory": Text("显存", "GPU memory"),
     "status.mib": Text("{value} MiB", "{value} MiB"),
     "status.of_mib": Text("{value} / {total} MiB", "{value} / {total} MiB"),
-    "status.loaded": Text("已载入。{reason}", "loaded. {reason}"),
-    "status.waiting": Text("首次使用时载入", "loads at first use"),
+    "status.loaded": Text("已载入。{reason}", "Loaded. {reason}"),
+    "status.waiting": Text("首次使用时载入", "Loads at first use"),
     # The sidebar: the choice of models
     "models.similarity": Text("相似度模型", "Model for similarity"),
     "models.sentiment": Text("情感模型", "Model for sentiment"),
@@ -122,12 +123,12 @@ STRINGS: Mapping[str, Text] = {
     "similarity.probability": Text("同义概率", "Probability of same meaning"),
     "similarity.probability_help": Text(
         "交叉编码器：两句一起读，逐字对照，给出“意思相同”的概率。较准，但每一对都要算一次。",
-        "Cross-encoder: both sentences are read together, and it answers the probability that they mean the same. "
-        "The better measure; each pair costs one pass.",
+        "Cross-encoder: both sentences are read together, which gives the probability that they mean the same. "
+        "The more accurate measure; each pair costs one pass.",
     ),
     "similarity.cosine": Text("向量余弦（−1 至 1）", "Cosine of vectors (−1 to 1)"),
     "similarity.cosine_line": Text(
-        "另一种较粗的度量，向量余弦：{value}（−1 至 1，不是百分比）",
+        "另有一种较粗的度量，向量余弦：{value}（−1 至 1，不是百分比）",
         "A coarser measure beside it, the cosine of vectors: {value} (−1 to 1, no percentage)",
     ),
     "similarity.cosine_help": Text(
@@ -197,7 +198,7 @@ STRINGS: Mapping[str, Text] = {
     ),
     # How a file is read: on all pages that take one
     "file.format": Text("编码、分隔符与引号", "Encoding, separator and quotes"),
-    "file.auto": Text("自动识别", "found by itself"),
+    "file.auto": Text("自动识别", "detected automatically"),
     "file.encoding": Text("编码", "Encoding"),
     "file.delimiter": Text("分隔符", "Separator"),
     "file.delimiter.comma": Text("逗号 ,", "comma ,"),
@@ -222,7 +223,7 @@ STRINGS: Mapping[str, Text] = {
     "labelled.column.text_b": Text("第二句的列", "Column of second sentences"),
     "labelled.column.label": Text("标签列", "Column of labels"),
     "labelled.value": Text("文件中的标签", "Label in the file"),
-    "labelled.meaning": Text("理解为", "Taken for"),
+    "labelled.meaning": Text("理解为", "Read as"),
     "labelled.rows": Text("行数", "Rows"),
     "labelled.left_out": Text(
         "未计入：{skipped} 行有空格，{repeated} 行重复，{contradicting} 行同文不同标签。",
@@ -232,10 +233,10 @@ STRINGS: Mapping[str, Text] = {
     # The panel "Why?"
     "explain.why": Text("为什么？ Why?", "为什么？ Why?"),  # one label: with another, Streamlit would close the panel
     "explain.label": Text("解释哪个标签", "Label to explain"),
-    "explain.same": Text("趋同", "same"),
-    "explain.different": Text("趋异", "different"),
-    "explain.up": Text("往正面", "up"),
-    "explain.down": Text("往负面", "down"),
+    "explain.same": Text("趋于相同", "towards the same"),
+    "explain.different": Text("趋于不同", "towards different"),
+    "explain.up": Text("偏正面", "towards positive"),
+    "explain.down": Text("偏负面", "towards negative"),
     "explain.for": Text("支持", "for"),
     "explain.against": Text("反对", "against"),
     "explain.part": Text("片段", "Part"),
@@ -247,7 +248,7 @@ STRINGS: Mapping[str, Text] = {
         "The text is long: whole clauses were hidden, not single characters.",
     ),
     "explain.pair_note": Text(
-        "逐字遮住，让模型重读：墨色（深色主题下为浅色）拉向“相同”，朱色拉向“不同”，与底色反差越大越有力。数值是遮住后对数几率下降多少；"
+        "逐字遮住，让模型重读：墨色（深色主题下为浅色）趋于相同，朱色趋于不同，与底色反差越大，作用越强。数值是遮住后对数几率下降多少；"
         "字与字相互影响，各字相加不等于总分。",
         "Each character is hidden in turn and the model reads again: ink (light in the dark theme) pulls "
         "towards the same meaning, cinnabar "
@@ -255,7 +256,7 @@ STRINGS: Mapping[str, Text] = {
         "Characters act together: the numbers do not add up to the score.",
     ),
     "explain.sentiment_note": Text(
-        "逐字遮住，让模型重读：墨色（深色主题下为浅色）往正面拉，朱色往负面拉，与底色反差越大越有力。数值是遮住后“正面”的对数几率下降多少；"
+        "逐字遮住，让模型重读：墨色（深色主题下为浅色）偏向正面，朱色偏向负面，与底色反差越大，作用越强。数值是遮住后“正面”的对数几率下降多少；"
         "字与字相互影响，各字相加不等于总分。",
         "Each character is hidden in turn and the model reads again: ink (light in the dark theme) pulls up, "
         "to positive, cinnabar pulls down, "
@@ -279,10 +280,10 @@ STRINGS: Mapping[str, Text] = {
         "up to the score.",
     ),
     "explain.alignment_note": Text(
-        "两句的字如何对应：向量模型末层中字与字的余弦，反差越大越近，朱点是互为最近的一对。"
+        "两句的字如何对应：向量模型末层中字与字的余弦，反差越大越近，赭点是互为最近的一对。"
         "它说明的是上面的“向量余弦”，不是同义概率。",
         "Which character stands for which: cosines in the last layer of the vector model, the more it stands out the "
-        "closer; a cinnabar dot marks two that are each other's closest. It belongs to the cosine of vectors above, "
+        "closer; an ochre dot marks two that are each other's closest. It belongs to the cosine of vectors above, "
         "not to the probability.",
     ),
     "explain.alignment_alt": Text(

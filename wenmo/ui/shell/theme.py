@@ -1,6 +1,15 @@
 """The parts of the look that `.streamlit/config.toml` cannot hold: a stylesheet, the images, stamps and faces.
 
-All HTML in here is constant: nothing that a user typed goes into it.
+Each colour means one thing, on the page and in charts:
+
+- Ink (light in the dark theme) is what is: text, amounts, what is chosen, the focus. Positive, where it faces negative.
+- Grey is a second amount beside the first, or neither positive nor negative.
+- Cinnabar on the page is the seal, and what to press: the button that starts the work, a link. In charts nothing is
+  pressed; there it is negative, against, or too much.
+- Green is better than before.
+- Ochre marks a place: a group in a matrix, a pair in a map, an event on a line.
+
+They are in .streamlit/config.toml and style.css. All HTML in here is constant: nothing that a user typed goes into it.
 """
 
 from __future__ import annotations

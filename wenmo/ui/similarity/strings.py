@@ -32,11 +32,11 @@ STRINGS: Mapping[str, Text] = {
         "Write two sentences or more: the more a cell stands out, the closer the meaning.",
     ),
     "similarity.measure": Text("比较方式", "Measure"),
-    "similarity.measure.auto": Text("自动：{limit} 句以内逐对读", "Automatic: pair by pair up to {limit}"),
-    "similarity.measure.probability": Text("逐对读（同义概率）", "Pair by pair (probability)"),
+    "similarity.measure.auto": Text("自动：{limit} 句以内逐对判断", "Automatic: pair by pair up to {limit}"),
+    "similarity.measure.probability": Text("逐对判断（同义概率）", "Pair by pair (probability)"),
     "similarity.measure.cosine": Text("向量余弦", "Cosine of vectors"),
     "similarity.measure_help": Text(
-        "逐对读：交叉编码器，较准，200 句约两万对，要算半分钟左右。向量余弦：每句只算一次，很快，但较粗，"
+        "逐对判断：交叉编码器，较准，200 句约两万对，要算半分钟左右。向量余弦：每句只算一次，很快，但较粗，"
         "尤其分不清正话与反话。",
         "Pair by pair: the cross-encoder, the better measure; 200 sentences make 20,000 pairs, about half a minute. "
         "Cosine of vectors: one pass a sentence, fast and coarser; above all it does not tell a statement from its "
@@ -50,16 +50,16 @@ STRINGS: Mapping[str, Text] = {
     ),
     "similarity.matrix_note.probability": Text(
         "交叉编码器读了 {pairs} 对（含自身），每对按书写先后读一次，上下对称。与底色反差越大越相近；"
-        "相近的句子排在一起，朱框为一组。",
+        "相近的句子排在一起，赭框为一组。",
         "The cross-encoder read {pairs} pairs (each sentence with itself, too), once, in the order written, and "
-        "mirrored. The more a cell stands out, the closer the meaning. Like stands beside like; a cinnabar "
+        "mirrored. The more a cell stands out, the closer the meaning. Like stands beside like; an ochre "
         "square is a group.",
     ),
     "similarity.matrix_note.cosine": Text(
-        "{count} 句各算一次向量，再求 {pairs} 对夹角余弦。与底色反差越大越相近；相近的句子排在一起，朱框为一组。"
+        "{count} 句各算一次向量，再求 {pairs} 对夹角余弦。与底色反差越大越相近；相近的句子排在一起，赭框为一组。"
         "余弦不是概率。",
         "{count} vectors, one pass a sentence, and the cosines of their {pairs} pairs. The more a cell stands out, the "
-        "closer. Like stands beside like; a cinnabar square is a group. A cosine is no probability.",
+        "closer. Like stands beside like; an ochre square is a group. A cosine is no probability.",
     ),
     "similarity.matrix_alt.probability": Text(
         "{count} 句话两两之间的同义概率，相近的排在一起",

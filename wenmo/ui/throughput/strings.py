@@ -30,7 +30,7 @@ STRINGS: Mapping[str, Text] = {
     "throughput.smaller": Text("再加一步：{name}", "One more step: {name}"),
     "throughput.start": Text("开跑", "Start"),
     "throughput.empty": Text(
-        "约需二十秒。轮流运行，互不抢占；时钟只在各自运行时走。",
+        "约需二十秒。轮流运行，互不抢占；计时只算各自运行的时间。",
         "Takes some twenty seconds. They run in turns, never at once, each timed while it runs.",
     ),
     "throughput.preparing": Text("正在准备：{step}", "Preparing: {step}"),
@@ -54,7 +54,7 @@ STRINGS: Mapping[str, Text] = {
         "{machine}, {device}; model {model}; {texts} texts, {tokens} tokens.",
     ),
     "throughput.disturbed": Text(
-        "其间别的程序占用了约 {cores} 个核：数字偏低，占用全部核心的跑法受害更重，倍数也随之失真。空闲时再跑一次。",
+        "其间别的程序占用了约 {cores} 个核：数字偏低，占用全部核心的跑法受影响更大，倍数也随之失真。空闲时再跑一次。",
         "Other programs kept some {cores} cores busy meanwhile: the figures are too low, and most so for what runs "
         "over all cores at once, which distorts the ratios. Run it again on an idle machine.",
     ),
@@ -86,7 +86,7 @@ STRINGS: Mapping[str, Text] = {
     "throughput.step.sorted": Text("按长度排序", "Sorted by length"),
     "throughput.step.packed": Text("打包，不填充", "Packed, no padding"),
     "throughput.step.first_only": Text("末层只算首位", "Last layer: first row"),
-    "throughput.step.workers": Text("每核一个线程", "A worker a core"),
+    "throughput.step.workers": Text("每核一个线程", "One worker per core"),
     "throughput.step.int8": Text("INT8", "INT8"),
     "throughput.step.fp16": Text("FP16", "FP16"),
     "throughput.padding": Text("填充浪费了多少", "What padding wastes"),

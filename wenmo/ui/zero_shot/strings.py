@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wenmo.ui.localized import Text
 
 STRINGS: Mapping[str, Text] = {
-    "zero_shot.intro": Text("标签由你来定，不必训练。", "You name the labels; nothing is trained."),
+    "zero_shot.intro": Text("标签由你来定，不必训练。", "You name the labels; no training needed."),
     "zero_shot.texts": Text("文本", "Texts"),
     "zero_shot.placeholder": Text(
         "例如：上个月的账单里多扣了我二十块钱", "For example: 上个月的账单里多扣了我二十块钱"
@@ -18,13 +18,13 @@ STRINGS: Mapping[str, Text] = {
         "概率不低于此值的标签算作成立。移动它不必重算。",
         "Labels at or above it count as true. Moving it computes nothing anew.",
     ),
-    "zero_shot.holding": Text("成立的标签", "Labels that hold"),
+    "zero_shot.holding": Text("成立的标签", "Labels that apply"),
     "zero_shot.none_holds": Text("没有标签达到阈值", "No label reaches the threshold"),
     "zero_shot.rows": Text(
         "本次新算 {computed} 行，{found} 行取自已有结果。", "{computed} rows were computed, {found} were known before."
     ),
     "zero_shot.known": Text("已知标签", "Known label"),
-    "zero_shot.right": Text("与已知标签相符：{of} 条中 {right} 条", "Right for {right} of {of} known labels"),
+    "zero_shot.right": Text("与已知标签相符：{of} 条中 {right} 条", "{right} of {of} known labels matched"),
     "zero_shot.confusion_note": Text(
         "行是已知标签，列是模型给出的标签，数值为条数，墨色为占该行的比例：对角线越浓越准。",
         "Rows are the known labels, columns what the model gave; numbers are texts, the ink their share of the row: "
