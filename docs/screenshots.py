@@ -1,8 +1,8 @@
-"""Take the screenshots of docs/usage.md: `python docs/screenshots.py [FOLDER] [--all]`, by default into docs/images/.
+"""Take the screenshots of the documents: `python -m docs.screenshots [FOLDER] [--all] [--only NAME …]`.
 
-Starts the app on a free port, clicks an example on each page, and photographs it with headless Chromium: wide and light
-for the document, or with --all wide and narrow, light and dark, to look at after a change. Needs playwright
-(requirements-dev.txt) and a Chromium, found on the path or named by WENMO_CHROMIUM.
+Starts the app on a free port, does on each page what a visitor would, and photographs it with headless Chromium: each
+scene once, as WebP into docs/images/; or with --all wide and narrow, light and dark, and in English, as PNG, to look at
+after a change. Needs playwright (requirements-dev.txt) and a Chromium, found on the path or named by WENMO_CHROMIUM.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM_FLAGS = [
@@ -33,32 +36,31 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Name of the picture, address, button to click, if any; several, one after another, with " > " between.
-Scene = tuple[str, str, str | None]
-SCENES: tuple[Scene, ...] = (
-    ("home", "/", "换个说法"),
-    ("similarity-pair", "/compare", "同题异问"),
-    ("similarity-ranking", "/compare?mode=ranking", "找回密码"),
-    ("similarity-matrix", "/compare?mode=matrix", "客服三问"),
-    ("match", "/lookup", "客服问答"),
-    ("match-groups", "/lookup?lists=one", "投诉"),
-    ("sentiment", "/mood", "欣喜"),
-    ("sentiment-many", "/mood", "一组评论"),
-    ("zero-shot", "/labels", "新闻归类"),
-    ("zero-shot-many", "/labels", "一组新闻"),
-    ("memory", "/usage?mode=lab&preset=card", "开始"),
-    ("throughput", "/race", "开跑"),
-    ("story", "/savings?step=4", None),
-    ("models", "/library", None),
-    ("models-pull", "/library?view=pull", None),
-    ("models-one", "/library?view=compare", "一条"),
-    ("models-compare", "/library?view=compare", "十二条"),
-    ("service", "/status", None),  # after the others, which made calls
-    ("batch", "/files", "一百条示例评论 > 开始处理 100 行"),
-)
 WIDTHS = {"desktop": 1440, "phone": 390}
-DOCUMENT = (("desktop", "light"),)
-ALL = (("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark"))
+LONGEST_S = 300  # a scene's work: the lab measures for minutes on a busy machine
+Look = tuple[str, str, str]  # shape, colour scheme, language
+ALL: tuple[Look, ...] = (
+    ("desktop", "light", "zh"),
+    ("desktop", "dark", "zh"),
+    ("phone", "light", "zh"),
+    ("phone", "dark", "zh"),
+    ("desktop", "light", "en"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A picture called `name`: of `address`, after the buttons `clicks` were pressed one after another, and `act`."""
+
+    name: str
+    address: str
+    clicks: tuple[str, ...] = ()
+    act: Callable[[Page], None] | None = None
+    shapes: tuple[str, ...] = ("desktop", "phone")
+
+    def looks(self, *, all_: bool) -> list[Look]:
+        """The looks in which it is photographed: the first of its shapes in light and Chinese, or all."""
+        return [look for look in ALL if look[0] in self.shapes][: None if all_ else 1]
 
 
 def chromium() -> str | None:
@@ -108,62 +110,208 @@ def _answers(url: str) -> bool:
 
 def settle(page: Page) -> None:
     """Wait until the script has run to its end."""
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+    running = page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    running.wait_for(timeout=1000 * LONGEST_S)
     page.wait_for_timeout(700)  # charts draw, spinners fade
 
 
-def photograph(
-    browser: Browser, url: str, folder: Path, looks: Sequence[tuple[str, str]], scenes: Sequence[Scene]
-) -> None:
-    """The scenes in each of `looks`, pairs of shape and colour scheme."""
-    for shape, scheme in looks:
-        width = WIDTHS[shape]
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
-            locale="zh-CN",
-            reduced_motion="reduce",
-        )
-        context.add_init_script("localStorage.setItem('wenmo.tour', 'seen')")
-        page = context.new_page()
-        for name, address, example in scenes:
-            page.goto(f"{url}{address}")
-            for label in example.split(" > ") if example else ():
-                button = page.get_by_role("button", name=label, exact=True)
-                button.wait_for(timeout=60_000)
-                settle(page)
-                button.click()
-                settle(page)
-            page.get_by_role("button", name="停止", exact=True).wait_for(state="hidden", timeout=60_000)
-            settle(page)
-            # The page scrolls inside a frame of its own: make the window as tall as what it holds, twice, because
-            # what comes into view may grow.
-            for _ in range(2):
-                tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-                page.set_viewport_size({"width": width, "height": max(900, min(int(tall), 4000))})
-                settle(page)
-            page.mouse.move(0, 0)
-            page.screenshot(path=folder / f"{name}-{shape}-{scheme}.png")
-            page.set_viewport_size({"width": width, "height": 900})
-        context.close()
+def press(page: Page, name: str) -> None:
+    """Press the button `name`, and wait until what it started has ended."""
+    button = page.get_by_role("button", name=name, exact=True)
+    button.wait_for()
+    settle(page)
+    button.click()
+    settle(page)
+
+
+def upload(page: Page, place: int, name: str, content: bytes) -> None:
+    """Give a file to the field at `place`."""
+    field = page.locator("input[type=file]").nth(place)
+    field.set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+    settle(page)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose an entry of a list."""
+    page.get_by_role("combobox", name=label, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
+
+
+def _faq(page: Page) -> None:
+    """Two hundred questions against thirty answers, from two files."""
+    answers = [topic.format(thing) for topic in _TOPICS for thing in _THINGS]
+    questions = [wording.format(answer) for answer in answers for wording in _WORDINGS][:190] + ["今天天气怎么样"] * 10
+    for place, (name, texts) in enumerate((("questions.csv", questions), ("faq.csv", answers))):
+        upload(page, place, name, "\n".join(["问题", *texts]).encode())
+    press(page, f"匹配 {len(questions)} 条与 {len(answers)} 条")
+    page.get_by_text("手工改过").wait_for()
+
+
+def reviews(page: Page) -> None:
+    """An export of reviews, to the shares by month."""
+    upload(page, 0, "reviews.csv", (ROOT / "assets" / "samples" / "reviews.csv").read_bytes())
+    press(page, "开始处理 100 行")
+    page.get_by_text("下载结果").wait_for()
+    settle(page)
+    choose(page, "按哪一列看，如商品、日期", "日期")
+
+
+def _card(page: Page) -> None:
+    """A training step on a card of 8 GB, predicted; then the story in one file, at the memory that was saved."""
+    choose(page, "模型", "tiny，随机权重（每步数秒）")
+    choose(page, "工作", "一个训练步")
+    page.get_by_text("也在本机实测").click()
+    press(page, "开始")
+    page.get_by_role("link", name="用这些数字做汇报").click()
+    settle(page)
+    with page.expect_download() as started:
+        page.get_by_role("button", name="导出 HTML", exact=True).click()
+    page.set_content(started.value.path().read_text(encoding="utf-8"))
+    page.evaluate("document.querySelector('#memory').scrollIntoView()")
+    page.wait_for_timeout(700)
+
+
+def long_list(page: Page) -> None:
+    """Fifty-four labels for one text."""
+    press(page, "新闻归类")
+    labels = page.get_by_role("combobox", name="标签", exact=True)
+    labels.fill("，".join(f"{topic}{thing}" for topic in _NEWS for thing in _KINDS))
+    labels.press("Tab")
+    settle(page)
+    press(page, "分类")
+
+
+def _adapted(page: Page) -> None:
+    press(page, "开始训练")
+    page.get_by_text("已存为").wait_for()
+    settle(page)
+
+
+_TOPICS = ("{}怎么申请", "{}多久能办好", "{}需要付费吗", "{}办错了怎么改", "去哪里查{}的进度")
+_THINGS = ("退货", "换货", "发票", "会员卡", "上门安装", "延长保修")
+_WORDINGS = ("{}", "请问{}", "你好，{}", "想问一下{}", "{}？谢谢", "麻烦问下，{}", "{}呢")
+_KINDS = ("新闻", "评论", "公告", "访谈", "数据", "图片")
+_NEWS = ("体育", "财经", "科技", "娱乐", "旅游", "教育", "健康", "汽车", "美食")
+
+SCENES: tuple[Scene, ...] = (
+    Scene(name="home", address="/", clicks=("换个说法",)),
+    Scene(name="similarity-pair", address="/compare", clicks=("同题异问",)),
+    Scene(name="similarity-ranking", address="/compare?mode=ranking", clicks=("找回密码",)),
+    Scene(name="similarity-matrix", address="/compare?mode=matrix", clicks=("客服三问",)),
+    Scene(name="match", address="/lookup", clicks=("客服问答",)),
+    Scene(name="match-groups", address="/lookup?lists=one", clicks=("投诉",)),
+    Scene(name="sentiment", address="/mood", clicks=("欣喜",)),
+    Scene(name="sentiment-many", address="/mood", clicks=("一组评论",)),
+    Scene(name="sentiment-compare", address="/mood?view=compare", clicks=("两支钢笔",)),
+    Scene(name="zero-shot", address="/labels", clicks=("新闻归类",)),
+    Scene(name="zero-shot-many", address="/labels", clicks=("一组新闻",)),
+    Scene(name="zero-shot-labels", address="/labels", act=long_list),
+    Scene(name="classify", address="/sort"),
+    Scene(name="batch", address="/files", clicks=("一百条示例评论", "开始处理 100 行")),
+    Scene(name="memory-live", address="/usage"),
+    Scene(name="memory", address="/usage?mode=lab&preset=card", clicks=("开始",)),
+    Scene(name="throughput", address="/race", clicks=("开跑",)),
+    Scene(name="story", address="/savings?step=4"),
+    Scene(name="models", address="/library"),
+    Scene(name="models-pull", address="/library?view=pull"),
+    Scene(name="models-one", address="/library?view=compare", clicks=("一条",)),
+    Scene(name="models-compare", address="/library?view=compare", clicks=("十二条",)),
+    Scene(name="models-everyday", address="/library?view=everyday", clicks=("作答",)),
+    Scene(name="service", address="/status"),  # after the others, which made calls
+    # The ends of four visitors' ways through the app; tests/browser/test_paths.py walks them from the home page.
+    Scene(name="path-faq", address="/lookup?source=files", act=_faq),
+    Scene(name="path-reviews", address="/files", act=reviews),
+    Scene(name="path-card", address="/usage?mode=lab&preset=card", act=_card, shapes=("desktop",)),
+    Scene(name="path-phone", address="/mood", clicks=("欣喜",), shapes=("phone",)),
+    Scene(name="adapt", address="/finetune", clicks=("螺蛳粉评论",), act=_adapted),  # last: it leaves a model
+)
+
+
+def _open(browser: Browser, shape: str, scheme: str) -> Page:
+    context = browser.new_context(
+        viewport={"width": WIDTHS[shape], "height": 900 if shape == "desktop" else 844},
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale="zh-CN",
+        reduced_motion="reduce",
+    )
+    context.add_init_script("localStorage.setItem('wenmo.tour', 'seen')")
+    page = context.new_page()
+    page.set_default_timeout(1000 * LONGEST_S)
+    return page
+
+
+def show(page: Page, url: str, scene: Scene) -> None:
+    """Do what the scene is of."""
+    page.goto(f"{url}{scene.address}")
+    for name in scene.clicks:
+        press(page, name)
+    if scene.act is not None:
+        settle(page)
+        scene.act(page)
+    expect(page.get_by_role("button", name="停止", exact=True)).to_have_count(0, timeout=1000 * LONGEST_S)
+
+
+def speak(page: Page, language: str) -> None:
+    """Change the page's language."""
+    if language == "en" and (english := page.get_by_role("radio", name="English", exact=True)).is_visible():
+        english.click()
+        settle(page)
+
+
+def grow(page: Page) -> None:
+    """Make the window as tall as what it holds, twice, because what comes into view may grow."""
+    size = page.viewport_size
+    assert size is not None
+    for _ in range(2):
+        tall = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 0")
+        page.set_viewport_size({"width": size["width"], "height": max(size["height"], min(int(tall), 4000))})
+        page.wait_for_timeout(700)
+
+
+def photograph(page: Page, path: Path) -> None:
+    """The page as it stands, as PNG or WebP."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)
+    if path.suffix == ".png":
+        page.screenshot(path=path)
+        return
+    session = page.context.new_cdp_session(page)
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 88})
+    path.write_bytes(b64decode(taken["data"]))
 
 
 def main() -> None:
     """See the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--all", action="store_true", help="wide and narrow, light and dark")
+    parser.add_argument("--all", action="store_true", help="wide and narrow, light and dark, and in English")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these scenes alone")
     options = parser.parse_args()
     folder: Path = options.folder
     if chromium() is None:
         sys.exit("No Chromium found. Install it, or name it in WENMO_CHROMIUM.")
     folder.mkdir(parents=True, exist_ok=True)
-    with running_app() as url, sync_playwright() as playwright:
-        browser = launch(playwright)
-        shown = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
-        scenes = [scene for scene in SCENES if options.all or f"images/{scene[0]}-desktop-light" in shown]
-        photograph(browser, url, folder, ALL if options.all else DOCUMENT, scenes)
-        browser.close()
+    scenes = [scene for scene in SCENES if not options.only or scene.name in options.only]
+    with tempfile.TemporaryDirectory() as models:
+        os.environ["WENMO_MODELS_FOLDER"] = models  # for the model that a scene trains
+        with running_app() as url, sync_playwright() as playwright:
+            browser = launch(playwright)
+            _all(browser, url, folder, scenes, all_=options.all)
+            browser.close()
+
+
+def _all(browser: Browser, url: str, folder: Path, scenes: Sequence[Scene], *, all_: bool) -> None:
+    for scene in scenes:
+        looks = scene.looks(all_=all_)
+        for shape, scheme in dict.fromkeys(look[:2] for look in looks):
+            page = _open(browser, shape, scheme)
+            show(page, url, scene)
+            for look in (look for look in looks if look[:2] == (shape, scheme)):
+                speak(page, look[2])
+                grow(page)
+                photograph(page, folder / (f"{scene.name}-{'-'.join(look)}.png" if all_ else f"{scene.name}.webp"))
+            page.context.close()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ tour.card()
 st.subheader(say("home.try"), anchor=False)
 pair.show()
 
-st.space("medium")
+st.space("small")
 with st.container(key="links"):
     for column, name in zip(st.columns(3, border=True), PAGES, strict=True):
         with column:

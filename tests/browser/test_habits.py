@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from docs.screenshots import long_list, reviews
 from tests.browser.conftest import settle
 from wenmo import Engine
 from wenmo.ui.text import TEXTS
@@ -91,7 +93,8 @@ def test_a_result_is_copied_and_downloaded(address: str, page: Page, tmp_path: P
     assert SECOND in saved.read_text(encoding="utf-8-sig")
 
 
-EXAMPLES = (
+# Addresses, and what is done there: an example's name, or more.
+EXAMPLES: tuple[tuple[str, str | Callable[[Page], None] | None], ...] = (
     ("/", "换个说法"),
     ("/compare", "同题异问"),
     ("/compare?mode=ranking", "找回密码"),
@@ -101,7 +104,11 @@ EXAMPLES = (
     ("/mood?view=compare", "两支钢笔"),
     ("/labels", "可多选"),
     ("/labels", "一组新闻"),
-    *((path, None) for path in ("/usage", "/usage?mode=lab", "/race", "/library", "/files", "/status", "/finetune")),
+    ("/labels", long_list),
+    ("/library?view=compare", "十二条"),
+    ("/files", reviews),
+    *((path, None) for path in ("/sort", "/usage", "/usage?mode=lab", "/race", "/library", "/library?view=pull")),
+    *((path, None) for path in ("/files", "/status", "/finetune")),
     *((f"/savings?step={step}", None) for step in (1, 2, 3, 5, 6)),
 )
 
@@ -123,9 +130,11 @@ def test_axe_finds_nothing_serious_and_the_console_is_quiet(address: str, browse
     for path, example in EXAMPLES:
         page.goto(f"{address}{path}")
         settle(page)
-        if example:
+        if callable(example):
+            example(page)
+        elif example:
             page.get_by_role("button", name=example, exact=True).click()
-            settle(page)
+        settle(page)
         page.mouse.move(0, 0)
         settle(page)  # what is about to be drawn anew is pale
         for violation in Axe().run(page).response["violations"]:

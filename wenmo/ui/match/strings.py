@@ -33,7 +33,7 @@ STRINGS: Mapping[str, Text] = {
         "At most {left} rows on the left and {right} on the right; the other columns stay in the download. For more, "
         "`wenmo run match`.",
     ),
-    "match.threshold": Text("算作匹配的概率下限", "Least probability of a match"),
+    "match.threshold": Text("算作匹配的概率下限", "Minimum probability of a match"),
     "match.threshold_help": Text(
         "同义概率不低于此值才算匹配。移动它不必重算。",
         "A match has at least this probability of saying the same. Moving it computes nothing anew.",
@@ -64,7 +64,7 @@ STRINGS: Mapping[str, Text] = {
     "match.table.similarity": Text("同义概率", "Probability"),
     "match.table.cosine": Text("余弦", "Cosine"),
     "match.table.other": Text("次选", "Next best"),
-    "match.table.next": Text("次选概率", "Probability of it"),
+    "match.table.next": Text("次选概率", "Next prob."),
     "match.table.by_hand": Text("手工", "By hand"),
     "match.list": Text("文本", "Texts"),
     "match.list_file": Text("一份清单", "A list"),
@@ -77,7 +77,7 @@ STRINGS: Mapping[str, Text] = {
     "match.file_empty": Text(
         "至多 {limit} 行。更多的请用 `wenmo run dedupe`。", "At most {limit} rows. For more, `wenmo run dedupe`."
     ),
-    "match.group_threshold": Text("归为一组的余弦下限", "Least cosine within a group"),
+    "match.group_threshold": Text("归为一组的余弦下限", "Minimum cosine within a group"),
     "match.group_threshold_help": Text(
         "每组有一条代表，其余各条与它的余弦都不低于此值。只看向量，不大分得清正话与反话。",
         "Each group has a text that represents it, and the others have at least this cosine to it. Vectors alone "

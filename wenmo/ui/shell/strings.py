@@ -129,7 +129,7 @@ STRINGS: Mapping[str, Text] = {
     "similarity.cosine": Text("向量余弦（−1 至 1）", "Cosine of vectors (−1 to 1)"),
     "similarity.cosine_line": Text(
         "另有一种较粗的度量，向量余弦：{value}（−1 至 1，不是百分比）",
-        "A coarser measure beside it, the cosine of vectors: {value} (−1 to 1, no percentage)",
+        "A coarser measure beside it, the cosine of vectors: {value} (−1 to 1, not a percentage)",
     ),
     "similarity.cosine_help": Text(
         "两句各自平均池化成向量，再求夹角余弦，范围 −1 到 1。便宜，但较粗；它不是概率，两者不可互相换算。",
