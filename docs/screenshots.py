@@ -260,13 +260,13 @@ def speak(page: Page, language: str) -> None:
 
 
 def grow(page: Page) -> None:
-    """Make the window as tall as what it holds, twice, because what comes into view may grow."""
+    """Make the window as tall as what it holds, again and again, because what comes into view may grow."""
     size = page.viewport_size
     assert size is not None
-    for _ in range(2):
+    for _ in range(3):
         tall = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 0")
         page.set_viewport_size({"width": size["width"], "height": max(size["height"], min(int(tall), 4000))})
-        page.wait_for_timeout(700)
+        page.wait_for_timeout(1200)
 
 
 def photograph(page: Page, path: Path) -> None:

@@ -39,7 +39,7 @@ STEPS = (
     ("省下的钱", "Money saved"),
     ("准确率保住了", "Accuracy kept"),
 )
-POSITIVE_LABEL, NEGATIVE_LABEL = "正面", "负面"  # of the checkpoint, in whatever language the page is
+LABELS = {"zh": ("负面", "正面"), "en": ("negative", "positive")}  # of the sentiment model, by the page's language
 
 Open = Callable[..., AppTest]
 
@@ -100,8 +100,8 @@ def likeness(first: str, second: str, table: dict[tuple[str, str], float] = SIMI
     return table[first, second] if (first, second) in table else table[second, first]
 
 
-def of_positive(value: float) -> str:
-    return POSITIVE_LABEL if value >= 0.5 else NEGATIVE_LABEL
+def of_positive(value: float, language: str) -> str:
+    return LABELS[language][value >= 0.5]
 
 
 @pytest.mark.parametrize("page", ["home", "similarity"])
@@ -161,18 +161,18 @@ def test_moving_the_threshold_asks_nothing_again(open_page: OpenPage) -> None:
 
 
 @pytest.mark.parametrize("text", [bundled.TERRIBLE, bundled.GLAD])
-def test_one_mood(opened: Open, text: str) -> None:
+def test_one_mood(opened: Open, language: str, text: str) -> None:
     positive = POSITIVE[text]
     app = opened("sentiment", sentiment_texts=text)
     assert percents(app) == near([positive])
-    assert of_positive(positive) in shown(app)
+    assert of_positive(positive, language) in shown(app)
 
 
 def test_many_moods(opened: Open, language: str) -> None:
     positives = [POSITIVE[text] for text in bundled.REVIEWS]
     app = opened("sentiment", sentiment_texts="\n".join(bundled.REVIEWS))
     assert column(app, 2) == list(bundled.REVIEWS)
-    assert column(app, 3) == [of_positive(value) for value in positives]
+    assert column(app, 3) == [of_positive(value, language) for value in positives]
     assert column(app, 1) == near([100 * value for value in positives], of=100)
     glad, angry = sum(value > 0.6 for value in positives), sum(value < 0.4 for value in positives)
     summary = f"😄 {glad} 条，😐 {4 - glad - angry} 条，😠 {angry} 条"
@@ -388,11 +388,11 @@ def test_models_side_by_side(opened: Open) -> None:
     assert set(column(app, 3)) == {f"{bundled.PARAMETERS_M['sentiment']} M"}
 
 
-def test_adapt(opened: Open) -> None:
+def test_adapt(opened: Open, language: str) -> None:
     app = opened("adapt")
     app.button(key="adapt_sample_button").click().run()
     assert not app.exception and not app.error
-    assert column(app, 1) == [POSITIVE_LABEL, NEGATIVE_LABEL]
+    assert column(app, 1) == list(reversed(LABELS[language]))
     assert column(app, 2) == [30, 30]
     assert not app.button(key="adapt_start").disabled
 

@@ -11,7 +11,7 @@ import pytest
 from tests.length_engine import run
 from wenmo.errors import InputError, Language
 from wenmo.jobs import excel as module
-from wenmo.jobs.excel import EXCEL_CHARACTERS
+from wenmo.jobs.excel import EXCEL_CHARACTERS, Words
 from wenmo.jobs.export import export_results
 from wenmo.jobs.options import RunOptions
 from wenmo.jobs.result_columns import result_columns
@@ -26,7 +26,7 @@ def _export(source: Path, target: Path, task: str = "sentiment", *, language: La
     run(task, source, finished, labels="好，坏" if task == "zero_shot" else None)  # type: ignore[arg-type]
     reader = open_reader(source)
     _, extra = result_columns(RunOptions(), reader.columns)
-    export_results(reader, finished, target, extra, language=language)
+    export_results(reader, finished, target, extra, task=task, language=language)
     return target
 
 
@@ -85,6 +85,15 @@ def test_the_summary_of_an_excel_file_adds_up_and_has_its_charts(source: Path, t
     assert sum(figures.get(label, 0) for label in ("好", "坏")) == answered
     assert sum(count for name, count in figures.items() if "–" in name) == answered
     assert len(summary._charts) == 2
+
+
+def test_an_excel_file_in_english_names_the_labels_of_a_task_in_english_and_no_others() -> None:
+    english = Words(task="sentiment", language="en")
+    assert [english.label(label) for label in ("正面", "负面", "宣纸")] == ["positive", "negative", "宣纸"]
+    assert Words(task="sentiment", language="zh").label("正面") == "正面"
+    assert (
+        Words(task="zero_shot", language="en").label("蕴含") == "蕴含"
+    )  # a visitor's own, whatever roles the task has
 
 
 def test_more_rows_than_excel_takes(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,8 @@ def _comparison(adapted: Adapted) -> None:
             {
                 (say("adapt.baseline") if baseline else say("adapt.before")): (before.accuracy, before.interval),
                 say("adapt.after"): (after.accuracy, after.interval),
-            }
+            },
+            better=change.verdict == "better",
         )
         st.plotly_chart(figure, config=charts.CONFIG, key="adapt_bars", alt=say("adapt.bars_alt"))
         st.caption(say("adapt.bars_note", majority=f"{adapted.majority_share:.0%}"))

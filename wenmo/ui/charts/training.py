@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from wenmo.ui.charts.figure import GREEN, INK
+from wenmo.ui.charts.figure import GREEN, GREY, INK
 
 _INTERVAL = "rgba(128,122,112,1)"  # a grey that is seen on ink, on green and on the ground
 
 
 def curves(series: Mapping[str, Sequence[tuple[float, float]]]) -> go.Figure:
-    """One curve of (x, y) for each name, from 0 upwards; the second in green, with its few points marked."""
+    """One curve of (x, y) for each name, from 0 upwards; of two the first in grey, the second with its points."""
     figure = go.Figure()
     for place, (name, points) in enumerate(series.items()):
         figure.add_trace(
@@ -21,9 +21,8 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]]) -> go.Figure:
                 y=[y for _, y in points],
                 name=name,
                 mode="lines+markers" if place else "lines",
-                line={"color": GREEN if place else INK, "width": 2 if place else 1.5},
+                line={"color": INK if place or len(series) == 1 else GREY, "width": 2 if place else 1.5},
                 marker={"size": 6},
-                opacity=1.0 if place or len(series) == 1 else 0.55,
                 hovertemplate="%{y:,.3~f}<extra>" + name + "</extra>",
             )
         )
@@ -33,16 +32,19 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]]) -> go.Figure:
     return figure
 
 
-def intervals(shares: Mapping[str, tuple[float, tuple[float, float]]]) -> go.Figure:
-    """A bar for each name: a share in [0, 1] with the interval (low, high) around it; the last bar in green."""
+def intervals(shares: Mapping[str, tuple[float, tuple[float, float]]], *, better: bool) -> go.Figure:
+    """A bar for each name: a share in [0, 1] with the interval (low, high) around it; the last in green if `better`."""
     names, values = list(shares), list(shares.values())
-    last = len(names) - 1
+    colours = [INK] * (len(names) - 1) + [GREEN if better else INK]
     figure = go.Figure(
         go.Bar(
             x=[share for share, _ in values],
             y=names,
             orientation="h",
-            marker={"color": [GREEN if place == last else INK for place in range(len(names))], "cornerradius": 3},
+            marker={
+                "color": colours,
+                "cornerradius": 3,
+            },
             error_x={
                 "type": "data",
                 "array": [high - share for share, (_, high) in values],

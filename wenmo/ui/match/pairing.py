@@ -159,12 +159,12 @@ def _result(left: Listing, right: Listing, found: Matches) -> None:
 
 
 def _figures(kinds: dict[str, np.ndarray], corrected: int) -> None:
-    first, second, third = st.columns(3)
     share = float(kinds["matched"].mean())
-    with first:
-        components.measure(say("match.share"), share, text=f"{share:.1%}")
-    second.metric(say("match.doubtful"), f"{int(kinds['doubtful'].sum()):,}", help=say("match.doubtful_help"))
-    third.metric(say("match.corrected"), f"{corrected:,}")
+    components.measure(say("match.share"), share, text=f"{share:.1%}")
+    with st.container(horizontal=True, gap="medium"):
+        doubtful = f"{int(kinds['doubtful'].sum()):,}"
+        st.metric(say("match.doubtful"), doubtful, help=say("match.doubtful_help"), width=130)
+        st.metric(say("match.corrected"), f"{corrected:,}", width=160)
 
 
 def _corrections(left: Listing, right: Listing) -> dict[int, int]:

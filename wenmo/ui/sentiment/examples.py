@@ -17,7 +17,7 @@ def _products(zh: str, en: str, first: Sequence[str], second: Sequence[str]) -> 
 
 
 REVIEWS = (
-    _reviews("欣喜", "Glad", "汤头很鲜，牛肉很足，老板也热情，还送了一碟泡菜，下次还来"),
+    _reviews("欣喜", "Happy", "汤头很鲜，牛肉很足，老板也热情，还送了一碟泡菜，下次还来"),
     _reviews("不满", "Angry", "等了两个小时才送到，饭都凉透了，再也不会点这家"),
     _reviews("褒贬参半", "Mixed", "味道还可以，就是分量少了点"),
     _reviews(
