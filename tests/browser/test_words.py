@@ -112,3 +112,18 @@ def test_a_job_is_gone_on_with_after_a_restart(
         expect(page.get_by_role("button", name="停止", exact=True)).to_be_visible()
         page.get_by_role("button", name="停止", exact=True).click()
         expect(page.get_by_text("已停止")).to_be_visible()
+
+
+def test_a_list_keeps_its_choice_and_names_it_anew_when_the_language_is_changed(address: str, page: Page) -> None:
+    page.goto(f"{address}/labels")
+    settle(page)
+    page.get_by_role("combobox", name=TEXTS["zero_shot.method"].zh, exact=True).click()
+    page.get_by_role("option", name=TEXTS["zero_shot.method.embedding"].zh, exact=True).click()
+    settle(page)
+    page.get_by_role("radio", name="English", exact=True).click()
+    method = page.get_by_role("combobox", name=TEXTS["zero_shot.method"].en, exact=True)
+    expect(method).to_have_value(TEXTS["zero_shot.method.embedding"].en)
+    settle(page)
+    page.get_by_text(TEXTS["zero_shot.multi_label"].en, exact=True).click()  # one more run
+    settle(page)
+    expect(method).to_have_value(TEXTS["zero_shot.method.embedding"].en)

@@ -218,7 +218,7 @@ def _table(
         list(summary.label_counts),
         format_func=lambda label: say_label(task, label),
         placeholder=say("batch.all"),
-        key="batch_filter_labels",
+        key=components.retold("batch_filter_labels"),
     )
     low, high = right.slider(say("batch.filter_score"), 0, 100, (0, 100), format="%d%%", key="batch_filter_score")
     contains = st.text_input(
@@ -304,7 +304,7 @@ def _meanings(column: str, values: list[str], labels: list[str], task: TaskName)
                 [None, *labels],
                 index=0 if guess is None else guess + 1,
                 format_func=lambda label: say("batch.left_out") if label is None else say_label(task, label),
-                key=f"batch_meaning_{column}_{value}",
+                key=components.retold(f"batch_meaning_{column}_{value}"),
             )
     return chosen
 

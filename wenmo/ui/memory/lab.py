@@ -122,11 +122,18 @@ def _article() -> Wish | None:
         st.caption(say("lab.article_note"))
         left, right = st.columns(2)
         model = left.selectbox(
-            say("lab.model"), MODELS[::-1], format_func=lambda name: say(f"lab.size.{name}"), key="lab_article_model"
+            say("lab.model"),
+            MODELS[::-1],
+            format_func=lambda name: say(f"lab.size.{name}"),
+            key=components.retold("lab_article_model"),
         )
         names = {_NOT_MEASURED: say("lab.not_measured")} | {name: say(f"lab.model.{name}") for name in MODELS}
         measured = right.selectbox(
-            say("lab.measured_with"), list(names), index=2, format_func=names.__getitem__, key="lab_measured_with"
+            say("lab.measured_with"),
+            list(names),
+            index=2,
+            format_func=names.__getitem__,
+            key=components.retold("lab_measured_with"),
         )
         pressed = answers.submit("lab_article", say("lab.run"))
     if not pressed:
@@ -151,12 +158,14 @@ def _card() -> Wish | None:
     from wenmo.lab.presets import path
 
     left, middle, right = st.columns(3)
-    model = left.selectbox(say("lab.model"), MODELS, format_func=lambda name: say(f"lab.model.{name}"), key="lab_model")
+    model = left.selectbox(
+        say("lab.model"), MODELS, format_func=lambda name: say(f"lab.model.{name}"), key=components.retold("lab_model")
+    )
     work: Work = middle.selectbox(
         say("lab.work"),
         ("inference", "training_step"),
         format_func=lambda name: say(f"lab.work.{name}"),
-        key="lab_work",
+        key=components.retold("lab_work"),
     )
     gib = right.selectbox(
         say("lab.card"), CARDS_GIB, index=_own_card(CARDS_GIB), format_func=lambda size: f"{size} GB", key="lab_card"
@@ -202,7 +211,7 @@ def _side(name: str, model: str, work: Work) -> Callable[[], Configuration]:
         layouts,
         index=2 if optimised and not training else 0,
         format_func=lambda each: say(f"lab.layout.{each}"),
-        key=f"{key}_layout",
+        key=components.retold(f"{key}_layout"),
     )
     batch_place, length_place = st.columns(2)
     batch = batch_place.number_input(say("lab.batch"), 1, MAX_BATCH, 8, key=f"{key}_batch")

@@ -80,7 +80,8 @@ def _verdict(names: list[str], first: list[float], second: list[float]) -> None:
         for column, name, values in zip(st.columns(2, gap="large"), names, (first, second), strict=True):
             with column:
                 average = mean(values)
-                components.measure(components.literal(name), average.value, text=f"{average.value:.1%}")
+                whose = f"{components.literal(name)} · {say('sentiment.mean_positive')}"
+                components.measure(whose, average.value, text=f"{average.value:.1%}")
                 st.caption(_summary(values, average))
 
 

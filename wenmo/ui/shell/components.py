@@ -70,6 +70,19 @@ def choice(label: str, names: Mapping[str, str], *, key: str) -> str:
     return chosen
 
 
+def retold(key: str) -> str:
+    """The key of a list whose options are named in the reader's language, before the list is drawn.
+
+    The browser keeps the name of what is chosen. After a change of the language it would show the old name, and the
+    next run, which knows no such option, would take the default: so it is told what is chosen once more.
+    """
+    told = f"{key}.language"
+    if key in st.session_state and st.session_state.get(told, language()) != language():
+        st.session_state[key] = st.session_state[key]
+    st.session_state[told] = language()
+    return key
+
+
 def measure(label: str, value: float, *, text: str, explanation: str | None = None) -> None:
     """A number, written as `text`, above a bar whose length is `value` in [0, 1]."""
     with st.container(gap=None):

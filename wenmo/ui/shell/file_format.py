@@ -12,6 +12,7 @@ from wenmo.tables.encoding import ENCODINGS
 from wenmo.tables.isolated import call
 from wenmo.tables.read_excel import sheets_of
 from wenmo.tables.table import DELIMITERS, QUOTINGS, ReadOptions
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 _DELIMITER_NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -43,7 +44,7 @@ def _of_csv(path: Path, *, key: str) -> ReadOptions:
             say("file.encoding"),
             (None, *ENCODINGS),
             format_func=lambda name: say("file.auto") if name is None else name,
-            key=key.format("encoding"),
+            key=components.retold(key.format("encoding")),
         )
         delimiter = middle.selectbox(
             say("file.delimiter"),
@@ -51,21 +52,17 @@ def _of_csv(path: Path, *, key: str) -> ReadOptions:
             format_func=lambda mark: (
                 say(f"file.delimiter.{_DELIMITER_NAMES[mark]}") if mark in _DELIMITER_NAMES else mark
             ),
-            key=delimiter_key,
+            key=components.retold(delimiter_key),
         )
         quoting = right.selectbox(
             say("file.quoting"),
             (None, *QUOTINGS, "escape"),
             format_func=lambda name: say("file.auto") if name is None else say(f"file.quoting.{name}"),
-            key=key.format("quoting"),
+            key=components.retold(key.format("quoting")),
         )
     if quoting == "escape":
         return ReadOptions(encoding=encoding, delimiter=delimiter, escape="\\")
     return ReadOptions(encoding=encoding, delimiter=delimiter, quoting=quoting)
-
-
-def _delimiter_name(mark: str) -> str:
-    return say(f"file.delimiter.{_DELIMITER_NAMES[mark]}") if mark in _DELIMITER_NAMES else mark
 
 
 def _of_workbook(path: Path, *, key: str) -> ReadOptions:

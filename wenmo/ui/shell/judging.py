@@ -8,6 +8,7 @@ import streamlit as st
 
 from wenmo.tasks.zero_shot import DEFAULT_TEMPLATE, SHORTLIST
 from wenmo.types import ZERO_SHOT_METHODS, ZeroShotMethod
+from wenmo.ui.shell import components
 from wenmo.ui.text import say
 
 _MAX_TEMPLATE = 500  # characters
@@ -36,7 +37,7 @@ def judging(page: str) -> Judging:
         method=middle.selectbox(
             say("zero_shot.method"),
             ZERO_SHOT_METHODS,
-            key=f"{page}_method",
+            key=components.retold(f"{page}_method"),
             format_func=lambda name: say(f"zero_shot.method.{name}"),
             help=say("zero_shot.method_help", shortlist=SHORTLIST),
             persist_state="session",

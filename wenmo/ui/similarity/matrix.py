@@ -67,7 +67,7 @@ def _form() -> tuple[list[str], str]:
         chosen = st.selectbox(
             say("similarity.measure"),
             MEASURES,
-            key="matrix_measure",
+            key=components.retold("matrix_measure"),
             format_func=lambda name: say(f"similarity.measure.{name}", limit=MAX_CROSS_ENCODED),
             help=say("similarity.measure_help"),
             persist_state="session",
