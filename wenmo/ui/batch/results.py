@@ -185,7 +185,7 @@ def _rows(task: TaskName, results: Results, rows: list[Row], columns: tuple[str,
     for name in columns:
         table[name if name not in table else f"{name} "] = [cell(row[name]) for row in rows]
     bar = st.column_config.ProgressColumn(
-        score, min_value=0.0, max_value=100.0, format="%.1f%%", width="small", color=components.BAR_COLOR
+        score, min_value=0.0, max_value=100.0, format="%.1f%%", width=140, color=components.BAR_COLOR
     )
     narrow = st.column_config.TextColumn(width="small")
     wide = {name: st.column_config.TextColumn(width="large") for name in columns[:1]}
