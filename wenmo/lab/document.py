@@ -6,11 +6,13 @@ plain: whoever draws them escapes them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from wenmo.errors import Language
 
+_CORES = re.compile(r", (\d+) cores?$")
 DASH = "–"  # a cell without a value
 LANGUAGES: tuple[Language, ...] = ("zh", "en")  # in the order of Text's fields
 
@@ -31,6 +33,11 @@ Cell = str | Text  # a plain string reads the same in both languages
 def cell_in(cell: Cell, language: Language) -> str:
     """`cell` as the reader of `language` sees it."""
     return cell if isinstance(cell, str) else cell.in_(language)
+
+
+def machine_in_words(machine: str) -> Text:
+    """What `wenmo.telemetry.machine.machine` says, in both languages."""
+    return Text(_CORES.sub(r"，\1 核", machine), machine)
 
 
 def size(amount: float, *, of: float | None = None) -> str:

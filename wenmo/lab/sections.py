@@ -27,6 +27,7 @@ from wenmo.lab.document import (
     Table,
     Text,
     cell_in,
+    machine_in_words,
     saving,
     size,
 )
@@ -95,7 +96,7 @@ def sections(found: Findings) -> list[Section]:
         _throughput(found),
         _accuracy(found.accuracy),
         _article(found),
-        _steps("steps", found.steps, _columns_note(found.machine)),
+        _steps("steps", found.steps, _columns_note(machine_in_words(found.machine))),
         _steps("checks", found.checks),
         _checkpointing(found.measured),
         _fits(found),
@@ -518,13 +519,13 @@ def _steps_notes(steps: Sequence[StepResult]) -> list[Text]:
     return notes
 
 
-def _columns_note(machine: str) -> Text:
+def _columns_note(machine: Text) -> Text:
     return Text(
         "GPU 列为预测，没有在 GPU 上核对过；“含上下文”加上分配器保留的部分和假定的 500 MiB CUDA 上下文。"
-        f"CPU 各列在 {machine} 上，误差 = 预测 ÷ 实测 − 1。下限 = 权重 + 前向离不开的最大一组激活，只计真实词元；填充的"
-        "部分因此显示为高出。",
+        f"CPU 各列在 {machine.zh} 上，误差 = 预测 ÷ 实测 − 1。下限 = 权重 + 前向离不开的最大一组激活，只计真实词元；"
+        "填充的部分因此显示为高出。",
         "The GPU columns are predicted, not held against a GPU; “with context” adds what the allocator keeps and an "
-        f"assumed 500 MiB of CUDA context. The CPU columns are on {machine}; error = predicted / measured - 1. The "
+        f"assumed 500 MiB of CUDA context. The CPU columns are on {machine.en}; error = predicted / measured - 1. The "
         "floor is the weights and the largest activations that no forward can do without, for real tokens only: "
         "padding shows as what is over it.",
     )
@@ -636,7 +637,7 @@ def _method(found: Findings) -> Section:
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "numpy"))
     system = f"{platform.system()} {platform.release()}, Python {sys.version.split()[0]}, {versions}"
     rows: tuple[tuple[Cell, ...], ...] = (
-        (Text("机器", "Machine"), found.machine),
+        (Text("机器", "Machine"), machine_in_words(found.machine)),
         (Text("系统与版本", "System and versions"), system),
         (Text("日期", "Day"), found.day.isoformat()),
         (Text("权重", "Weights"), _RANDOM if _random(found) else weights_of(random=False)),

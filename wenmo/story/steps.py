@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
-from wenmo.lab.document import DASH, LANGUAGES, Cell, Chart, Line, Mark, Section, Text, cell_in, size
+from wenmo.lab.document import DASH, LANGUAGES, Cell, Chart, Line, Mark, Section, Text, cell_in, machine_in_words, size
 from wenmo.lab.findings import Checkpointing, checkpointing, measured_cpu_memory, waterfall
 from wenmo.lab.presets import StepResult
 from wenmo.lab.sections import checkpointing_sentence, configuration_title, memory_note, waterfall_chart, weights_of
@@ -416,10 +416,13 @@ def _speed_notes(speed: SpeedFound) -> list[Text]:
 
 
 def _origin(origin: Origin) -> Text:
-    machine, day = origin.machine, origin.day or DASH
+    machine, day = machine_in_words(origin.machine), origin.day or DASH
     if origin.file is None:
-        return Text(f"来源：你这次访问中的运行，{machine}。", f"From a run of this visit, {machine}.")
-    return Text(f"来源：随项目发布的结果，{machine}，{day}。", f"From the project's own results, {machine}, {day}.")
+        return Text(f"来源：你这次访问中的运行，{machine.zh}。", f"From a run of this visit, {machine.en}.")
+    return Text(
+        f"来源：随项目发布的结果，{machine.zh}，{day}。",
+        f"From the project's own results, {machine.en}, {day}.",
+    )
 
 
 def _hours(amount: float, *, of: float | None = None) -> Text:

@@ -12,6 +12,7 @@ from tests.conftest import GOLDEN
 from wenmo.models import card
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import bundled_models
+from wenmo.ui.models.catalogue import SETS
 
 BUNDLED = bundled_models()
 
@@ -49,6 +50,7 @@ def test_the_cards_of_bundled_models_have_a_table(name: str) -> None:
     assert all(len(row) == len(accuracy.header) for row in accuracy.rows)
     assert all(0 < float(row[2].split()[0]) < 100 for row in accuracy.rows)
     assert accuracy.measured_by.startswith("python -m ")
+    assert all(row[0] in SETS for row in accuracy.rows)  # has a name in Chinese
 
 
 def test_a_card_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

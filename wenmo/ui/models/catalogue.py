@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,7 +12,7 @@ from wenmo.models.card import read_accuracy_table, read_licence, read_sizes
 from wenmo.ui.models import closer
 from wenmo.ui.shell import components, model_choice
 from wenmo.ui.shell.inputs import MAX_CHARACTERS
-from wenmo.ui.text import say, say_label
+from wenmo.ui.text import language, say, say_label
 
 if TYPE_CHECKING:
     from wenmo.models.registry import ModelEntry
@@ -29,6 +30,24 @@ _HEADERS = {
     "accuracy of the cosine (95% interval)": "cosine",
     "macro F1": "f1",
     "ECE": "ece",
+}
+
+
+# Test sets, as the cards of the bundled models name them -> Chinese.
+SETS: Mapping[str, str] = {
+    "LCQMC test": "LCQMC 测试集",
+    "AFQMC (its majority class is 69.0)": "AFQMC（多数类占 69.0）",
+    "TNEWS, the nearest of 15 label names": "TNEWS，取 15 个标签名中最近的",
+    "TNEWS, its 15 labels typed, template `{}`": "TNEWS，输入其 15 个标签，模板 `{}`",
+    "OCNLI (three classes)": "OCNLI（三类）",
+    "ChnSentiCorp test": "ChnSentiCorp 测试集",
+    "waimai test": "waimai 测试集",
+    "everyday reviews of our own": "自编的日常评论",
+    "everyday texts that are neither praise nor blame: less than 75% sure of either": (
+        "自编的非褒非贬文本：把握低于 75%"
+    ),
+    "everyday pairs of our own, made to be hard": "自编的日常句对，有意出难",
+    "everyday questions of our own": "自编的日常题",
 }
 
 
@@ -157,9 +176,9 @@ def _details() -> None:
         "vocabulary": None if sizes.vocab_size is None else f"{sizes.vocab_size:,}",
         "file": None if sizes.weights_mib is None else f"{sizes.weights_mib:.1f} MiB",
     }
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="xsmall"):
         for figure, value in figures.items():
-            st.metric(say(f"models.{figure}"), "–" if value is None else str(value), width=112)
+            st.metric(say(f"models.{figure}"), "–" if value is None else str(value), width=110)
     specs = _purpose(entry)
     _accuracy(entry)
     if specs:
@@ -210,5 +229,8 @@ def _accuracy(entry: ModelEntry) -> None:
         st.caption(say("models.no_card"))
         return
     names = [say(f"models.card.{_HEADERS[title]}") if title in _HEADERS else title for title in accuracy.header]
-    st.dataframe({title: [row[index] for row in accuracy.rows] for index, title in enumerate(names)}, hide_index=True)
+    columns = {title: [row[index] for row in accuracy.rows] for index, title in enumerate(names)}
+    if language() == "zh":
+        columns[names[0]] = [SETS.get(name, name) for name in columns[names[0]]]
+    st.dataframe(columns, hide_index=True)
     st.caption(say("models.card_note", command=accuracy.measured_by))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from wenmo.lab.document import machine_in_words
 from wenmo.ui.service.article_benchmark import ArticlesRun, last_run
 from wenmo.ui.shell import components
-from wenmo.ui.text import say
+from wenmo.ui.text import language, say
 
 
 def show() -> None:
@@ -20,7 +21,7 @@ def show() -> None:
         say(
             "service.articles_note",
             taken=run.taken.replace("T", " ")[:16].replace(":", "\\:"),
-            machine=components.literal(run.machine),
+            machine=components.literal(machine_in_words(run.machine).in_(language())),
         )
     )
     first, second = run.titles

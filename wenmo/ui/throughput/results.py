@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from wenmo.lab.document import machine_in_words
 from wenmo.ui import charts
 from wenmo.ui.shell import components
-from wenmo.ui.text import say
+from wenmo.ui.text import language, say
 from wenmo.ui.throughput.race import step_name
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _summary(race: Race) -> None:
     st.caption(
         say(
             "throughput.measured_on",
-            machine=components.literal(race.machine),
+            machine=components.literal(machine_in_words(race.machine).in_(language())),
             device=race.device,
             model=components.literal(race.model),
             texts=f"{race.texts:,}",
