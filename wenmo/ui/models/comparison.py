@@ -162,11 +162,11 @@ def _many(task: TaskName, compared: Comparison, lines: list[str]) -> None:
         st.metric(
             say("models.agreement"),
             f"{compared.agreement:.1%}",
-            width=170,
+            width=150,
             help=say("models.agreement_help", count=count),
         )
-        st.metric(say("models.mean_difference"), f"{sum(compared.differences) / count:.4f}", width=170)
-        st.metric(say("models.largest_difference"), f"{max(compared.differences):.4f}", width=170)
+        st.metric(say("models.mean_difference"), f"{sum(compared.differences) / count:.4f}", width=150)
+        st.metric(say("models.largest_difference"), f"{max(compared.differences):.4f}", width=150)
     sides = {say("models.side.first"): compared.first, say("models.side.second"): compared.second}
     columns: dict[str, list[object]] = {say("sentiment.text"): list(lines)}
     bars = []
