@@ -279,7 +279,7 @@ def photograph(page: Page, path: Path) -> None:
         page.screenshot(path=path)
         return
     session = page.context.new_cdp_session(page)
-    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 88})
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 95})
     path.write_bytes(b64decode(taken["data"]))
 
 
