@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from wenmo.ui.charts.figure import GREEN, GREY, INK
 
+_GRID = "rgba(128,122,112,0.25)"
 _INTERVAL = "rgba(128,122,112,1)"  # a grey that is seen on ink, on green and on the ground
 
 
@@ -59,7 +60,7 @@ def intervals(shares: Mapping[str, tuple[float, tuple[float, float]]], *, better
     _style(figure, height=60 + 44 * len(names))
     figure.update_layout(bargap=0.5, showlegend=False)
     figure.update_xaxes(range=[0, 1.02], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
-    figure.update_yaxes(autorange="reversed", tickfont={"size": 14})
+    figure.update_yaxes(autorange="reversed", tickfont={"size": 14, "color": INK})
     return figure
 
 
@@ -70,8 +71,10 @@ def _style(figure: go.Figure, *, height: int) -> None:
         dragmode=False,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": INK}},
         uirevision="same",  # a curve that was switched off in the legend stays off when the chart is drawn again
     )
-    figure.update_xaxes(fixedrange=True, showgrid=False, zeroline=False, automargin=True)
-    figure.update_yaxes(fixedrange=True, zeroline=False, automargin=True, nticks=5)
+    figure.update_xaxes(fixedrange=True, showgrid=False, zeroline=False, automargin=True, tickfont={"color": INK})
+    figure.update_yaxes(
+        fixedrange=True, zeroline=False, automargin=True, nticks=5, gridcolor=_GRID, tickfont={"color": INK}
+    )
