@@ -254,8 +254,8 @@ def show(page: Page, url: str, scene: Scene) -> None:
     page.goto(f"{url}{scene.address}")
     for name in scene.clicks:
         press(page, name)
+    settle(page)
     if scene.act is not None:
-        settle(page)
         scene.act(page)
     expect(page.get_by_role("button", name="停止", exact=True)).to_have_count(0, timeout=1000 * LONGEST_S)
 
