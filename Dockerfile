@@ -21,28 +21,32 @@ RUN set -e; for task in similarity sentiment zero-shot embedding; do \
         python -m wenmo export "wenmo-$task" "/app/onnx/$task" --to onnx; \
     done
 
-FROM base AS onnx
-COPY requirements-onnx.txt ./
-RUN pip install --no-cache-dir --requirement requirements-onnx.txt
-COPY wenmo ./wenmo
-COPY --from=export /app/onnx ./onnx
-USER 10001
+# What both images have in common when they run. Ready, and not only alive: with WENMO_PRELOAD whoever waits for a
+# container waits for its models, too.
+FROM base AS service
 ENV PYTHONUNBUFFERED=1 \
     MODELSCOPE_CACHE=/app/models \
-    WENMO_RUNTIME=onnx \
-    WENMO_SIMILARITY_MODEL=/app/onnx/similarity \
-    WENMO_SENTIMENT_MODEL=/app/onnx/sentiment \
-    WENMO_ZERO_SHOT_MODEL=/app/onnx/zero-shot \
-    WENMO_EMBEDDING_MODEL=/app/onnx/embedding \
     WENMO_HOST=0.0.0.0 \
     WENMO_PORT=8501
 VOLUME ["/app/models"]
 EXPOSE 8501
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['WENMO_PORT'] + '/api/health/ready', timeout=4)"]
+
+FROM service AS onnx
+COPY requirements-onnx.txt ./
+RUN pip install --no-cache-dir --requirement requirements-onnx.txt
+COPY wenmo ./wenmo
+COPY --from=export /app/onnx ./onnx
+USER 10001
+ENV WENMO_RUNTIME=onnx \
+    WENMO_SIMILARITY_MODEL=/app/onnx/similarity \
+    WENMO_SENTIMENT_MODEL=/app/onnx/sentiment \
+    WENMO_ZERO_SHOT_MODEL=/app/onnx/zero-shot \
+    WENMO_EMBEDDING_MODEL=/app/onnx/embedding
 CMD ["python", "-m", "wenmo", "serve", "--api-only"]
 
-FROM base AS app
+FROM service AS app
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements.txt)" \
     && pip install --no-cache-dir --requirement requirements.txt
@@ -56,15 +60,4 @@ COPY pages ./pages
 COPY wenmo ./wenmo
 
 USER 10001
-ENV PYTHONUNBUFFERED=1 \
-    MODELSCOPE_CACHE=/app/models \
-    WENMO_HOST=0.0.0.0 \
-    WENMO_PORT=8501
-VOLUME ["/app/models"]
-EXPOSE 8501
-
-# Ready, and not only alive: with WENMO_PRELOAD whoever waits for this container waits for its models, too.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['WENMO_PORT'] + '/api/health/ready', timeout=4)"]
-
 CMD ["python", "-m", "wenmo", "serve"]

@@ -37,6 +37,19 @@ ENVIRONMENT = {
 JSON = {"Content-Type": "application/json"}
 
 
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What Python says with these arguments, and how it ends: a server that does not start, a few lines of code."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+
+
 @contextmanager
 def serving(
     folder: Path,

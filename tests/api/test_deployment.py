@@ -44,7 +44,7 @@ def stages() -> dict[str, list[tuple[str, str]]]:
 
 
 STAGES = stages()
-DOCKERFILE = STAGES["base"] + STAGES["app"]  # of the image that is built by default
+DOCKERFILE = STAGES["base"] + STAGES["service"] + STAGES["app"]  # of the image that is built by default
 
 
 def only(name: str) -> str:

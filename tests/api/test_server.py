@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
 from tests.conftest import ROOT
-from tests.serving import ENVIRONMENT, run_page, serving
+from tests.serving import run, run_page, serving
 from tests.waiting import WAIT_S
 
 # A page that shows what the engine it sees has loaded.
@@ -128,15 +126,7 @@ def test_an_address_that_cannot_be_listened_on_is_said(tmp_path: Path, host: str
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = port or str(other.getsockname()[1])
-        ended = subprocess.run(
-            [sys.executable, "-m", "wenmo", "serve", "--host", host, "--port", port],
-            cwd=tmp_path,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=WAIT_S,
-            check=False,
-        )
+        ended = run(tmp_path, "-m", "wenmo", "serve", "--host", host, "--port", port)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"wenmo: {says}")
     assert "Traceback" not in ended.stderr
@@ -175,7 +165,5 @@ def test_without_a_place_for_temporary_files_it_does_not_start(tmp_path: Path) -
         "from wenmo.__main__ import main\n"
         "raise SystemExit(main(['serve', '--port', '0']))\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=WAIT_S
-    )
+    ended = run(tmp_path, "-c", code)
     assert ended.returncode == 2 and "TMPDIR" in ended.stderr

@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ import pytest
 
 import wenmo
 from tests.conftest import GOLDEN_MODELS as MODELS
-from tests.serving import ENVIRONMENT, assert_problem, connect, serving
+from tests.serving import assert_problem, connect, run, serving
 from tests.waiting import WAIT_S, until
 
 Service = tuple[httpx2.Client, subprocess.Popen[bytes]]
@@ -93,9 +92,9 @@ def test_the_service_alone_has_the_addresses_it_has_beside_the_pages(tmp_path: P
         assert process.wait(WAIT_S) == 0
 
 
-def test_streamlit_is_not_imported() -> None:
+def test_streamlit_is_not_imported(tmp_path: Path) -> None:
     code = "import sys, wenmo.api.standalone; sys.exit('streamlit' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=False).returncode == 0
+    assert run(tmp_path, "-c", code).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +175,8 @@ def test_workers_share_the_cores(tmp_path: Path) -> None:
         "    create_worker(Settings.read(workers=workers))\n"
         "    print(torch.get_num_threads())\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert ended.stdout.split() == ["7", "3", "1", "7"]  # the last one: whoever sets it has decided
+    ended = run(tmp_path, "-c", code)
+    assert ended.stdout.split() == ["7", "3", "1", "7"], ended.stderr  # the last one: whoever sets it has decided
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -240,15 +237,7 @@ def test_what_cannot_be_served_is_said_and_ends(
 ) -> None:
     """A device that is not there must not be tried for ever by workers that are replaced and fail again."""
     port = [] if {"--port", "--host"} & set(arguments) or "--api-only" not in arguments else ["--port", "0"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "wenmo", *arguments, *port],
-        cwd=tmp_path,
-        env={**ENVIRONMENT, **environment},
-        capture_output=True,
-        text=True,
-        timeout=WAIT_S,
-        check=False,
-    )
+    ended = run(tmp_path, "-m", "wenmo", *arguments, *port, **environment)
     assert ended.returncode == 2, ended.stderr
     assert f"wenmo: {says}" in ended.stderr
     assert "Traceback" not in ended.stderr

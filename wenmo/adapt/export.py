@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertForSequenceClassification
 
+from wenmo.models.config_files import CONFIG_FILE, CONFIGURATION_FILE
 from wenmo.models.shape import SCALE
 from wenmo.models.weights import quantized_rows
 from wenmo.tasks.table import TASKS
@@ -67,8 +68,8 @@ def export_checkpoint(
         "pipeline": {"type": spec.hub_task},
         **({} if max_length is None else {"preprocessor": {"max_length": max_length}}),
     }
-    _write_json(folder / "config.json", config)
-    _write_json(folder / "configuration.json", configuration)
+    _write_json(folder / CONFIG_FILE, config)
+    _write_json(folder / CONFIGURATION_FILE, configuration)
     tokenizer.save(folder)
     weights = {
         name: tensor.detach().to("cpu", torch.float16).contiguous()

@@ -14,13 +14,14 @@ import numpy as np
 from wenmo.engine import Engine
 from wenmo.evaluation.labelled import LabelledRows
 from wenmo.evaluation.predict import label_options
+from wenmo.models.config_files import CONFIGURATION_FILE
 from wenmo.tasks.table import TASKS
 from wenmo.tasks.zero_shot import CONTRADICTION, ENTAILMENT
 
 
 def store_temperatures(folder: Path, temperatures: Mapping[str, float]) -> None:
     """Write `temperatures` into the configuration.json of the checkpoint in `folder`."""
-    path = folder / "configuration.json"
+    path = folder / CONFIGURATION_FILE
     configuration = json.loads(path.read_text(encoding="utf-8"))
     configuration["calibration"] = dict(temperatures)
     path.write_text(json.dumps(configuration, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,8 @@ from typing import Any
 
 from wenmo.errors import InputError
 from wenmo.models.checkpoint import Checkpoint
-from wenmo.models.vector_head import MODULES_FILE, Dense, Pooling
+from wenmo.models.config_files import CONFIG_FILE, CONFIGURATION_FILE, ENCODER_FILE, MODULES_FILE, PROMPTS_FILE
+from wenmo.models.vector_head import Dense, Pooling
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.tokenizer import OPTIONS_FILE, PIPELINE_FILE, VOCABULARY_FILE
@@ -40,8 +41,8 @@ _STEPS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 def write_transformers(checkpoint: Checkpoint, folder: Path) -> None:
     """config.json, the tokenizer and configuration.json; a model for vectors is a BertModel without their pooling."""
     spec = TASKS[checkpoint.task]
-    _write(folder / "config.json", _config(checkpoint, spec))
-    _write(folder / "configuration.json", _configuration(checkpoint, spec))
+    _write(folder / CONFIG_FILE, _config(checkpoint, spec))
+    _write(folder / CONFIGURATION_FILE, _configuration(checkpoint, spec))
     # Where lower case comes before everything else, only tokenizer.json says so.
     _write_tokenizer(checkpoint, folder, vocabulary=not checkpoint.lower_case)
 
@@ -51,11 +52,11 @@ def write_sentence_transformers(checkpoint: Checkpoint, folder: Path) -> None:
     write_transformers(checkpoint, folder)
     head, hidden = checkpoint.vector_head, checkpoint.shape.hidden_size
     _write(
-        folder / "sentence_bert_config.json",
+        folder / ENCODER_FILE,
         {"max_seq_length": checkpoint.max_length, "do_lower_case": checkpoint.lower_case},
     )
     _write(
-        folder / "config_sentence_transformers.json",
+        folder / PROMPTS_FILE,
         {
             "prompts": dict(checkpoint.prompts),
             "default_prompt_name": checkpoint.default_prompt,
@@ -76,11 +77,11 @@ def write_sentence_transformers(checkpoint: Checkpoint, folder: Path) -> None:
         pooling |= {field: name in head.pooling for name, field in _POOLING_FIELDS.items()}
     else:  # joined in another order, which only newer versions can say
         pooling["pooling_mode"] = list(head.pooling)
-    _write(folder / paths[1] / "config.json", pooling)
+    _write(folder / paths[1] / CONFIG_FILE, pooling)
     for step, path in zip(head.steps, paths[2:], strict=True):
         if isinstance(step, Dense):
             _write(
-                folder / path / "config.json",
+                folder / path / CONFIG_FILE,
                 {
                     "in_features": step.columns,
                     "out_features": step.rows,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wenmo.files import read_small_text
+from wenmo.models.config_files import CONFIG_FILE
 from wenmo.models.registry import bundled_models
 from wenmo.models.shape import SCALE
 
@@ -44,7 +45,7 @@ class AccuracyTable:
 def read_sizes(folder: Path) -> Sizes:
     """From config.json and the header of the weights' file. Never raises: what cannot be read is None."""
     try:
-        config = json.loads(read_small_text(folder / "config.json"))
+        config = json.loads(read_small_text(folder / CONFIG_FILE))
     except (OSError, ValueError, RecursionError):
         config = {}
 

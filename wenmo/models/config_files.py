@@ -9,6 +9,12 @@ from typing import Any
 from wenmo.errors import CheckpointError
 from wenmo.files import read_small_text
 
+CONFIG_FILE = "config.json"  # of transformers; a module of sentence-transformers has one of its own
+CONFIGURATION_FILE = "configuration.json"  # of ModelScope
+ENCODER_FILE = "sentence_bert_config.json"  # of sentence-transformers, as are the next two
+PROMPTS_FILE = "config_sentence_transformers.json"
+MODULES_FILE = "modules.json"
+
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
     """The object in the file `name` of `folder`. Raises CheckpointError."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wenmo.errors import CheckpointError
-from wenmo.models.config_files import bad_value, read_json, read_optional_json
+from wenmo.models.config_files import CONFIG_FILE, CONFIGURATION_FILE, bad_value, read_json, read_optional_json
 from wenmo.models.hub_tasks import general_tasks, hub_task_names, named_task
 from wenmo.models.label_names import are_made_up, logit_labels, parse_label_names, transformers_labels
 from wenmo.models.shape import MODEL_TYPES, BertShape
@@ -198,11 +198,11 @@ class Description:
         names = [name for spec in self.tasks for name in spec.calibrations]
         temperatures = dict.fromkeys(names, 1.0)
         if not isinstance(given, dict) or set(given) - set(temperatures):
-            raise bad_value(self.folder, "configuration.json", "calibration", given)
+            raise bad_value(self.folder, CONFIGURATION_FILE, "calibration", given)
         for name in temperatures:
             value = given.get(name, 1.0)
             if type(value) not in (int, float) or not 0.05 <= value <= 20:
-                raise bad_value(self.folder, "configuration.json", f"calibration.{name}", value)
+                raise bad_value(self.folder, CONFIGURATION_FILE, f"calibration.{name}", value)
             temperatures[name] = float(value)
         return temperatures
 
@@ -221,7 +221,7 @@ def describe(folder: Path, *, label_names: Sequence[str] | str | None = None) ->
     modules = read_modules(folder)
     if modules is not None:
         return _sentence_transformers(folder, modules)
-    config = read_json(folder, "config.json")
+    config = read_json(folder, CONFIG_FILE)
     backbone = configuration["model"].get("backbone")
     if isinstance(backbone, Mapping):
         config = {**backbone, **config}
@@ -266,7 +266,7 @@ def describe(folder: Path, *, label_names: Sequence[str] | str | None = None) ->
 
 def _sentence_transformers(folder: Path, modules: Modules) -> Description:
     encoder = folder / modules.encoder
-    config = read_json(encoder, "config.json")
+    config = read_json(encoder, CONFIG_FILE)
     shape = _shape(encoder, config)
     checked = read_modules(folder, hidden_size=shape.hidden_size)
     assert checked is not None
@@ -294,10 +294,10 @@ def _sentence_transformers(folder: Path, modules: Modules) -> Description:
 
 def _configuration(folder: Path) -> dict[str, Any]:
     """configuration.json with all sections that are read, empty where it has none."""
-    configuration = read_optional_json(folder, "configuration.json")
+    configuration = read_optional_json(folder, CONFIGURATION_FILE)
     for section in ("model", "pipeline", "preprocessor"):
         if not isinstance(configuration.setdefault(section, {}) or {}, dict):
-            raise bad_value(folder, "configuration.json", section, configuration[section])
+            raise bad_value(folder, CONFIGURATION_FILE, section, configuration[section])
         configuration[section] = configuration[section] or {}
     return configuration
 
@@ -381,7 +381,7 @@ def _head(folder: Path, config: Mapping[str, Any]) -> tuple[Head, bool]:
 
 
 def _unknown_task(folder: Path, configuration: Mapping[str, Any]) -> CheckpointError:
-    if not (folder / "configuration.json").is_file():
+    if not (folder / CONFIGURATION_FILE).is_file():
         return CheckpointError(
             f"{folder} has no configuration.json (ModelScope's), and its config.json names no architectures "
             "(transformers'), so that nothing tells what the model does. Download the whole model again.",
@@ -399,7 +399,7 @@ def _unknown_task(folder: Path, configuration: Mapping[str, Any]) -> CheckpointE
 def _configured_length(folder: Path, configuration: Mapping[str, Any]) -> int | None:
     length = configuration["preprocessor"].get("max_length")
     if length is not None and not (type(length) is int and length >= MIN_MAX_LENGTH):
-        raise bad_value(folder, "configuration.json", "preprocessor.max_length", length)
+        raise bad_value(folder, CONFIGURATION_FILE, "preprocessor.max_length", length)
     return length
 
 
@@ -435,14 +435,14 @@ def _shape(folder: Path, config: Mapping[str, Any]) -> BertShape:
     sizes = {name: config[name] for name in _SIZES}
     for name, value in sizes.items():
         if value < 1 or (name == "num_hidden_layers" and value > MAX_LAYERS):
-            raise bad_value(folder, "config.json", name, value)
+            raise bad_value(folder, CONFIG_FILE, name, value)
     if sizes["hidden_size"] % sizes["num_attention_heads"]:
-        raise bad_value(folder, "config.json", "num_attention_heads", sizes["num_attention_heads"])
+        raise bad_value(folder, CONFIG_FILE, "num_attention_heads", sizes["num_attention_heads"])
     if config.get("hidden_act", "gelu") not in _ACTIVATIONS:
-        raise bad_value(folder, "config.json", "hidden_act", config["hidden_act"])
+        raise bad_value(folder, CONFIG_FILE, "hidden_act", config["hidden_act"])
     if config.get("position_embedding_type", "absolute") != "absolute":
-        raise bad_value(folder, "config.json", "position_embedding_type", config["position_embedding_type"])
+        raise bad_value(folder, CONFIG_FILE, "position_embedding_type", config["position_embedding_type"])
     eps = config.get("layer_norm_eps", 1e-12)
     if type(eps) is not float or not 0 < eps < 1:
-        raise bad_value(folder, "config.json", "layer_norm_eps", eps)
+        raise bad_value(folder, CONFIG_FILE, "layer_norm_eps", eps)
     return BertShape(**sizes, hidden_act=config.get("hidden_act", "gelu"), layer_norm_eps=eps)

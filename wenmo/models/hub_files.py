@@ -11,20 +11,27 @@ from pathlib import Path
 
 from wenmo.errors import CheckpointError
 from wenmo.files import read_small_text
-from wenmo.models.config_files import read_json_list
+from wenmo.models.config_files import (
+    CONFIG_FILE,
+    CONFIGURATION_FILE,
+    ENCODER_FILE,
+    MODULES_FILE,
+    PROMPTS_FILE,
+    read_json_list,
+)
 from wenmo.models.shape import MODEL_TYPES
-from wenmo.models.vector_head import MODULES_FILE
+from wenmo.tokenizer import OPTIONS_FILE, PIPELINE_FILE, VOCABULARY_FILE
 
 CONFIGURATION = (
-    "config.json",
-    "configuration.json",
+    CONFIG_FILE,
+    CONFIGURATION_FILE,
     "label_mapping.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
+    VOCABULARY_FILE,
+    PIPELINE_FILE,
+    OPTIONS_FILE,
     MODULES_FILE,
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
+    ENCODER_FILE,
+    PROMPTS_FILE,
     "README.md",
 )
 # Of weights the first kind that a folder has is read; the second is downloaded only where the first is missing.
@@ -56,14 +63,14 @@ def has_weights(folder: Path, names: Sequence[str]) -> bool:
 def missing(folder: Path) -> str:
     """Names of the required files that the folder lacks; empty if it has all."""
     modules = module_folders(folder)
-    encoder = next((folder / path for path in modules if (folder / path / "config.json").is_file()), folder)
-    encoder = folder if (folder / "config.json").is_file() else encoder
-    lacking = [] if (encoder / "config.json").is_file() else ["config.json"]
-    if not any((encoder / name).is_file() for name in ("vocab.txt", "tokenizer.json")):
-        lacking.append("vocab.txt / tokenizer.json")
+    encoder = next((folder / path for path in modules if (folder / path / CONFIG_FILE).is_file()), folder)
+    encoder = folder if (folder / CONFIG_FILE).is_file() else encoder
+    lacking = [] if (encoder / CONFIG_FILE).is_file() else [CONFIG_FILE]
+    if not any((encoder / name).is_file() for name in (VOCABULARY_FILE, PIPELINE_FILE)):
+        lacking.append(f"{VOCABULARY_FILE} / {PIPELINE_FILE}")
     if not has_weights(encoder, SAFETENSORS) and not has_weights(encoder, TORCH):
         lacking.append(f"{SAFETENSORS[0]} / {TORCH[0]}")
-    lacking += [f"{path}/config.json" for path in modules if not (folder / path).is_dir()]
+    lacking += [f"{path}/{CONFIG_FILE}" for path in modules if not (folder / path).is_dir()]
     # A download by ModelScope's own command line has no marker, but its unfinished files have this suffix.
     lacking += [name for name in CONFIGURATION if (folder / f"{name}.incomplete").exists()]
     return ", ".join(lacking)
@@ -73,7 +80,7 @@ def is_bert(folder: Path) -> bool:
     """Whether config.json, where the encoder is, says that it is BERT."""
     for path in (folder, *(folder / path for path in module_folders(folder))):
         try:
-            config = json.loads(read_small_text(path / "config.json"))
+            config = json.loads(read_small_text(path / CONFIG_FILE))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(config, dict) and config.get("model_type") in MODEL_TYPES:

@@ -20,6 +20,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from wenmo.errors import InputError
+from wenmo.models.config_files import CONFIG_FILE, CONFIGURATION_FILE, MODULES_FILE
 from wenmo.paths import INSTALLED, ROOT
 from wenmo.tasks.table import TASKS
 
@@ -30,7 +31,7 @@ _VISITORS = "_visitors"  # no name of a model
 MAX_MODELS = 50  # of each kind; whoever reaches the page can make one: a bound for the disk
 
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
-_OF_A_MODEL = ("configuration.json", "config.json", "modules.json")
+_OF_A_MODEL = (CONFIGURATION_FILE, CONFIG_FILE, MODULES_FILE)
 
 
 def is_name(name: str) -> bool:

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wenmo.errors import CheckpointError
-from wenmo.models.config_files import bad_value, read_json, read_json_list, read_optional_json
+from wenmo.models.config_files import (
+    CONFIG_FILE,
+    ENCODER_FILE,
+    MODULES_FILE,
+    PROMPTS_FILE,
+    bad_value,
+    read_json,
+    read_json_list,
+    read_optional_json,
+)
 
 Pooling = Literal["cls", "max", "mean", "mean_sqrt_len_tokens"]  # sentence-transformers' names
 _POOLINGS: tuple[Pooling, ...] = ("cls", "max", "mean", "mean_sqrt_len_tokens")
@@ -27,7 +36,6 @@ _FORMER_FIELDS: Mapping[str, str] = {
 }
 _MODELSCOPE_POOLINGS: Mapping[str, Pooling] = {"avg": "mean", "cls": "cls"}
 _ACTIVATIONS: Mapping[str, str] = {"Identity": "linear", "Tanh": "tanh", "ReLU": "relu", "GELU": "gelu"}
-MODULES_FILE = "modules.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,16 +124,16 @@ def read_modules(folder: Path, *, hidden_size: int | None = None) -> Modules | N
         width = len(head.pooling) * hidden_size
         for dense in head.dense:
             if dense.columns != width:
-                raise bad_value(folder, f"{dense.folder}/config.json", "in_features", dense.columns)
+                raise bad_value(folder, f"{dense.folder}/{CONFIG_FILE}", "in_features", dense.columns)
             width = dense.rows
-    options = read_optional_json(folder / encoder, "sentence_bert_config.json")
-    own = read_optional_json(folder, "config_sentence_transformers.json")
+    options = read_optional_json(folder / encoder, ENCODER_FILE)
+    own = read_optional_json(folder, PROMPTS_FILE)
     prompts = own.get("prompts") or {}
     default = own.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
-        raise bad_value(folder, "config_sentence_transformers.json", "prompts", prompts)
+        raise bad_value(folder, PROMPTS_FILE, "prompts", prompts)
     if default is not None and default not in prompts:
-        raise bad_value(folder, "config_sentence_transformers.json", "default_prompt_name", default)
+        raise bad_value(folder, PROMPTS_FILE, "default_prompt_name", default)
     length = options.get("max_seq_length")
     return Modules(
         encoder=encoder,
@@ -152,7 +160,7 @@ def _inside(folder: Path, item: Mapping[str, Any]) -> str:
 
 
 def _pooling(folder: Path, path: str) -> tuple[Pooling, ...]:
-    file, config = f"{path}/config.json", read_json(folder / path, "config.json")
+    file, config = f"{path}/{CONFIG_FILE}", read_json(folder / path, CONFIG_FILE)
     named = config.get("pooling_mode")
     if named is None:
         names = [name for field, name in _FORMER_FIELDS.items() if config.get(field)] or ["mean"]
@@ -174,7 +182,7 @@ def _pooling(folder: Path, path: str) -> tuple[Pooling, ...]:
 
 
 def _dense(folder: Path, path: str) -> Dense:
-    file, config = f"{path}/config.json", read_json(folder / path, "config.json")
+    file, config = f"{path}/{CONFIG_FILE}", read_json(folder / path, CONFIG_FILE)
     sizes = {name: config.get(name) for name in ("in_features", "out_features")}
     for name, value in sizes.items():
         if type(value) is not int or value < 1:
