@@ -111,6 +111,10 @@ def fine_tune(
         )
         return goes_on
 
+    if data.begin is not None:
+        data.begin(reporter.for_rows("before"))
+        with torch.inference_mode():
+            stopping.update(StepResult(step=0, seen=0, loss=math.nan, metrics=data.dev_metrics()))
     train(
         model,
         schedule,
@@ -147,7 +151,7 @@ class _EarlyStopping:
         self._model = model
         self._time_limit_s = time_limit_s
         self._started = time.monotonic()
-        self._best_loss, self._best_step = math.inf, 0
+        self._best_loss, self._best_step = math.inf, -1
         self._best_weights: dict[str, torch.Tensor] | None = None
         self._evaluations = 0  # since the lowest dev loss
         self._steps = 0
@@ -177,7 +181,7 @@ class _EarlyStopping:
         return FineTuned(
             model=self._model,
             steps=self._steps,
-            best_step=self._best_step or self._steps,
+            best_step=self._steps if self._best_weights is None else self._best_step,
             ended=self._ended,
             tokens_per_s=self.tokens_per_s,
         )

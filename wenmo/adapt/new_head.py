@@ -18,13 +18,17 @@ _SPREAD = 0.02  # of the initial weights, as BERT's
 def with_new_head(folder: Path, spec: TaskSpec, labels: Sequence[str], *, seed: int) -> Checkpoint:
     """The checkpoint in `folder` with a new classifier for `labels`; its pooler, if it has one, is kept.
 
+    The classifier's weights are random, see `linear_probe.py` for those that it begins with.
+
     Raises CheckpointError for a folder that cannot be read. Its own labels do not matter.
     """
     start = load_checkpoint(folder, task="embedding")
     generator = torch.Generator().manual_seed(seed)
     weights = {name: each for name, each in start.weights.items() if name.startswith("bert.")}
     for name, size in expected_shapes(start.shape, labels=len(labels)).items():
-        if name not in weights:
+        if name == "bert.pooler.dense.weight" and name not in weights:
+            weights[name] = torch.eye(*size)  # an encoder of vectors has none: [CLS] passes through
+        elif name not in weights:
             weights[name] = torch.randn(size, generator=generator) * (_SPREAD if len(size) > 1 else 0.0)
     return replace(
         start,

@@ -45,11 +45,20 @@ class TrainableModel:
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """The logits of the classifier, (B, labels) float32."""
-        token_types = batch.token_type_ids.clamp(max=self.model.config.type_vocab_size - 1)  # a model may have one
-        logits: torch.Tensor = self.model(
-            input_ids=batch.input_ids, token_type_ids=token_types, attention_mask=batch.attention_mask
-        ).logits
+        logits: torch.Tensor = self.model(**self._inputs(batch)).logits
         return logits.float()
+
+    def pooled(self, batch: Batch) -> torch.Tensor:
+        """What the classifier makes them of, (B, H) float32."""
+        pooled: torch.Tensor = self.model.bert(**self._inputs(batch)).pooler_output
+        return pooled.float()
+
+    def _inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {
+            "input_ids": batch.input_ids,
+            "token_type_ids": batch.token_type_ids.clamp(max=self.model.config.type_vocab_size - 1),  # it may have one
+            "attention_mask": batch.attention_mask,
+        }
 
     def cross_entropy(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy with label smoothing; `truth` is (N,) classes or (N, K) probabilities."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from wenmo.adapt.batches import evaluation_batches
 from wenmo.adapt.dataset import Examples, LabelSet, TopicSampler, resample
+from wenmo.adapt.linear_probe import fit_classifier
 from wenmo.adapt.objectives import (
     ClassificationObjective,
     Objective,
@@ -34,12 +36,14 @@ class TrainingSet:
     """`dev_metrics` computes `dev_loss` and `dev_accuracy`.
 
     `lengths` (N,) are the tokens that the training examples have in a batch; of zero-shot, those of a text with its
-    whole group of hypotheses.
+    whole group of hypotheses. `begin`, which is called with a function for its progress, gives a new classifier the
+    weights to begin with.
     """
 
     objective: Objective
     dev_metrics: Callable[[], dict[str, float]]
     lengths: np.ndarray
+    begin: Callable[[Callable[[int, int], None]], None] | None = None
 
 
 def training_set(
@@ -75,6 +79,7 @@ def _classes(trainable: TrainableModel, rows: LabelledRows, split: Split) -> Tra
         objective=ClassificationObjective(draw=lambda rng: learnt.take(_balanced(learnt.label, rng)), symmetric=pairs),
         dev_metrics=lambda: held_out_accuracy(trainable, dev, batch_tokens=_DEV_TOKENS),
         lengths=trainable.lengths(learnt),
+        begin=partial(fit_classifier, trainable, learnt, dev) if TASKS[rows.task].any_labels else None,
     )
 
 
