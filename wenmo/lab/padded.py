@@ -35,6 +35,7 @@ def export(checkpoint: Checkpoint, folder: Path) -> None:
         tokenizer: Any = PreTrainedTokenizerFast(
             tokenizer_file=str(folder / PIPELINE_FILE),
             model_max_length=MAX_LENGTH,
+            model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # its default leaves out the second
             **{f"{token.strip('[]').lower()}_token": token for token in SPECIAL_TOKENS},
         )
     else:
