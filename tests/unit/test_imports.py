@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parents[2]
@@ -11,3 +14,18 @@ ROOT = Path(__file__).parents[2]
 
 def test_imports_run_one_way() -> None:
     assert lint_imports(config_filename=str(ROOT / ".importlinter"), cache_dir=None) == EXIT_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_answer_needs_neither_a_compiler_nor_transformers(precision: str) -> None:
+    """torch._dynamo takes six seconds and 150 MiB, and comes along with much that looks harmless."""
+    program = f"""
+import sys
+from wenmo import Engine
+with Engine(device="cpu", precision={precision!r}) as engine:
+    engine.similarity([("好", "不错")])
+    engine.zero_shot(["好"], labels=["甲", "乙"])
+print(*sorted({{"torch._dynamo", "sympy", "transformers", "pandas", "streamlit", "sklearn"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
-from torch.nn.attention.varlen import varlen_attn
 
 from wenmo.models.shape import BertShape
 from wenmo.models.vector_head import MEAN, Dense, Pooling, VectorHead
@@ -172,6 +171,9 @@ class Layer(nn.Module):
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packed: Packed, *, queries: int | None
     ) -> torch.Tensor:
         """`_attend` in one call. With a single split a sequence's result does not depend on the others of its batch."""
+        # Brings torch's compiler along, which takes seconds and 250 MiB: only where there is a GPU for it.
+        from torch.nn.attention.varlen import varlen_attn
+
         bounds, longest = packed.bounds, max(run.length for run in packed.runs)
         assert bounds is not None
         of_queries = bounds if queries is None else torch.arange(len(bounds), device=bounds.device, dtype=torch.int32)
@@ -205,9 +207,11 @@ class Bert(nn.Module):
         """With 0 `labels`, the encoder alone, for vectors. Without a `pooler` the classifier is on the last layer."""
         super().__init__()
         hidden = shape.hidden_size
-        self.words = nn.Embedding(shape.vocab_size, hidden)
-        self.positions = nn.Embedding(shape.max_position_embeddings, hidden)
-        self.segments = nn.Embedding(shape.type_vocab_size, hidden)
+        # from_pretrained draws no initial weights; drawing them for the device meta would bring torch's compiler along.
+        self.words, self.positions, self.segments = (
+            nn.Embedding.from_pretrained(torch.empty(rows, hidden))
+            for rows in (shape.vocab_size, shape.max_position_embeddings, shape.type_vocab_size)
+        )
         self.norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
         count = shape.num_hidden_layers
         self.layers = nn.ModuleList(Layer(shape, last=index == count - 1) for index in range(count))

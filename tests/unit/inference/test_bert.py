@@ -74,7 +74,8 @@ def _flash_attention(
 def test_one_call_of_attention_is_the_loop(lengths: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """How a GPU's kernel for all sequences is asked. The kernel itself runs on a GPU alone."""
     calls = []
-    monkeypatch.setattr(bert, "varlen_attn", lambda *given, **how: calls.append(0) or _flash_attention(*given, **how))
+    kernel = "torch.nn.attention.varlen.varlen_attn"
+    monkeypatch.setattr(kernel, lambda *given, **how: calls.append(0) or _flash_attention(*given, **how))
     monkeypatch.setattr(bert, "_FLASH_DTYPES", (torch.float32,))
     _, ours = _models(SHAPE)
     rng = random.Random(3)
