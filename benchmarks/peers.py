@@ -10,6 +10,7 @@ core), that is a peer of its own.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -127,6 +128,17 @@ def _openvino(folder: Path, *, batch: int, precision: str | None = "f32") -> Ans
     return _sorted_batches(lambda inputs: model(dict(inputs))[0].copy(), tokenizer_of(folder), batch)
 
 
+def _with_one_token_each(folder: Path) -> Path:
+    """A copy of the model whose vocabulary has one token for each id, as CTranslate2 wants; it is given ids anyway."""
+    from transformers import BertTokenizer
+
+    copied = Path(shutil.copytree(folder, folder / "plain", ignore=shutil.ignore_patterns("token*", "vocab*", "plain")))
+    tokens = {index: token for token, index in tokenizer_of(folder).get_vocab().items()}
+    (copied / "vocab.txt").write_text("\n".join(tokens[index] for index in sorted(tokens)) + "\n", encoding="utf-8")
+    BertTokenizer(str(copied / "vocab.txt")).save_pretrained(copied)
+    return copied
+
+
 def _ctranslate2(folder: Path, *, compute_type: str, worker_a_core: bool) -> Answer:
     import ctranslate2
     from transformers import BertConfig, BertForSequenceClassification
@@ -134,7 +146,8 @@ def _ctranslate2(folder: Path, *, compute_type: str, worker_a_core: bool) -> Ans
     converted = folder / "ctranslate2"
     if not converted.is_dir():
         BertConfig.position_embedding_type = "absolute"  # type: ignore[attr-defined] # its converter asks for a field that transformers 5 dropped
-        ctranslate2.converters.TransformersConverter(str(folder)).convert(str(converted))
+        plain = _with_one_token_each(folder)
+        ctranslate2.converters.TransformersConverter(str(plain)).convert(str(converted))
     cores = os.cpu_count() or 1
     workers, threads = (cores, 1) if worker_a_core else (1, cores)
     encoder = ctranslate2.Encoder(
