@@ -110,7 +110,7 @@ def test_pairs_and_topics_are_adapted_too(tmp_path: Path) -> None:
     adapted = adapt(topics, name="toy", options=options, models_folder=tmp_path / "b")
     assert adapted.start_from == "wenmo-zero-shot"
     assert adapted.difference.verdict == "better"
-    assert set(adapted.temperatures) == {"single_label", "multi_label", "nli"}
+    assert set(adapted.temperatures) == {"single_label", "multi_label", "nli", "ensemble"}
     with Engine(device="cpu", precision="fp32", models={"zero_shot": adapted.folder}) as engine:
         found = engine.zero_shot(topics.inputs, labels=topics.names, template="属于{}")
     right = [each.label == topics.names[label] for each, label in zip(found, topics.label.tolist(), strict=True)]

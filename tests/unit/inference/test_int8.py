@@ -62,8 +62,11 @@ def test_a_layer_is_close_to_its_own_in_float32(activation: str) -> None:
     assert (layer._after_attention(context, hidden) - exact).abs().max() < 0.1
 
 
-@pytest.mark.parametrize("levels", [127, 63])
-@pytest.mark.parametrize("packed", [True, False])
+# oneDNN's product of bytes to 127 is exact only where the processor has VNNI instructions: the reason for 63.
+_PRODUCTS = [(True, 63), (False, 127), (False, 63), *([(True, 127)] if torch.cpu._is_vnni_supported() else [])]
+
+
+@pytest.mark.parametrize(("packed", "levels"), _PRODUCTS)
 def test_a_layer_errs_by_no_more_than_its_rounding(packed: bool, levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With oneDNN's product and torch's own, and with the coarser weights of a CPU without VNNI instructions."""
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: levels == 127)
@@ -109,7 +112,7 @@ def test_close_to_fp32(golden_engine: Engine, golden_models: dict[str, str]) -> 
         assert engine.precision.value == "int8"
         quantized = [result.positive for result in engine.sentiment(texts)]
     full = [result.positive for result in golden_engine.sentiment(texts)]
-    assert quantized == pytest.approx(full, abs=0.05)
+    assert quantized == pytest.approx(full, abs=0.05 * 127 / int8.largest_weight())
     assert quantized != full
 
 
