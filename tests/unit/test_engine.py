@@ -369,7 +369,7 @@ def test_calibration_divides_the_logits_and_can_be_left_out(golden_models: dict[
     given = {
         "similarity": {"similarity": 2.0},
         "sentiment": {"sentiment": 0.5},
-        "zero_shot": {"single_label": 3.0, "multi_label": 1.5, "nli": 2.0},
+        "zero_shot": {"single_label": 3.0, "multi_label": 1.5, "nli": 2.0, "ensemble": 1.0},
     }
     folders = {}
     for task, calibration in given.items():
