@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -131,11 +132,16 @@ class BatchingRuntime(ABC):
 
 def equal_shares(lengths: Sequence[int], *, budget: int, workers: int, padded: bool = False) -> list[list[int]]:
     """Batches of at most `budget` tokens that give every worker about the same number of tokens."""
-    turns = -(-sum(lengths) // (workers * budget))  # batches per worker
+
+    def batches(most: int) -> list[list[int]]:
+        return list(plan_batches(lengths, max_tokens=lambda: most, padded=padded))
+
+    turns = -(-sum(lengths) // (workers * budget))  # batches per worker, if they can be filled to the brim
+    while len(batches(budget)) > workers * turns:
+        turns += 1
     share = max(-(-sum(lengths) // (workers * turns)), max(lengths), _LEAST_SHARE)
-    # Room for one more input: otherwise inputs that do not fit exactly would leave over a small batch. But not where a
-    # worker would then get no batch.
-    batches = list(plan_batches(lengths, max_tokens=lambda: min(share + max(lengths), budget), padded=padded))
-    if len(batches) < workers:
-        batches = list(plan_batches(lengths, max_tokens=lambda: min(share, budget), padded=padded))
-    return batches
+    # The rest wait for the largest batch: the smallest size that makes no more batches than turns.
+    sizes = range(share, max(share, budget) + 1)
+    size = sizes[bisect_left(sizes, True, key=lambda most: len(batches(most)) <= workers * turns)]
+    shares = batches(size)
+    return shares if len(shares) >= workers else batches(share)  # not where a worker would get no batch

@@ -157,11 +157,11 @@ def test_the_budget_is_followed_between_batches() -> None:
     assert budget.batches > 0
 
 
-_SHARES = [(70, [340, 360]), (200, [1000, 1000]), (210, [530, 530, 530, 510]), (600, [1000] * 6), (3, [30])]
+_SHARES = [(70, [350, 350]), (200, [1000, 1000]), (210, [530, 530, 530, 510]), (600, [1000] * 6), (3, [30])]
 
 
 @pytest.mark.parametrize(("count", "shares"), _SHARES)
-def test_workers_getequal_shares(count: int, shares: list[int]) -> None:
+def test_workers_get_equal_shares(count: int, shares: list[int]) -> None:
     """Three batches on two workers would take as long as four, as one worker would wait for the other."""
     runtime = _runtime(tokens=1000, workers=2)
     seen = _spy(runtime)
@@ -185,6 +185,17 @@ def test_a_lone_batch_takes_all_cores_and_one_beside_others_a_worker() -> None:
         runtime.logits(_encodings([5], seed=1))
     alone, beside = names
     assert alone.startswith("wenmo-all-cores") and beside.startswith("wenmo-worker")
+
+
+def test_the_largest_share_is_as_small_as_can_be() -> None:
+    """Of the cuts between inputs in the order of their lengths, the best one, for two workers of a batch each."""
+    rng = np.random.default_rng(0)
+    for count in range(2, 40):
+        lengths = rng.integers(40, 300, count).tolist()
+        in_order = sorted(lengths)
+        best = min(max(sum(in_order[:cut]), sum(in_order[cut:])) for cut in range(1, count))
+        batches = equal_shares(lengths, budget=sum(lengths), workers=2)
+        assert len(batches) == 2 and max(sum(lengths[index] for index in batch) for batch in batches) == best
 
 
 @pytest.mark.parametrize("workers", [2, 4, 8, 16, 32])
