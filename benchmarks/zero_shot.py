@@ -56,7 +56,7 @@ def _ours(folder: Path, labels: list[str], precision: str) -> Answer:
     engine = Engine(device="cpu", precision=precision, models={"zero_shot": folder}, calibrated=False, cache_mib=0)
 
     def answer(texts: Sequence[str]) -> np.ndarray:
-        results = engine.zero_shot(texts, labels=labels, template=TEMPLATE)
+        results = engine.zero_shot(texts, labels=labels, template=TEMPLATE, method="nli")
         return np.asarray([[result.scores[label] for label in labels] for result in results])
 
     return answer
