@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from wenmo.engine import Engine
-from wenmo.lab.padded import export
+from wenmo.lab.padded import export, tokenizer_of
 from wenmo.lab.throughput import invented_reviews, read_items, write_result
 from wenmo.models.checkpoint import load_checkpoint
 from wenmo.models.registry import locate
@@ -63,15 +63,14 @@ def _ours(folder: Path, labels: list[str], precision: str) -> Answer:
 
 
 def _theirs(folder: Path, labels: list[str], batch: int) -> Answer:
-    from transformers import BertForSequenceClassification, BertTokenizer, pipeline
+    from transformers import BertForSequenceClassification, pipeline
 
     model = BertForSequenceClassification.from_pretrained(folder)
     model.config.id2label = dict(enumerate(ZERO_SHOT.label_names))
     model.config.label2id = {
         name: index for index, name in enumerate(ZERO_SHOT.label_names)
     }  # without it, it ranks upside down
-    tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=512)
-    pipe: Any = pipeline("zero-shot-classification", model=model, tokenizer=tokenizer, device="cpu")
+    pipe: Any = pipeline("zero-shot-classification", model=model, tokenizer=tokenizer_of(folder), device="cpu")
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         results = pipe(list(texts), labels, hypothesis_template=TEMPLATE, batch_size=batch)
