@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,4 +31,24 @@ with Engine(device="cpu", precision={precision!r}) as engine:
 print(*sorted({{"torch._dynamo", "sympy", "transformers", "pandas", "streamlit", "sklearn"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_the_first_page_needs_neither_pandas_nor_a_hubs_client(tmp_path: Path) -> None:
+    """Each takes a second or two of a slow core, and the visitor waits for it."""
+    program = """
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=100).run()
+assert not app.exception and app.button, app.exception
+print(*sorted({"pandas", "modelscope", "transformers", "sklearn"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"MODELSCOPE_CACHE": str(tmp_path)},
+        timeout=120,
+    )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -57,6 +57,8 @@ def cached(model_id: str) -> Path | None:
     if not is_model_id(model_id):
         return None
     try:
+        if not any(cache_root().glob("*")):  # most people's; the client takes a second to import
+            return None
         from modelscope.hub.snapshot_download import snapshot_download
         from modelscope_hub.errors import CacheNotFound
     except ImportError:

@@ -12,7 +12,7 @@ function first() {
   }
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
+export default function ({ parentElement, data: [data], setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const button = (name) => find(`[name=${name}]`);
   const card = find("[role=dialog]");

@@ -1,5 +1,5 @@
 // A live region: what is new in it is read aloud.
-export default function ({ data, parentElement }) {
+export default function ({ data: [data], parentElement }) {
   const region = parentElement.querySelector("[role=status]");
   if (region.dataset.number === String(data.number)) return;
   region.dataset.number = data.number;

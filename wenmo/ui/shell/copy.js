@@ -10,7 +10,7 @@ async function put(text) {
   if (!done) throw new Error("not copied");
 }
 
-export default function ({ parentElement, data }) {
+export default function ({ parentElement, data: [data] }) {
   const button = parentElement.querySelector("button");
   button.textContent = data.label;
   button.onclick = async () => {

@@ -5,7 +5,7 @@ const PHONE = "(max-width: 768px)"; // below this width Streamlit lays the sideb
 const DRAFT = "wenmo.draft."; // in sessionStorage: what is typed in a form, by the key of its field
 const ATTRIBUTES = ["aria-label", "placeholder", "title", "data-title"];
 
-export default function ({ data }) {
+export default function ({ data: [data] }) {
   const root = document.documentElement;
   root.lang = data.language;
   const before = root.dataset.page; // on the document: this script is loaded anew with every page

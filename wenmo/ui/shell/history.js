@@ -25,7 +25,7 @@ function save(text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
+export default function ({ parentElement, data: [data], setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const { words, kinds } = data;
   let entries = [];
