@@ -56,7 +56,7 @@ NLI_WORDS = {"en": ("entailment", "neutral", "contradiction"), "zh": ("蕴含", 
 
 
 @pytest.mark.parametrize("words", NLI_WORDS.values(), ids=NLI_WORDS)
-@pytest.mark.parametrize("order", permutations(range(3)), ids=str)
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_zero_shot_by_nli_in_any_order(order: tuple[int, ...], words: tuple[str, ...], tmp_path: Path) -> None:
     _holds_for_nli(tuple(words[index] for index in order), entailment=words[0], against=words[2], tmp_path=tmp_path)
 
