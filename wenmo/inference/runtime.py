@@ -136,9 +136,7 @@ def equal_shares(lengths: Sequence[int], *, budget: int, workers: int, padded: b
     def batches(most: int) -> list[list[int]]:
         return list(plan_batches(lengths, max_tokens=lambda: most, padded=padded))
 
-    turns = -(-sum(lengths) // (workers * budget))  # batches per worker, if they can be filled to the brim
-    while len(batches(budget)) > workers * turns:
-        turns += 1
+    turns = -(-len(batches(budget)) // workers)  # batches per worker
     share = max(-(-sum(lengths) // (workers * turns)), max(lengths), _LEAST_SHARE)
     # The rest wait for the largest batch: the smallest size that makes no more batches than turns.
     sizes = range(share, max(share, budget) + 1)
