@@ -67,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     _write(
         folder / "similarity" / "graded.parquet",
-        {"text_a": texts[:50], "text_b": texts[50:], "score": [2.5] * 50, "source": ["graded"] * 50},
+        {"text_a": texts[:50], "text_b": texts[50:], "score": [0.4, 0.8] * 25, "source": ["graded"] * 50},
     )
     _write(
         folder / "nli" / "idioms.parquet",
