@@ -1,10 +1,10 @@
 """Temperature scaling (Guo et al., 2017, arXiv 1706.04599): one number a reading, so that probabilities are true.
 
-Fitted on development rows, on the rows of each training file that are not trained on, and for pairs on a source that
-is not trained on at all, with every source weighted alike, so that the largest does not decide alone and confidence
-abroad is honest. Of two classes both weigh alike: how often a user's texts are positive is not known, and on a source
-of few positives a model looks better calibrated than it is. Written into the checkpoint's configuration.json, from
-where the engine reads it. No test file is read.
+Fitted on development rows and on the rows of each training file that are not trained on, with every source weighted
+alike, so that the largest does not decide alone. The graded pairs are the source that is left out, of training and of
+the fit, so that it can be seen how far confidence holds abroad (docs/log.md). Of two classes both weigh alike: how
+often a user's texts are positive is not known, and on a source of few positives a model looks better calibrated than it
+is. Written into the checkpoint's configuration.json, from where the engine reads it. No test file is read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -68,18 +67,11 @@ def _two_classes(engine: Engine, task: TaskName, data: Path) -> dict[str, float]
     pairs = TASKS[task].inputs == "pair"
     if pairs:
         rows += pq.read_table(data / task / "more.parquet").to_pylist()[::EVERY]
-        rows += _graded_pairs(data)
     inputs = [(row["text_a"], row["text_b"]) if pairs else row["text"] for row in rows]
     all_logits = [each.logits[0] for each in engine.ask(task, inputs)]
     logits = np.asarray(all_logits, dtype=np.float64)
     label = np.asarray([row["label"] for row in rows])
     return {task: fit_temperature(logits, label, _balanced([row["source"] for row in rows], label))}
-
-
-def _graded_pairs(data: Path) -> list[dict[str, Any]]:
-    """The source that is not trained on: pairs graded 0, 0.2 and so on to 1, those of 0.8 and more the same."""
-    rows = pq.read_table(data / "similarity" / "graded.parquet").to_pylist()
-    return [{**row, "label": int(row["score"] >= 0.8)} for row in rows]
 
 
 def _zero_shot(engine: Engine, data: Path) -> dict[str, float]:

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from recipes.calibrate import _balanced, _each_alike, _graded_pairs
+from recipes.calibrate import _balanced, _each_alike
 from wenmo.evaluation.calibration import fit_temperature
 
 
@@ -41,11 +37,3 @@ def test_a_source_counts_with_both_of_its_labels_or_not_at_all() -> None:
     assert [weight[:300].sum(), weight[300:400].sum()] == pytest.approx([1, 1])
     assert not weight[400:].any()  # the 10 say little, and the 100 without them would lean to one side
     assert _balanced(["shop"] * 3, np.array([0, 1, 1])).tolist() == [1, 0.5, 0.5]  # a small file is all that there is
-
-
-def test_graded_pairs_count_as_both_the_same_and_different(tmp_path: Path) -> None:
-    """Grades are from 0 to 1, as the data pack says; read as 0 to 5 every pair would be a different one."""
-    (tmp_path / "similarity").mkdir()
-    graded = pa.table({"score": [0.0, 0.6, 0.8, 1.0]})
-    pq.write_table(graded, tmp_path / "similarity" / "graded.parquet")
-    assert [row["label"] for row in _graded_pairs(tmp_path)] == [0, 0, 1, 1]
