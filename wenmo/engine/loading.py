@@ -17,6 +17,7 @@ from wenmo.models.registry import find_folder, locate
 from wenmo.tasks.spec import TaskSpec
 from wenmo.tasks.table import TASKS
 from wenmo.telemetry.events import EventLog
+from wenmo.telemetry.process import give_back_memory
 from wenmo.types import Precision, Resolved, RuntimeName, SchedulerLimits, TaskName
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ class Models:
                 loaded = self._loaded.get(task)
                 if loaded is None:
                     loaded = self._loaded[task] = self._load(task)
+                    give_back_memory()  # the file's matrices, and the weights of the precisions that auto measured
         return loaded
 
     def in_memory(self) -> dict[TaskName, LoadedModel]:
