@@ -4,7 +4,10 @@
 
 Starts `python -m wenmo serve` on the bundled models and takes, for each run: seconds until a browser shows the first
 page, seconds until that page's first answer, and the resident memory of the server before and after all models
-were used over REST. Needs Chromium. The last line is JSON.
+were used over REST; and what importing torch alone makes resident. Needs Chromium. The last line is JSON.
+
+The precision is what WENMO_PRECISION says. With auto, the first start of a machine measures (docs/decisions/0015):
+XDG_CACHE_HOME naming an empty folder makes one run such a start.
 """
 
 from __future__ import annotations
@@ -44,6 +47,12 @@ def _post(url: str, body: dict[str, Any]) -> None:
 
 def _resident_mib(process: psutil.Process) -> float:
     return sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 2**20
+
+
+def _torch_mib() -> float:
+    """What importing torch alone makes resident."""
+    program = "import psutil, torch; print(psutil.Process().memory_info().rss / 2**20)"
+    return float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, cwd=ROOT).stdout)
 
 
 def measure() -> dict[str, float]:
@@ -87,6 +96,7 @@ def measure() -> dict[str, float]:
                 "first_answer_s": answered_s,
                 "resident_one_model_mib": one_model_mib,
                 "resident_all_models_mib": _resident_mib(process),
+                "torch_alone_mib": _torch_mib(),
             }
         finally:
             server.terminate()

@@ -41,7 +41,7 @@ FOLDER = CACHE / "precision"
 MOST_CHANGE = 0.015  # of the probabilities (of vectors: the cosines) of 99 in 100 probes
 MOST_DECISIONS = 0.005  # share of the probes with another best label
 LEAST_GAIN = 1.15  # times the speed of fp32; less is not worth any change
-_ROUNDS, _ENOUGH_S = 3, 1.0  # each precision is timed up to so often, until it has computed for so long
+_ROUNDS, _ENOUGH_S = 2, 1.0  # each precision is timed so often, once if that takes so long: the first answer waits
 
 
 @dataclass(frozen=True, kw_only=True)
